@@ -1,0 +1,187 @@
+/**
+ * Frames between an agent and its runner process, over the runner's stdin and stdout.
+ *
+ * Pure types and codec. One frame: u32 BE length of the rest, u32 BE length of the JSON header, the
+ * header in UTF-8, then the body (bytes, may be empty). Both ends are of one build, so the header is
+ * trusted in shape; a runner's stdout is written by the bootstrap alone.
+ *
+ *   agent ── init ──▶ runner ── ready ──▶ agent
+ *   agent ── restorePiece… start ──▶ runner ── restored ──▶ agent ── run ──▶ runner ── running ──▶
+ *   agent ── trigger n ──▶ runner ── piece… snapshot n ──▶ agent ── completed n ──▶ runner
+ *
+ * @module
+ */
+import type { Attempt, CheckpointId, Digest, RegionId, SubtaskId } from "@shared/ids.ts";
+import type { SubtaskSnapshot } from "@shared/manifest.ts";
+import type {
+  AlarmEdge,
+  BrokerConfig,
+  RegionEvent,
+  SignalSample,
+  SubtaskMetrics,
+} from "@shared/messages.ts";
+import type { SubtaskPlan } from "@shared/regions.ts";
+
+interface OfRegion {
+  readonly regionId: RegionId;
+  readonly attempt: Attempt;
+}
+
+/** Agent to runner. Body in brackets. */
+export type RunnerCommand =
+  /** First frame. [job bundle, UTF-8 CommonJS text] */
+  | {
+    readonly kind: "init";
+    readonly jobId: string;
+    readonly jobName: string;
+    readonly params: Readonly<Record<string, string>>;
+    readonly brokers: readonly BrokerConfig[];
+    /** Tests only: `name:nth`, the point at which to stop dead. */
+    readonly failPoint: string | null;
+  }
+  /** One piece of the snapshot to restore, sent before `start`. [piece bytes, verified by the agent] */
+  | (OfRegion & { readonly kind: "restorePiece"; readonly digest: Digest })
+  | (OfRegion & {
+    readonly kind: "start";
+    readonly subtask: SubtaskPlan;
+    readonly restore: {
+      readonly checkpointId: CheckpointId;
+      readonly isSavepoint: boolean;
+      readonly snapshot: SubtaskSnapshot;
+    } | null;
+  })
+  /** Every subtask of the region has restored: records and timers may run (C8). */
+  | (OfRegion & { readonly kind: "run" })
+  /** Close sessions cleanly, keep the broker's session; answered by `stopped`. */
+  | (OfRegion & { readonly kind: "stop" })
+  | (OfRegion & {
+    readonly kind: "trigger";
+    readonly checkpointId: CheckpointId;
+    readonly isSavepoint: boolean;
+  })
+  /** Checkpoint and all before it are durable: release PUBACKs, emit staged output (C5, C9). */
+  | (OfRegion & {
+    readonly kind: "completed";
+    readonly checkpointId: CheckpointId;
+    readonly isSavepoint: boolean;
+  })
+  | (OfRegion & { readonly kind: "aborted"; readonly checkpointId: CheckpointId })
+  | { readonly kind: "ownership"; readonly requestId: string; readonly isOwner: boolean };
+
+/** Runner to agent. Body in brackets. */
+export type RunnerReport =
+  | { readonly kind: "ready" }
+  /** The bundle cannot be evaluated; the runner exits. */
+  | { readonly kind: "broken"; readonly message: string }
+  | (OfRegion & { readonly kind: "restored" })
+  | (OfRegion & { readonly kind: "running" })
+  | (OfRegion & { readonly kind: "stopped" })
+  | (OfRegion & {
+    readonly kind: "failed";
+    readonly message: string;
+    readonly isRetryable: boolean;
+  })
+  /** A new blob of snapshot `checkpointId`. [blob bytes whose SHA-256 is `digest`] */
+  | (OfRegion & {
+    readonly kind: "piece";
+    readonly checkpointId: CheckpointId;
+    readonly digest: Digest;
+  })
+  /** Sent after all its new pieces, when state is encoded and every sink flush of it has ended (C1). */
+  | (OfRegion & {
+    readonly kind: "snapshot";
+    readonly subtaskId: SubtaskId;
+    readonly checkpointId: CheckpointId;
+    readonly snapshot: SubtaskSnapshot;
+    readonly alignmentMs: number;
+    readonly syncMs: number;
+    readonly asyncMs: number;
+  })
+  | (OfRegion & {
+    readonly kind: "declined";
+    readonly subtaskId: SubtaskId;
+    readonly checkpointId: CheckpointId;
+    readonly reason: "not-running" | "snapshot-failed" | "sink-failed" | "superseded";
+    readonly detail: string;
+  })
+  | (OfRegion & { readonly kind: "requestCheckpoint" })
+  | (OfRegion & { readonly kind: "askOwnership"; readonly requestId: string })
+  | { readonly kind: "alarms"; readonly edges: readonly AlarmEdge[] }
+  | { readonly kind: "samples"; readonly samples: readonly SignalSample[] }
+  | { readonly kind: "metrics"; readonly subtasks: readonly SubtaskMetrics[] }
+  | (OfRegion & { readonly kind: "event"; readonly event: RegionEvent })
+  | {
+    readonly kind: "log";
+    readonly level: "debug" | "info" | "warn" | "error";
+    readonly message: string;
+    readonly fields: Readonly<Record<string, unknown>>;
+  }
+  /** Tests only: the runner has reached its fail point and waits to be killed with its agent. */
+  | { readonly kind: "failPoint"; readonly name: string };
+
+/** Longest frame either end accepts, bytes. */
+export const FRAME_BYTES_MAX = 256 * 1024 * 1024;
+
+const NO_BODY = new Uint8Array(0);
+
+/** Bytes of one frame, ready to be written. */
+export function encodeFrame(
+  header: RunnerCommand | RunnerReport,
+  body: Uint8Array = NO_BODY,
+): Uint8Array {
+  const json = new TextEncoder().encode(JSON.stringify(header));
+  const frame = new Uint8Array(8 + json.length + body.length);
+  const view = new DataView(frame.buffer);
+  view.setUint32(0, 4 + json.length + body.length);
+  view.setUint32(4, json.length);
+  frame.set(json, 8);
+  frame.set(body, 8 + json.length);
+  return frame;
+}
+
+/** Cuts a byte stream into frames. Bodies are copies: they outlive the chunk they came in. */
+export class FrameDecoder<Header> {
+  #chunks: Uint8Array[] = [];
+  #byteCount = 0;
+
+  /**
+   * @throws {RangeError} If a frame says that it is longer than `FRAME_BYTES_MAX`: the stream is broken.
+   */
+  push(chunk: Uint8Array, onFrame: (header: Header, body: Uint8Array) => void): void {
+    this.#chunks.push(chunk.slice());
+    this.#byteCount += chunk.length;
+    while (this.#byteCount >= 8) {
+      const bytes = this.#joined();
+      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+      const rest = view.getUint32(0);
+      if (rest > FRAME_BYTES_MAX) {
+        throw new RangeError(`Frame of ${rest} bytes: the limit is ${FRAME_BYTES_MAX}`);
+      }
+      if (bytes.length < 4 + rest) return;
+      const headerEnd = 8 + view.getUint32(4);
+      const header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, headerEnd))) as Header;
+      const body = bytes.slice(headerEnd, 4 + rest);
+      this.#chunks = [bytes.subarray(4 + rest)];
+      this.#byteCount -= 4 + rest;
+      onFrame(header, body);
+    }
+  }
+
+  /** One array over what has come in; joins only when a frame needs more than the first chunk. */
+  #joined(): Uint8Array {
+    const first = this.#chunks[0]!;
+    if (this.#chunks.length === 1) return first;
+    if (first.length >= 4) {
+      const rest = new DataView(first.buffer, first.byteOffset, 4).getUint32(0);
+      if (this.#byteCount < 4 + rest && rest <= FRAME_BYTES_MAX) return first;
+    }
+    const joined = new Uint8Array(this.#byteCount);
+    let offset = 0;
+    for (const chunk of this.#chunks) {
+      joined.set(chunk, offset);
+      offset += chunk.length;
+    }
+    this.#chunks = [joined];
+    return joined;
+  }
+}

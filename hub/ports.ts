@@ -1,0 +1,146 @@
+/**
+ * What the parts of the hub need of each other.
+ *
+ * Types alone. `hub/main.ts` wires them: the database and stores (`hub/db`), the job loops that decide
+ * (`hub/job_loop.ts` over `hub/coordinator`), the agents' control channel (`hub/agent_sessions.ts`) and
+ * the HTTP face (`hub/app.ts`, `hub/routes`). Routes change the database and wake a loop; they never
+ * call the coordinator's decisions, so a crash between the two loses nothing (H1, H2).
+ *
+ * @module
+ */
+import type { Clock } from "@shared/clock.ts";
+import type { AgentId, Attempt, HubTerm, JobId, RegionId } from "@shared/ids.ts";
+import type { Logger } from "@shared/logger.ts";
+import type {
+  BrokerConfig,
+  HubMessage,
+  RegionEvent,
+  SignalSample,
+  SubtaskMetrics,
+} from "@shared/messages.ts";
+import type { ObjectStore } from "@shared/object_store.ts";
+import type { Random } from "@shared/random.ts";
+import type { Db } from "./db/client.ts";
+
+export interface HubConfig {
+  /** `host:port` to listen on. */
+  readonly listen: string;
+  /** How agents and browsers reach this hub, without a trailing slash; made of `listen` unless given. */
+  readonly publicUrl: string;
+  readonly brokers: readonly BrokerConfig[];
+  readonly checkpointIntervalMs: number;
+  readonly minPauseMs: number;
+  readonly checkpointTimeoutMs: number;
+  readonly tolerableFailures: number;
+  readonly retainedCheckpoints: number;
+  readonly heartbeatIntervalMs: number;
+  readonly leaseTtlMs: number;
+  /** Added to the lease after a hub start, before anything may expire (F5). */
+  readonly startGraceMs: number;
+  readonly reassignWithinMs: number;
+  readonly autonomousAfterMs: number;
+  readonly restartBackoffMs: { readonly first: number; readonly max: number };
+  /** Heap limit of a runner process, MB. */
+  readonly runnerHeapMb: number;
+  /** Unreferenced objects older than this are swept (G2). */
+  readonly garbageGraceMs: number;
+  /** Samples kept for the charts. */
+  readonly sampleRetentionMs: number;
+}
+
+/** Everything a part of the hub may use of the world. */
+export interface HubContext {
+  readonly config: HubConfig;
+  readonly db: Db;
+  readonly objects: ObjectStore;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** Allocated at start; every write of job, region, lease or checkpoint state checks it (F2). */
+  readonly hubTerm: HubTerm;
+  readonly events: EventFeed;
+  readonly live: LiveState;
+}
+
+/** One entry of /events. `transient` ones (metrics, samples) are pushed and not stored. */
+export interface HubEvent {
+  /** Grows with every stored event; null on transient ones. */
+  readonly id: number | null;
+  readonly at: string;
+  /** `job.status`, `checkpoint.completed`, `agent.online`, `alarm.raised`, `metrics`, `samples`, … */
+  readonly type: string;
+  readonly jobId: string | null;
+  readonly agentId: string | null;
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
+export interface EventFeed {
+  /** Stores and pushes. Never throws: a failing store is logged. */
+  publish(
+    type: string,
+    subject: { jobId?: string; agentId?: string },
+    body: Record<string, unknown>,
+  ): void;
+  /** Pushes to who listens now; not stored. */
+  push(
+    type: string,
+    subject: { jobId?: string; agentId?: string },
+    body: Record<string, unknown>,
+  ): void;
+  subscribe(listener: (event: HubEvent) => void): () => void;
+  /** Stored events with an id above `afterId`, oldest first, at most `limit`. */
+  since(afterId: number, limit: number): Promise<HubEvent[]>;
+}
+
+/** What only memory knows, filled by the agents' sessions and read by the routes. */
+export interface LiveState {
+  readonly onlineAgents: ReadonlyMap<AgentId, OnlineAgent>;
+  /** Latest metrics by `job/region`. */
+  readonly metrics: ReadonlyMap<string, SubtaskMetrics & { readonly receivedAtMs: number }>;
+  /** Latest sample by `job/operator/key`. */
+  readonly samples: ReadonlyMap<string, SignalSample & { readonly jobId: JobId }>;
+  /** Last `broker-profile` event of each region, as the source measured it (M7). */
+  readonly brokerProfiles: ReadonlyMap<string, RegionEvent>;
+}
+
+export interface OnlineAgent {
+  readonly agentId: AgentId;
+  readonly connectedAtMs: number;
+  readonly remoteAddress: string;
+}
+
+/** How job loops talk to agents; sending to an agent that is away is a no-op, reported as false. */
+export interface AgentLinks {
+  send(agentId: AgentId, message: HubMessage): boolean;
+  isOnline(agentId: AgentId): boolean;
+}
+
+/** One loop per job; each is the only writer of its job's state. */
+export interface JobLoops {
+  /** Something about this job changed in the database (a new operation, a new job): look again. */
+  wake(jobId: JobId): void;
+  /** The fleet changed: agent enrolled, came, went, drains, was removed. */
+  fleetChanged(): void;
+  /** A message of an agent about a region, in the order it was received. */
+  deliver(agentId: AgentId, message: RegionMessage): Promise<void>;
+  /** Whether `attempt` is the region's current one and runs on `agentId` (F3). */
+  ownership(
+    agentId: AgentId,
+    jobId: JobId,
+    regionId: RegionId,
+  ): Promise<{ currentAttempt: Attempt; isOwner: boolean } | null>;
+}
+
+type WithRegion =
+  | "status"
+  | "acknowledge"
+  | "decline"
+  | "requestCheckpoint"
+  | "uploadRequest"
+  | "askOwnership";
+export type RegionMessage =
+  | Extract<import("@shared/messages.ts").AgentMessage, { kind: WithRegion }>
+  /** One per region that a connecting agent says it runs (H1). */
+  | { readonly kind: "adopt"; readonly region: import("@shared/messages.ts").RunningRegion }
+  /** The agent connected and does not run this region any more. */
+  | { readonly kind: "leaseExpired" };

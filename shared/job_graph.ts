@@ -1,0 +1,118 @@
+/**
+ * The logical graph of a job as plain JSON: what the hub stores, plans and shows.
+ *
+ * Pure. The functions of the operators are not in it: they live in the bundle that the runner evaluates.
+ * `shared/sdk/job.ts` makes it; the hub gets it from `hub/graph_extractor`.
+ *
+ * @module
+ */
+
+/** Raised when the shape below changes; a hub refuses a graph of another version. */
+export const JOB_GRAPH_VERSION = 1;
+
+/** Key groups of every job: the unit of keyed state and its movement (S1). */
+export const KEY_GROUP_COUNT = 128;
+
+export interface JobGraph {
+  readonly version: typeof JOB_GRAPH_VERSION;
+  readonly name: string;
+  /** In topological order, sources first; ties in the order of declaration. */
+  readonly operators: readonly OperatorNode[];
+  readonly edges: readonly GraphEdge[];
+}
+
+export interface GraphEdge {
+  readonly from: string;
+  readonly to: string;
+  /**
+   * `forward`: same subtask. `keyByLocal`: keyed, stays in the region of its split.
+   * `keyBy`: hash exchange between subtasks (the planner refuses it until exchanges exist).
+   */
+  readonly kind: "forward" | "keyByLocal" | "keyBy";
+}
+
+export type OperatorKind =
+  | "source"
+  | "map"
+  | "filter"
+  | "flatMap"
+  | "mapWithState"
+  | "flatMapWithState"
+  | "process"
+  | "detect"
+  | "sink";
+
+export interface OperatorNode {
+  readonly uid: string;
+  readonly kind: OperatorKind;
+  /** Short text for the dashboard, such as `zScore threshold 4`. */
+  readonly label: string;
+  readonly isKeyed: boolean;
+  readonly states: readonly StateDescriptor[];
+  /** Only on `source`. */
+  readonly source?: SourceDescriptor;
+  /** Only on `sink`. */
+  readonly sink?: SinkDescriptor;
+}
+
+/** One named state of an operator; compatibility is judged by these three (S3). */
+export interface StateDescriptor {
+  readonly name: string;
+  readonly kind: "value" | "detector" | "timers";
+  readonly codecVersion: number;
+}
+
+export type SourceDescriptor = MqttSourceDescriptor | GeneratorSourceDescriptor;
+
+export interface SplitDescriptor {
+  /** MQTT topic filters, read through one persistent session. */
+  readonly topics: readonly string[];
+  /** Labels an agent should carry to run this split; a preference, not a demand. */
+  readonly near: Readonly<Record<string, string>>;
+}
+
+export interface MqttSourceDescriptor {
+  readonly connector: "mqtt";
+  /** Name of a broker the hub knows. */
+  readonly broker: string;
+  readonly splits: readonly SplitDescriptor[];
+  /** Asked of the broker in CONNECT; 1..65535. */
+  readonly receiveMaximum: number;
+  readonly sessionExpirySeconds: number;
+  readonly whenHubAway: "continue" | "hold";
+  readonly onGap: "continue" | "fail";
+  readonly maxPayloadBytes: number;
+  /** The author's expected peak, messages per second over all splits; null when not said (M8). */
+  readonly peakRate: number | null;
+}
+
+export interface GeneratorSourceDescriptor {
+  readonly connector: "generator";
+  readonly splits: readonly SplitDescriptor[];
+}
+
+export type DeliveryClass = "transactional" | "staged" | "idempotent" | "direct";
+
+export type SinkDescriptor =
+  | { readonly connector: "mqtt"; readonly broker: string; readonly delivery: "direct" | "staged" }
+  | {
+    readonly connector: "alarm";
+    readonly priority: AlarmPriority;
+    readonly delivery: "idempotent";
+    /** What the operator is expected to do; empty when the author said nothing. */
+    readonly response: string;
+  };
+
+export type AlarmPriority = "low" | "medium" | "high" | "critical";
+
+export type Guarantee = "exactly-once" | "at-least-once" | "at-most-once";
+
+/** Brokers named by the sources and sinks of a job, sorted. */
+export function brokersOf(graph: JobGraph): string[] {
+  const names = new Set<string>();
+  for (const node of graph.operators) {
+    if (node.source?.connector === "mqtt") names.add(node.source.broker);
+    if (node.sink?.connector === "mqtt") names.add(node.sink.broker);
+  }
+  return [...names].sort();
+}
