@@ -1,0 +1,143 @@
+/**
+ * API tokens of people and programs, and the one-off tokens with which agents enrol.
+ *
+ * Touches the database. Only SHA-256 hashes of secrets come in here; a secret is never stored (S1, S19).
+ *
+ * @module
+ */
+import { and, count, desc, eq, gt, isNull, lt, type SQL } from "drizzle-orm";
+import type { JoinTokenView, Role } from "@shared/api.ts";
+import type { Db } from "./client.ts";
+import { apiTokens, joinTokens } from "./schema.ts";
+
+export interface ApiToken {
+  readonly id: string;
+  readonly name: string;
+  readonly role: Role;
+  readonly secretHash: string;
+}
+
+export interface NewApiToken extends ApiToken {
+  readonly nowMs: number;
+  readonly expiresAtMs: number | null;
+}
+
+export interface NewJoinToken {
+  readonly id: string;
+  readonly secretHash: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly createdBy: string;
+  readonly nowMs: number;
+  readonly expiresAtMs: number;
+}
+
+export async function insertApiToken(db: Db, token: NewApiToken): Promise<void> {
+  const { nowMs, expiresAtMs, ...row } = token;
+  await db.insert(apiTokens).values({
+    ...row,
+    createdAt: new Date(nowMs),
+    expiresAt: expiresAtMs === null ? null : new Date(expiresAtMs),
+  });
+}
+
+/** The token with this hash, unless revoked or expired at `nowMs`. */
+export async function findApiToken(
+  db: Db,
+  secretHash: string,
+  nowMs: number,
+): Promise<ApiToken | null> {
+  return await liveToken(db, eq(apiTokens.secretHash, secretHash), nowMs);
+}
+
+/** The token with this id, unless revoked or expired at `nowMs`; for sessions made from it. */
+export async function getApiToken(db: Db, id: string, nowMs: number): Promise<ApiToken | null> {
+  return await liveToken(db, eq(apiTokens.id, id), nowMs);
+}
+
+export async function touchApiToken(db: Db, id: string, nowMs: number): Promise<void> {
+  await db.update(apiTokens).set({ lastUsedAt: new Date(nowMs) }).where(eq(apiTokens.id, id));
+}
+
+/** How many API tokens were ever made; 0 means first start. */
+export async function countApiTokens(db: Db): Promise<number> {
+  const rows = await db.select({ n: count() }).from(apiTokens);
+  return rows[0]?.n ?? 0;
+}
+
+export async function insertJoinToken(db: Db, token: NewJoinToken): Promise<JoinTokenView> {
+  const { nowMs, expiresAtMs, labels, ...row } = token;
+  const rows = await db.insert(joinTokens).values({
+    ...row,
+    labels: { ...labels },
+    createdAt: new Date(nowMs),
+    expiresAt: new Date(expiresAtMs),
+  }).returning();
+  return viewOf(rows[0]!);
+}
+
+/** The join token with this hash, whatever its state. */
+export async function findJoinToken(db: Db, secretHash: string): Promise<JoinTokenView | null> {
+  const rows = await db.select().from(joinTokens).where(eq(joinTokens.secretHash, secretHash));
+  return rows[0] === undefined ? null : viewOf(rows[0]);
+}
+
+/**
+ * Uses the token up, once: of two callers at the same time one gets true (S1).
+ *
+ * @returns False if it was used, revoked or expired.
+ */
+export async function consumeJoinToken(
+  db: Db,
+  id: string,
+  use: { readonly agentId: string; readonly nowMs: number },
+): Promise<boolean> {
+  const now = new Date(use.nowMs);
+  const rows = await db.update(joinTokens).set({ usedAt: now, usedByAgentId: use.agentId })
+    .where(and(
+      eq(joinTokens.id, id),
+      isNull(joinTokens.usedAt),
+      isNull(joinTokens.revokedAt),
+      gt(joinTokens.expiresAt, now),
+    )).returning({ id: joinTokens.id });
+  return rows.length > 0;
+}
+
+/** Newest first. */
+export async function listJoinTokens(
+  db: Db,
+  page: { limit: number; beforeId: string | null },
+): Promise<JoinTokenView[]> {
+  const rows = await db.select().from(joinTokens)
+    .where(page.beforeId === null ? undefined : lt(joinTokens.id, page.beforeId))
+    .orderBy(desc(joinTokens.id)).limit(page.limit);
+  return rows.map(viewOf);
+}
+
+/** @returns False if there is no such token. Revoking twice is the same as once. */
+export async function revokeJoinToken(db: Db, id: string, nowMs: number): Promise<boolean> {
+  await db.update(joinTokens).set({ revokedAt: new Date(nowMs) })
+    .where(and(eq(joinTokens.id, id), isNull(joinTokens.revokedAt)));
+  const rows = await db.select({ id: joinTokens.id }).from(joinTokens).where(eq(joinTokens.id, id));
+  return rows.length > 0;
+}
+
+async function liveToken(db: Db, condition: SQL, nowMs: number): Promise<ApiToken | null> {
+  const rows = await db.select().from(apiTokens).where(and(condition, isNull(apiTokens.revokedAt)));
+  const row = rows[0];
+  if (row === undefined) return null;
+  if (row.expiresAt !== null && row.expiresAt.getTime() <= nowMs) return null;
+  return { id: row.id, name: row.name, role: row.role as Role, secretHash: row.secretHash };
+}
+
+function viewOf(row: typeof joinTokens.$inferSelect): JoinTokenView {
+  return {
+    id: row.id,
+    labels: row.labels,
+    createdAt: row.createdAt.toISOString(),
+    createdBy: row.createdBy,
+    expiresAt: row.expiresAt.toISOString(),
+    usedAt: row.usedAt?.toISOString() ?? null,
+    usedByAgentId: row.usedByAgentId,
+    revokedAt: row.revokedAt?.toISOString() ?? null,
+  };
+}
