@@ -9,6 +9,7 @@ import { parseArgs } from "node:util";
 import { messageOf, PenstockError, UserError } from "@shared/errors.ts";
 import { systemRandom } from "@shared/platform/random.ts";
 import { LocalCluster } from "../cluster/cluster.ts";
+import { note, print } from "../cli/output.ts";
 import { PROJECT_ROOT } from "../cluster/process.ts";
 import { Plant } from "./plant.ts";
 import { readRecordings } from "./recording.ts";
@@ -71,7 +72,7 @@ async function demo(flags: DemoFlags): Promise<void> {
   const startMs = performance.now();
   const say = (step: string) => {
     const seconds = ((performance.now() - startMs) / 1000).toFixed(1).padStart(6);
-    console.log(`${seconds} s  ${step}`);
+    print(`${seconds} s  ${step}`);
   };
   // Read first: a wrong path must be known before anything starts.
   const recordings = flags.input === null ? null : readRecordings(flags.input);
@@ -89,7 +90,7 @@ async function demo(flags: DemoFlags): Promise<void> {
     say(`broker: ${flags.broker ?? "embedded, in memory"}`);
     await cluster.startHub();
     say(`hub is ready; dashboard: ${cluster.hubUrl}/#token=${cluster.adminToken}`);
-    const random = systemRandom();
+    const random = systemRandom;
     plant = recordings === null
       ? await Plant.simulated({
         brokerUrl: cluster.brokerUrl,
@@ -138,14 +139,18 @@ function untilInterrupted(): Promise<"interrupted"> {
   return promise;
 }
 
+function stackOf(thrown: unknown): string {
+  return thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
+}
+
 if (import.meta.main) {
   try {
     const flags = readFlags(Deno.args);
-    if (flags === "help") console.log(HELP);
+    if (flags === "help") print(HELP);
     else await demo(flags);
     Deno.exit(0);
   } catch (thrown) {
-    console.error(thrown instanceof PenstockError ? `Error: ${thrown.message}` : thrown);
+    note(thrown instanceof PenstockError ? `Error: ${thrown.message}` : stackOf(thrown));
     Deno.exit(thrown instanceof UserError ? 2 : 1);
   }
 }
