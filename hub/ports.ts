@@ -96,11 +96,17 @@ export interface EventFeed {
 export interface LiveState {
   readonly onlineAgents: ReadonlyMap<AgentId, OnlineAgent>;
   /** Latest metrics by `job/region`. */
-  readonly metrics: ReadonlyMap<string, SubtaskMetrics & { readonly receivedAtMs: number }>;
+  readonly metrics: ReadonlyMap<string, LiveMetrics>;
   /** Latest sample by `job/operator/key`. */
   readonly samples: ReadonlyMap<string, SignalSample & { readonly jobId: JobId }>;
   /** Last `broker-profile` event of each region, as the source measured it (M7). */
   readonly brokerProfiles: ReadonlyMap<string, RegionEvent>;
+}
+
+export interface LiveMetrics extends SubtaskMetrics {
+  readonly receivedAtMs: number;
+  /** Between the last two reports of the same attempt; null before there are two. */
+  readonly recordsInPerSecond: number | null;
 }
 
 export interface OnlineAgent {

@@ -9,7 +9,7 @@
 import { lt, type SQL, sql } from "drizzle-orm";
 import type { SampleSeries } from "@shared/api.ts";
 import type { SignalSample } from "@shared/messages.ts";
-import type { Db } from "./client.ts";
+import { type Db, rowsOf } from "./client.ts";
 import { samples } from "./schema.ts";
 
 const ROWS_PER_INSERT = 5000;
@@ -122,19 +122,13 @@ export async function latestSamples(
   }));
 }
 
-interface SampleRow {
+type SampleRow = {
   readonly jobId: string;
   readonly operatorUid: string;
   readonly atMs: number;
   readonly value: number | null;
   readonly score: number | null;
-}
-
-/** PGlite wraps rows of a raw statement, postgres.js answers them as the array itself. */
-function rowsOf<T>(result: unknown): T[] {
-  if (Array.isArray(result)) return result as T[];
-  return (result as { rows: T[] }).rows;
-}
+};
 
 function seriesOf(equipment: string, rows: readonly SampleRow[]): SampleSeries[] {
   const series = new Map<string, {

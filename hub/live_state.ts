@@ -1,0 +1,75 @@
+/**
+ * What the hub knows of the moment: who is online, latest metrics, samples and broker profiles.
+ *
+ * Memory only; after a restart it fills again within a heartbeat. Written by the agents' sessions,
+ * read by the routes. Every map has a bound; the entry that was silent longest goes first.
+ *
+ * @module
+ */
+import type { AgentId, JobId, RegionId } from "@shared/ids.ts";
+import type { RegionEvent, SignalSample, SubtaskMetrics } from "@shared/messages.ts";
+import type { LiveMetrics, LiveState, OnlineAgent } from "./ports.ts";
+
+const REGIONS_MAX = 10_000;
+const SIGNALS_MAX = 50_000;
+
+/** `LiveState` with the side that writes it. */
+export interface MutableLiveState extends LiveState {
+  agentOnline(agent: OnlineAgent): void;
+  agentOffline(agentId: AgentId): void;
+  recordMetrics(metrics: SubtaskMetrics, receivedAtMs: number): void;
+  recordSample(jobId: JobId, sample: SignalSample): void;
+  recordBrokerProfile(jobId: JobId, regionId: RegionId, event: RegionEvent): void;
+  /** Forgets everything about a job that ended. */
+  forgetJob(jobId: JobId): void;
+}
+
+export function createLiveState(): MutableLiveState {
+  const onlineAgents = new Map<AgentId, OnlineAgent>();
+  const metrics = new Map<string, LiveMetrics>();
+  const samples = new Map<string, SignalSample & { readonly jobId: JobId }>();
+  const brokerProfiles = new Map<string, RegionEvent>();
+  return {
+    onlineAgents,
+    metrics,
+    samples,
+    brokerProfiles,
+    agentOnline: (agent) => void onlineAgents.set(agent.agentId, agent),
+    agentOffline: (agentId) => void onlineAgents.delete(agentId),
+    recordMetrics(report, receivedAtMs) {
+      const key = `${report.jobId}/${report.regionId}`;
+      const recordsInPerSecond = rateOf(metrics.get(key), report, receivedAtMs);
+      putLast(metrics, key, { ...report, receivedAtMs, recordsInPerSecond }, REGIONS_MAX);
+    },
+    recordSample(jobId, sample) {
+      const key = `${jobId}/${sample.operatorUid}/${sample.key}`;
+      putLast(samples, key, { ...sample, jobId }, SIGNALS_MAX);
+    },
+    recordBrokerProfile(jobId, regionId, event) {
+      putLast(brokerProfiles, `${jobId}/${regionId}`, event, REGIONS_MAX);
+    },
+    forgetJob(jobId) {
+      for (const map of [metrics, samples, brokerProfiles]) {
+        for (const key of [...map.keys()]) if (key.startsWith(`${jobId}/`)) map.delete(key);
+      }
+    },
+  };
+}
+
+function rateOf(
+  before: LiveMetrics | undefined,
+  now: SubtaskMetrics,
+  nowMs: number,
+): number | null {
+  if (before === undefined || before.attempt !== now.attempt) return null;
+  if (nowMs <= before.receivedAtMs || now.recordsIn < before.recordsIn) return null;
+  return (now.recordsIn - before.recordsIn) * 1000 / (nowMs - before.receivedAtMs);
+}
+
+function putLast<T>(map: Map<string, T>, key: string, value: T, entriesMax: number): void {
+  map.delete(key);
+  map.set(key, value);
+  if (map.size <= entriesMax) return;
+  const oldest = map.keys().next().value;
+  if (oldest !== undefined) map.delete(oldest);
+}
