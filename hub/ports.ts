@@ -12,14 +12,17 @@ import type { Clock } from "@shared/clock.ts";
 import type { AgentId, Attempt, HubTerm, JobId, RegionId } from "@shared/ids.ts";
 import type { Logger } from "@shared/logger.ts";
 import type {
+  AgentMessage,
   BrokerConfig,
   HubMessage,
   RegionEvent,
+  RunningRegion,
   SignalSample,
   SubtaskMetrics,
 } from "@shared/messages.ts";
 import type { ObjectStore } from "@shared/object_store.ts";
 import type { Random } from "@shared/random.ts";
+import type { LeaseVerdict } from "./coordinator/failure_detector.ts";
 import type { Db } from "./db/client.ts";
 
 export interface HubConfig {
@@ -60,7 +63,18 @@ export interface HubContext {
   readonly hubTerm: HubTerm;
   readonly events: EventFeed;
   readonly live: LiveState;
+  /** Called at named points of the coordination; tests end the process there. Absent in normal runs. */
+  readonly failPoint?: (name: FailPoint) => void;
 }
+
+/** Where a test may end the hub's process (fault F7). */
+export type FailPoint =
+  | "before-trigger-row"
+  | "after-trigger"
+  | "first-ack"
+  | "before-commit"
+  | "after-commit-before-notify"
+  | "garbage-marked";
 
 /** One entry of /events. `transient` ones (metrics, samples) are pushed and not stored. */
 export interface HubEvent {
@@ -119,6 +133,8 @@ export interface OnlineAgent {
 export interface AgentLinks {
   send(agentId: AgentId, message: HubMessage): boolean;
   isOnline(agentId: AgentId): boolean;
+  /** Whether regions of this agent may be given to another one now (P6). */
+  verdict(agentId: AgentId): LeaseVerdict;
 }
 
 /** One loop per job; each is the only writer of its job's state. */
@@ -135,6 +151,12 @@ export interface JobLoops {
     jobId: JobId,
     regionId: RegionId,
   ): Promise<{ currentAttempt: Attempt; isOwner: boolean } | null>;
+  /** An agent connected and runs these regions; its regions that are not listed are lost (H1). */
+  agentArrived(agentId: AgentId, regions: readonly RunningRegion[]): Promise<void>;
+  /** The lease of an agent expired, it said goodbye, or the window to reassign closed. */
+  agentLost(agentId: AgentId): void;
+  /** The agent is unreachable past `reassignWithin`: reassigning needs `allowGap` (P6). */
+  isPossiblyAutonomous(jobId: JobId, regionId: RegionId): boolean;
 }
 
 type WithRegion =
@@ -144,9 +166,4 @@ type WithRegion =
   | "requestCheckpoint"
   | "uploadRequest"
   | "askOwnership";
-export type RegionMessage =
-  | Extract<import("@shared/messages.ts").AgentMessage, { kind: WithRegion }>
-  /** One per region that a connecting agent says it runs (H1). */
-  | { readonly kind: "adopt"; readonly region: import("@shared/messages.ts").RunningRegion }
-  /** The agent connected and does not run this region any more. */
-  | { readonly kind: "leaseExpired" };
+export type RegionMessage = Extract<AgentMessage, { kind: WithRegion }>;
