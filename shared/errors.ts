@@ -37,8 +37,16 @@ export class PenstockError extends Error {
 /** A job, a flag or a request that its author has to change. */
 export class UserError extends PenstockError {
   override name = "UserError";
-  constructor(code: string, message: string, options: { cause?: unknown } = {}) {
-    super(message, { code, domain: "user", ...options });
+  /** Where the author wrote it, as `path:line`; null when that is not known. */
+  readonly at: string | null;
+
+  constructor(
+    code: string,
+    message: string,
+    options: { cause?: unknown; at?: string | null } = {},
+  ) {
+    super(message, { code, domain: "user", cause: options.cause });
+    this.at = options.at ?? null;
   }
 }
 

@@ -1,0 +1,60 @@
+/**
+ * Turns what a detector says of each record into the edges of anomalies: one at the onset, one at the end.
+ *
+ * Pure. State per key:
+ *
+ *   quiet ── judged anomalous: edge isActive true ──▶ active since t
+ *   active since t ── judged normal: edge isActive false, same t ──▶ quiet
+ *
+ * @module
+ */
+import type { Anomaly, Detector } from "@shared/sdk/operator.ts";
+
+/** What `detect` keeps per key: the detector's own state and the anomaly that is going on. */
+export interface DetectState<State> {
+  readonly detector: State;
+  /** Time of the onset, ms since the epoch; null while there is no anomaly. */
+  readonly sinceMs: number | null;
+}
+
+/** State of a key of which nothing has come in. */
+export function createDetectState<In, State>(detector: Detector<In, State>): DetectState<State> {
+  return { detector: detector.initial(), sinceMs: null };
+}
+
+/**
+ * Takes one record of one key in.
+ *
+ * @param detector Judges the record; a record that carries no value changes nothing.
+ * @param state State of the key; not changed.
+ * @param of The record with its key and its event or arrival time, ms since the epoch.
+ * @returns The key's new state, the edge this record makes or null, and the value judged or null.
+ */
+export function stepDetect<In, State>(
+  detector: Detector<In, State>,
+  state: DetectState<State>,
+  of: { readonly record: In; readonly key: string; readonly atMs: number },
+): {
+  readonly state: DetectState<State>;
+  readonly edge: Anomaly<In> | null;
+  readonly value: number | null;
+} {
+  const value = detector.value(of.record);
+  if (value === null || !Number.isFinite(value)) return { state, edge: null, value: null };
+  const next = detector.step(state.detector, value, of.atMs);
+  const { score, threshold, isAnomalous } = detector.judge(next);
+  const wasActive = state.sinceMs !== null;
+  const sinceMs = isAnomalous ? state.sinceMs ?? of.atMs : null;
+  const edge = isAnomalous === wasActive ? null : {
+    detector: detector.name,
+    key: of.key,
+    isActive: isAnomalous,
+    value,
+    score,
+    threshold,
+    atMs: of.atMs,
+    sinceMs: state.sinceMs ?? of.atMs,
+    record: of.record,
+  };
+  return { state: { detector: next, sinceMs }, edge, value };
+}

@@ -1,0 +1,105 @@
+/**
+ * Collects the operators of one job while its author's function runs, and makes the graph of them.
+ *
+ * Pure. Invariants:
+ *   1. uids are explicit, well formed and unique: state is found by them again (S2).
+ *   2. An operator is added after its input, so the order of declaration is topological.
+ *
+ * @module
+ */
+import { UserError } from "@shared/errors.ts";
+import { UID_PATTERN } from "@shared/ids.ts";
+import { type GraphEdge, JOB_GRAPH_VERSION, type OperatorNode } from "@shared/job_graph.ts";
+import type { BuiltJob, OperatorSpec } from "./operator.ts";
+
+/** Most operators one job may have. */
+export const OPERATORS_MAX = 500;
+
+/** Where an operator gets its records from. */
+export interface Input {
+  readonly uid: string;
+  readonly edge: GraphEdge["kind"];
+}
+
+export class JobPlan {
+  readonly #nodes: OperatorNode[] = [];
+  readonly #edges: GraphEdge[] = [];
+  readonly #specs = new Map<string, OperatorSpec>();
+  readonly #declaredAt = new Map<string, string | null>();
+
+  /**
+   * Adds one operator behind `input`; a source has none.
+   *
+   * @param at Place of the author's call, for the message.
+   * @throws {UserError} `missing-uid`, `bad-uid`, `duplicate-uid` or `too-many-operators`.
+   */
+  add(node: OperatorNode, spec: OperatorSpec, from: { input: Input | null; at: string | null }) {
+    checkUid(node.uid, node.kind, from.at);
+    const earlier = this.#declaredAt.get(node.uid);
+    if (this.#specs.has(node.uid)) {
+      throw new UserError(
+        "duplicate-uid",
+        `Operator uid "${node.uid}" is used twice${earlier ? ` (first at ${earlier})` : ""}: ` +
+          `give each operator a uid of its own, since its state is found by it`,
+        { at: from.at },
+      );
+    }
+    if (this.#nodes.length === OPERATORS_MAX) {
+      throw new UserError("too-many-operators", `A job has at most ${OPERATORS_MAX} operators`, {
+        at: from.at,
+      });
+    }
+    this.#nodes.push(node);
+    this.#specs.set(node.uid, spec);
+    this.#declaredAt.set(node.uid, from.at);
+    if (from.input !== null) {
+      this.#edges.push({ from: from.input.uid, to: node.uid, kind: from.input.edge });
+    }
+  }
+
+  /**
+   * @param at Place of `defineJob`.
+   * @throws {UserError} `no-source` or `no-sink`.
+   */
+  finish(name: string, at: string | null): BuiltJob {
+    const has = (kind: OperatorNode["kind"]) => this.#nodes.some((node) => node.kind === kind);
+    if (!has("source")) {
+      throw new UserError("no-source", `Job "${name}" has no source: begin with job.source(…)`, {
+        at,
+      });
+    }
+    if (!has("sink")) {
+      throw new UserError("no-sink", `Job "${name}" has no sink: end a stream with .sink(…)`, {
+        at,
+      });
+    }
+    const operators = [
+      ...this.#nodes.filter((node) => node.kind === "source"),
+      ...this.#nodes.filter((node) => node.kind !== "source"),
+    ];
+    return {
+      graph: { version: JOB_GRAPH_VERSION, name, operators, edges: [...this.#edges] },
+      operators: new Map(this.#specs),
+    };
+  }
+}
+
+function checkUid(uid: unknown, kind: string, at: string | null): void {
+  if (typeof uid !== "string" || uid === "") {
+    throw new UserError(
+      "missing-uid",
+      `A ${kind} has no uid: give it one as the first argument, such as .${kind}("my-${kind.toLowerCase()}", …)`,
+      { at },
+    );
+  }
+  if (!UID_PATTERN.test(uid)) {
+    throw new UserError(
+      "bad-uid",
+      `Operator uid ${
+        JSON.stringify(uid)
+      } is not allowed: use up to 64 letters, digits, "_", "." ` +
+        `and "-", beginning with a letter or digit`,
+      { at },
+    );
+  }
+}

@@ -1,0 +1,45 @@
+/**
+ * The SDK: what job authors import as "penstock".
+ *
+ * Pure: a job is a description; the agent's runner carries it out.
+ *
+ * @module
+ */
+export { defineJob, type JobBuilder, type JobParams } from "./job.ts";
+export type { KeyedStream, Stream } from "./stream.ts";
+export {
+  type AnyFields,
+  type Key,
+  type OperatorOptions,
+  type ProcessContext,
+  type ProcessOptions,
+  type RecordType,
+  recordType,
+  type StateOptions,
+  type Timers,
+} from "./process.ts";
+export {
+  type StateDeclarations,
+  type StateHandles,
+  type ValueState,
+  valueState,
+  type ValueStateHandle,
+} from "./state.ts";
+export {
+  generatorSource,
+  type GeneratorSourceOptions,
+  mqttSource,
+  type MqttSourceOptions,
+  type Source,
+  type SplitOptions,
+} from "./source.ts";
+export {
+  alarmSink,
+  type AlarmSinkOptions,
+  mqttSink,
+  type MqttSinkOptions,
+  type Sink,
+} from "./sink.ts";
+export type { Duration } from "./duration.ts";
+export type { Anomaly, Detector, ErrorPolicy, JobDefinition } from "./operator.ts";
+export { zScore, type ZScoreOptions, type ZScoreState } from "@shared/operators/z_score.ts";
