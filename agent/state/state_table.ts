@@ -1,0 +1,313 @@
+/**
+ * The keyed state of one operator in one subtask: entries by key, grouped by key group, with a
+ * copy-on-write capture for snapshots.
+ *
+ * Pure: time comes in as a value. A capture copies nothing. It ends a write interval; a group that the
+ * snapshot wants is copied when the encoder takes it or when a write is about to change it, whichever
+ * comes first. What is copied is references: values are replaced, never changed in place. A table of
+ * which that is not true says `isMutable` and has its values cloned.
+ *
+ *   group:  open ──capture──▶ wanted ──take, or first write──▶ frozen ──take──▶ open
+ *
+ * Invariants:
+ *
+ *   A5  What `take` returns is the group as it was at the capture, whatever was written since.
+ *   S4  A clock that goes back revives nothing: expiry is judged by the latest time ever seen.
+ *
+ * @module
+ */
+import { assert } from "@shared/assert.ts";
+import { KEY_GROUP_COUNT } from "@shared/job_graph.ts";
+import { keyGroupOf } from "@shared/key_groups.ts";
+import type { GroupColumns } from "./snapshot_codec.ts";
+import { cloneValue } from "./value_clone.ts";
+
+export interface TableOptions {
+  readonly uid: string;
+  readonly slotCount: number;
+  /** Entries not written for this long are gone, ms; null keeps them for ever. */
+  readonly ttlMs: number | null;
+  /** Values may be changed in place by their operator. */
+  readonly isMutable: boolean;
+}
+
+/** One key's state. Lives while it has a value or a timer. Changed only through its table. */
+export interface Entry {
+  readonly key: string;
+  /** In slot order; undefined where there is no value. */
+  readonly slots: readonly unknown[];
+  readonly lastWriteMs: number;
+  /** Ascending, each once; null when there are none. */
+  readonly timers: readonly number[] | null;
+}
+
+interface OwnEntry {
+  readonly key: string;
+  readonly group: Group;
+  slots: unknown[];
+  lastWriteMs: number;
+  timers: readonly number[] | null;
+  /** Index in `group.entries`; -1 once removed. */
+  position: number;
+}
+
+interface Group {
+  readonly entries: OwnEntry[];
+  /** Number of the interval between captures in which it was last written. */
+  writtenIn: number;
+  isWanted: boolean;
+  frozen: GroupColumns | null;
+}
+
+export class StateTable {
+  readonly uid: string;
+  readonly slotCount: number;
+  readonly ttlMs: number | null;
+  readonly #isMutable: boolean;
+  readonly #entries = new Map<string, OwnEntry>();
+  readonly #groups: readonly Group[];
+  #interval = 1;
+  #latestMs = 0;
+  #sweepGroup = 0;
+
+  constructor(options: TableOptions) {
+    this.uid = options.uid;
+    this.slotCount = options.slotCount;
+    this.ttlMs = options.ttlMs;
+    this.#isMutable = options.isMutable;
+    this.#groups = Array.from(
+      { length: KEY_GROUP_COUNT },
+      () => ({ entries: [], writtenIn: 0, isWanted: false, frozen: null }),
+    );
+  }
+
+  /** Entries held, expired ones that were not yet swept included. */
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** The entry of `key`; undefined when there is none or it has expired by `nowMs`. */
+  find(key: string, nowMs: number): Entry | undefined {
+    const entry = this.#entries.get(key);
+    if (entry === undefined || this.ttlMs === null) return entry;
+    return this.#isExpired(entry, nowMs) ? undefined : entry;
+  }
+
+  /** Sets one slot of `key`; undefined clears it. An entry left without value and timer is removed. */
+  put(key: string, slot: number, value: unknown, nowMs: number): void {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) {
+      if (value !== undefined) this.#insert(key, slot, value, nowMs);
+      return;
+    }
+    this.#beforeWrite(entry.group);
+    if (this.ttlMs !== null && this.#isExpired(entry, nowMs)) {
+      entry.slots = new Array<unknown>(this.slotCount).fill(undefined);
+    }
+    entry.slots[slot] = value;
+    entry.lastWriteMs = Math.max(entry.lastWriteMs, nowMs);
+    if (value === undefined) this.#removeIfEmpty(entry);
+  }
+
+  /** Announces that the values of `key` are about to be changed in place; for mutable tables. */
+  beforeChange(key: string): void {
+    const entry = this.#entries.get(key);
+    if (entry !== undefined) this.#beforeWrite(entry.group);
+  }
+
+  /** Adds a timer of `key`. @returns False when it had that timer already. */
+  addTimer(key: string, timeMs: number, nowMs: number): boolean {
+    const entry = this.#entries.get(key) ?? this.#create(key, nowMs);
+    const timers = entry.timers ?? [];
+    if (timers.includes(timeMs)) return false;
+    this.#beforeWrite(entry.group);
+    entry.timers = [...timers, timeMs].sort((a, b) => a - b);
+    return true;
+  }
+
+  /** Removes a timer of `key`. @returns False when it had no such timer. */
+  removeTimer(key: string, timeMs: number): boolean {
+    const entry = this.#entries.get(key);
+    if (!entry?.timers?.includes(timeMs)) return false;
+    this.#beforeWrite(entry.group);
+    const left = entry.timers.filter((other) => other !== timeMs);
+    entry.timers = left.length === 0 ? null : left;
+    this.#removeIfEmpty(entry);
+    return true;
+  }
+
+  /** Puts `key` back to what it was when `before` was taken with `snapshotOf`. */
+  rollBack(key: string, before: Entry | null): void {
+    const entry = this.#entries.get(key);
+    if (before === null) {
+      if (entry !== undefined) this.#remove(entry);
+      return;
+    }
+    const target = entry ?? this.#create(key, before.lastWriteMs);
+    this.#beforeWrite(target.group);
+    target.slots = [...before.slots];
+    target.lastWriteMs = before.lastWriteMs;
+    target.timers = before.timers;
+  }
+
+  /** A copy of the entry of `key` as it is now; null when there is none. */
+  snapshotOf(key: string): Entry | null {
+    const entry = this.#entries.get(key);
+    return entry === undefined ? null : { ...entry, slots: [...entry.slots] };
+  }
+
+  /** Removes expired entries of the next groups, about `entriesMax` looked at. @returns How many. */
+  sweep(nowMs: number, entriesMax: number): number {
+    if (this.ttlMs === null) return 0;
+    let removed = 0;
+    let seen = 0;
+    for (let turn = 0; turn < KEY_GROUP_COUNT && seen < entriesMax; turn++) {
+      const { entries } = this.#groups[this.#sweepGroup]!;
+      this.#sweepGroup = (this.#sweepGroup + 1) % KEY_GROUP_COUNT;
+      seen += entries.length;
+      for (let i = entries.length - 1; i >= 0; i--) {
+        if (!this.#isExpired(entries[i]!, nowMs)) continue;
+        this.#remove(entries[i]!);
+        removed++;
+      }
+    }
+    return removed;
+  }
+
+  /** Key groups that hold anything, ascending. */
+  presentGroups(): number[] {
+    const present: number[] = [];
+    for (let i = 0; i < KEY_GROUP_COUNT; i++) {
+      if (this.#groups[i]!.entries.length > 0) present.push(i);
+    }
+    return present;
+  }
+
+  /** Whether `group` was written after the capture that ended `interval`. */
+  isWrittenSince(group: number, interval: number): boolean {
+    return this.#groups[group]!.writtenIn > interval;
+  }
+
+  /**
+   * Begins a capture; a capture that is not over is dropped.
+   *
+   * @param wanted Groups whose content of this moment will be asked for with `take`.
+   */
+  capture(wanted: readonly number[]): void {
+    this.dropCapture();
+    for (const group of wanted) this.#groups[group]!.isWanted = true;
+    this.#interval++;
+  }
+
+  /** The group as it was at the capture. Each wanted group can be taken once. */
+  take(group: number): GroupColumns {
+    const own = this.#groups[group]!;
+    if (own.isWanted) this.#freeze(own);
+    const { frozen } = own;
+    assert(frozen !== null, `Group ${group} of "${this.uid}" is not part of the capture`);
+    own.frozen = null;
+    return frozen;
+  }
+
+  /** Forgets the capture and what was copied for it. */
+  dropCapture(): void {
+    for (const group of this.#groups) {
+      group.isWanted = false;
+      group.frozen = null;
+    }
+  }
+
+  /**
+   * Takes over a stored group. Nothing in it counts as written since.
+   *
+   * @param slotOf Slot of this table for each stored slot.
+   */
+  load(group: number, columns: GroupColumns, slotOf: readonly number[]): void {
+    const own = this.#groups[group]!;
+    for (const [i, key] of columns.keys.entries()) {
+      const entry = this.#adopt(key, own, columns.lastWriteMs?.[i] ?? 0);
+      entry.timers = columns.timers[i] ?? null;
+      for (const [stored, slot] of slotOf.entries()) {
+        entry.slots[slot] = columns.slots[stored]?.[i];
+      }
+    }
+  }
+
+  /** Every entry, in no order that matters. */
+  entries(): IterableIterator<Entry> {
+    return this.#entries.values();
+  }
+
+  #insert(key: string, slot: number, value: unknown, nowMs: number): void {
+    this.#create(key, nowMs).slots[slot] = value;
+  }
+
+  #create(key: string, nowMs: number): OwnEntry {
+    const group = this.#groups[keyGroupOf(key)]!;
+    this.#beforeWrite(group);
+    return this.#adopt(key, group, nowMs);
+  }
+
+  #adopt(key: string, group: Group, lastWriteMs: number): OwnEntry {
+    const slots = this.slotCount === 1
+      ? [undefined]
+      : new Array<unknown>(this.slotCount).fill(undefined);
+    const position = group.entries.length;
+    const entry = { key, group, slots, lastWriteMs, timers: null, position };
+    group.entries.push(entry);
+    this.#entries.set(key, entry);
+    return entry;
+  }
+
+  #removeIfEmpty(entry: OwnEntry): void {
+    if (entry.timers !== null) return;
+    for (const value of entry.slots) if (value !== undefined) return;
+    this.#remove(entry);
+  }
+
+  #remove(entry: OwnEntry): void {
+    const { group } = entry;
+    this.#beforeWrite(group);
+    const last = group.entries.pop()!;
+    if (last !== entry) {
+      group.entries[entry.position] = last;
+      last.position = entry.position;
+    }
+    entry.position = -1;
+    this.#entries.delete(entry.key);
+  }
+
+  #isExpired(entry: OwnEntry, nowMs: number): boolean {
+    if (this.ttlMs === null || entry.timers !== null) return false;
+    if (nowMs > this.#latestMs) this.#latestMs = nowMs;
+    return this.#latestMs - entry.lastWriteMs > this.ttlMs;
+  }
+
+  /** Once per group and interval: saves what a capture still wants of it. */
+  #beforeWrite(group: Group): void {
+    if (group.writtenIn === this.#interval) return;
+    if (group.isWanted) this.#freeze(group);
+    group.writtenIn = this.#interval;
+  }
+
+  #freeze(group: Group): void {
+    const entries = this.ttlMs === null
+      ? group.entries
+      : group.entries.filter((entry) => !this.#isExpired(entry, this.#latestMs));
+    const copy = this.#isMutable ? cloneValue : same;
+    group.frozen = {
+      keys: entries.map((entry) => entry.key),
+      slots: Array.from(
+        { length: this.slotCount },
+        (_, slot) => entries.map((entry) => copy(entry.slots[slot])),
+      ),
+      lastWriteMs: this.ttlMs === null ? null : entries.map((entry) => entry.lastWriteMs),
+      timers: entries.map((entry) => entry.timers),
+    };
+    group.isWanted = false;
+  }
+}
+
+function same<T>(value: T): T {
+  return value;
+}
