@@ -1,0 +1,103 @@
+/**
+ * Watches a plant of two lines: counts every reading exactly once and tells which equipment runs warm
+ * or shakes.
+ *
+ * Each line is a split of its own, so its counts and baselines live on one agent near the line. The
+ * counts say what was lost or counted twice: sequence numbers begin at 1 and have no holes at the source.
+ *
+ * @module
+ */
+import { alarmSink, defineJob, mqttSink, mqttSource, zScore } from "penstock";
+
+interface Reading {
+  equipment: string;
+  /** Number of the reading of this equipment, from 1. */
+  seq: number;
+  /** Time of measurement, ms since the epoch. */
+  ts: number;
+  /** °C. */
+  temperature: number;
+  /** mm/s. */
+  vibration: number;
+  /** bar. */
+  pressure: number;
+}
+
+interface Count {
+  n: number;
+  sum: number;
+  lastSeq: number;
+  holes: number;
+  duplicates: number;
+}
+
+const NOTHING: Count = { n: 0, sum: 0, lastSeq: 0, holes: 0, duplicates: 0 };
+
+function count(state: Count, reading: Reading): Count {
+  const isDuplicate = reading.seq <= state.lastSeq;
+  return {
+    n: state.n + 1,
+    sum: state.sum + reading.seq,
+    lastSeq: Math.max(state.lastSeq, reading.seq),
+    holes: state.holes + (isDuplicate ? 0 : reading.seq - state.lastSeq - 1),
+    duplicates: state.duplicates + (isDuplicate ? 1 : 0),
+  };
+}
+
+export default defineJob("plant-watch", (job) => {
+  const readings = job.source(
+    "telemetry",
+    mqttSource<Reading>({
+      broker: "plant",
+      splits: [
+        { topics: ["plant/line-1/+/telemetry"], near: { line: "1" } },
+        { topics: ["plant/line-2/+/telemetry"], near: { line: "2" } },
+      ],
+      eventTime: (reading) => reading.ts,
+    }),
+  ).keyByLocal((reading) => reading.equipment);
+
+  readings
+    .mapWithState("count", { initial: () => NOTHING }, (state, reading) => {
+      const next = count(state, reading);
+      return [next, { equipment: reading.equipment, ...next }];
+    })
+    .sink(
+      "counts",
+      mqttSink({
+        broker: "plant",
+        topic: (count) => `out/count/${count.equipment}`,
+        delivery: "staged",
+        retain: true,
+      }),
+    );
+
+  readings
+    .detect(
+      "temperature",
+      zScore({ value: (reading) => reading.temperature, threshold: 5, warmUp: 60 }),
+    )
+    .sink(
+      "temperature-alarms",
+      alarmSink({
+        priority: "medium",
+        text: (anomaly) =>
+          `${anomaly.key}: temperature ${anomaly.value.toFixed(1)} °C is not its normal`,
+        response: "Check the cooling and the load.",
+      }),
+    );
+
+  readings
+    .detect(
+      "vibration",
+      zScore({ value: (reading) => reading.vibration, threshold: 5, warmUp: 60, direction: "up" }),
+    )
+    .sink(
+      "vibration-alarms",
+      alarmSink({
+        priority: "high",
+        text: (anomaly) => `${anomaly.key}: vibration ${anomaly.value.toFixed(2)} mm/s is too high`,
+        response: "Check the bearings before the next shift.",
+      }),
+    );
+});
