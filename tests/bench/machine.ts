@@ -1,0 +1,55 @@
+/** What the figures were measured on, and what processes used: /proc of Linux. @module */
+
+export interface Usage {
+  readonly cpuSeconds: number;
+  readonly rssMb: number;
+}
+
+const CLOCK_TICKS_PER_SECOND = 100;
+
+export function machineText(): string {
+  const model = /model name\s*: (.*)/.exec(Deno.readTextFileSync("/proc/cpuinfo"))?.[1] ??
+    "unknown CPU";
+  const memory = Deno.systemMemoryInfo();
+  return `${navigator.hardwareConcurrency} x ${model}, ${
+    Math.round(memory.total / 2 ** 30)
+  } GiB, ` +
+    `${Deno.build.os}, Deno ${Deno.version.deno}`;
+}
+
+/** CPU time and resident memory of one process now. */
+export function usageOf(pid: number): Usage {
+  const fields = statOf(pid);
+  const rssKb = Number(
+    /VmRSS:\s+(\d+)/.exec(Deno.readTextFileSync(`/proc/${pid}/status`))?.[1] ?? 0,
+  );
+  return {
+    cpuSeconds: (Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS_PER_SECOND,
+    rssMb: rssKb / 1024,
+  };
+}
+
+/** Direct children of a process. */
+export function childrenOf(pid: number): number[] {
+  const children: number[] = [];
+  for (const entry of Deno.readDirSync("/proc")) {
+    if (!/^\d+$/.test(entry.name)) continue;
+    try {
+      if (Number(statOf(Number(entry.name))[1]) === pid) children.push(Number(entry.name));
+    } catch {
+      // It ended while we looked.
+    }
+  }
+  return children;
+}
+
+/** Fields of /proc/PID/stat behind the command name: state first. */
+function statOf(pid: number): string[] {
+  const text = Deno.readTextFileSync(`/proc/${pid}/stat`);
+  return text.slice(text.lastIndexOf(")") + 2).split(" ");
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? NaN;
+}

@@ -1,0 +1,78 @@
+/**
+ * `deno task bench [--json FILE] [--only NAME,…]`: the figures of the product, with the machine.
+ *
+ * Touches everything. Each bench gives one or more named figures; ratios come from one run.
+ *
+ * @module
+ */
+import { parseArgs } from "node:util";
+import { note, print } from "../../tools/cli/output.ts";
+import { machineText } from "./machine.ts";
+
+interface Bench {
+  readonly figures: readonly string[];
+  run(): Promise<Readonly<Record<string, number>>>;
+}
+
+const BENCHES: readonly Bench[] = [
+  {
+    figures: ["sessionClientVsMqttjs"],
+    run: async () => ({
+      ...await (await import("./session_client_bench.ts")).benchSessionClient(),
+    }),
+  },
+  {
+    figures: ["snapshotPauseP99Ms", "checkpointOverhead"],
+    run: async () => ({ ...await (await import("./snapshot_bench.ts")).benchSnapshot() }),
+  },
+  {
+    figures: ["w4BrokerShare", "w4CpuSecondsPerMillion", "w4RssMb"],
+    run: async () => ({ ...await (await import("./w4_bench.ts")).benchW4(note) }),
+  },
+  {
+    figures: ["failoverMs", "hubRestartMs"],
+    run: async () => ({ ...await (await import("./recovery_bench.ts")).benchRecovery(note) }),
+  },
+];
+
+/** What each figure is held against. */
+const GOALS: Readonly<Record<string, { goal: number; isAtLeast: boolean; unit: string }>> = {
+  sessionClientVsMqttjs: { goal: 3, isAtLeast: true, unit: "x" },
+  snapshotPauseP99Ms: { goal: 20, isAtLeast: false, unit: "ms" },
+  checkpointOverhead: { goal: 0.1, isAtLeast: false, unit: "of throughput" },
+  w4BrokerShare: { goal: 0.9, isAtLeast: true, unit: "of a count-only subscriber" },
+  w4CpuSecondsPerMillion: { goal: 8, isAtLeast: false, unit: "s" },
+  w4RssMb: { goal: 160, isAtLeast: false, unit: "MB" },
+  failoverMs: { goal: 10_000, isAtLeast: false, unit: "ms" },
+  hubRestartMs: { goal: 10_000, isAtLeast: false, unit: "ms" },
+};
+
+const { values } = parseArgs({
+  args: Deno.args,
+  options: { json: { type: "string" }, only: { type: "string" } },
+});
+const only = values.only?.split(",") ?? null;
+const unknown = only?.filter((name) => !(name in GOALS)) ?? [];
+if (unknown.length > 0) {
+  note(`Unknown figure ${unknown.join(", ")}: want ${Object.keys(GOALS).join(", ")}`);
+  Deno.exit(2);
+}
+
+print(machineText());
+const found: Record<string, number> = {};
+for (const bench of BENCHES) {
+  if (only !== null && !bench.figures.some((name) => only.includes(name))) continue;
+  const figures = await bench.run();
+  for (const [name, value] of Object.entries(figures)) {
+    found[name] = value;
+    const goal = GOALS[name];
+    const wanted = goal === undefined
+      ? ""
+      : `${goal.unit}, goal ${goal.isAtLeast ? "at least" : "at most"} ${goal.goal}`;
+    print(`${name.padEnd(26)} ${Number(value.toPrecision(4))} ${wanted}`);
+  }
+}
+if (values.json !== undefined) {
+  await Deno.writeTextFile(values.json, JSON.stringify(found, null, 2) + "\n");
+}
+Deno.exit(0);
