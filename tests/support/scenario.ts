@@ -54,7 +54,7 @@ let scenarioCount = 0;
 
 export class Scenario {
   readonly cluster: LocalCluster;
-  readonly #folder: string;
+  readonly folder: string;
   readonly #options: ScenarioOptions;
   readonly #name = `s${++scenarioCount}-${crypto.randomUUID().slice(0, 8)}`;
   load!: Load;
@@ -63,7 +63,7 @@ export class Scenario {
 
   private constructor(cluster: LocalCluster, folder: string, options: ScenarioOptions) {
     this.cluster = cluster;
-    this.#folder = folder;
+    this.folder = folder;
     this.#options = options;
   }
 
@@ -216,7 +216,7 @@ export class Scenario {
     await this.totals?.stop().catch(() => {});
     await this.cluster.stop();
     if (Deno.env.get("PENSTOCK_KEEP_LOGS") !== undefined) return;
-    await Deno.remove(this.#folder, { recursive: true });
+    await Deno.remove(this.folder, { recursive: true });
   }
 }
 
