@@ -11,12 +11,11 @@
  *
  * @module
  */
-import { and, eq, inArray, lt, ne, sql } from "drizzle-orm";
+import { and, eq, inArray, lt, sql } from "drizzle-orm";
 import type {
   AgentId,
   Attempt,
   CheckpointId,
-  Digest,
   HubTerm,
   JobId,
   RegionId,
@@ -24,19 +23,11 @@ import type {
 } from "@shared/ids.ts";
 import type { JobGraph } from "@shared/job_graph.ts";
 import { digestsOf, type SnapshotStats, type SubtaskSnapshot } from "@shared/manifest.ts";
+import { addRefs, dropRefs } from "./blob_store.ts";
 import type { Db } from "./client.ts";
 import { withReign } from "./hub_state_store.ts";
 import { updateOperation } from "./operation_store.ts";
-import {
-  blobPins,
-  blobRefs,
-  blobs,
-  checkpointRegions,
-  checkpoints,
-  jobs,
-  regions,
-  savepoints,
-} from "./schema.ts";
+import { blobPins, checkpointRegions, checkpoints, jobs, regions, savepoints } from "./schema.ts";
 
 export type CheckpointTrigger = "periodic" | "window-pressure" | "person" | "stop" | "restore";
 
@@ -161,7 +152,8 @@ async function completePartIn(tx: Db, part: CompletedPart): Promise<"completed" 
       and(eq(regions.jobId, jobId), eq(regions.regionId, regionId), eq(regions.attempt, attempt)),
     ).returning({ attempt: regions.attempt });
   if (moved.length === 0) throw new PartRefused();
-  await refer(tx, part, digestsOf(part.subtasks.map(({ snapshot }) => snapshot)));
+  const refs = await addRefs(tx, part, digestsOf(part.subtasks.map(({ snapshot }) => snapshot)));
+  if (refs.kind === "missing") throw new PartRefused();
   await tx.update(checkpointRegions).set({ status: "aborted", reason: "superseded" }).where(and(
     eq(checkpointRegions.jobId, jobId),
     eq(checkpointRegions.regionId, regionId),
@@ -169,23 +161,6 @@ async function completePartIn(tx: Db, part: CompletedPart): Promise<"completed" 
     eq(checkpointRegions.status, "pending"),
   ));
   return "completed";
-}
-
-/** Writes references; touching the blob rows keeps a collector from marking them meanwhile (G1). */
-async function refer(
-  tx: Db,
-  part: { jobId: JobId; checkpointId: CheckpointId; regionId: RegionId },
-  digests: readonly Digest[],
-): Promise<void> {
-  if (digests.length === 0) return;
-  const there = await tx.update(blobs).set({ state: "stored" })
-    .where(and(inArray(blobs.digest, [...digests]), ne(blobs.state, "deleting")))
-    .returning({ digest: blobs.digest });
-  if (there.length < digests.length) throw new PartRefused();
-  const { jobId, checkpointId, regionId } = part;
-  await tx.insert(blobRefs)
-    .values(digests.map((digest) => ({ jobId, checkpointId, regionId, digest })))
-    .onConflictDoNothing();
 }
 
 /** The part is aborted if it is still pending. */
@@ -261,8 +236,7 @@ async function endSavepointIn(tx: Db, end: CheckpointEnd): Promise<void> {
   if (end.status !== "completed") {
     await tx.update(checkpointRegions)
       .set({ status: "aborted", reason: end.reason, snapshots: null }).where(ofThis);
-    await tx.delete(blobRefs)
-      .where(and(eq(blobRefs.jobId, jobId), eq(blobRefs.checkpointId, checkpointId)));
+    await dropRefs(tx, jobId, [checkpointId], end.nowMs);
   }
   const parts = await tx.select({ bytes: checkpointRegions.fullBytes }).from(checkpointRegions)
     .where(ofThis);
