@@ -76,7 +76,7 @@ async function demo(flags: DemoFlags): Promise<void> {
   };
   // Read first: a wrong path must be known before anything starts.
   const recordings = flags.input === null ? null : readRecordings(flags.input);
-  const folder = Deno.makeTempDirSync({ prefix: "penstock-demo-" });
+  const folder = await Deno.makeTempDir({ prefix: "penstock-demo-" });
   const cluster = new LocalCluster({
     folder,
     brokerUrl: flags.broker,
@@ -118,7 +118,7 @@ async function demo(flags: DemoFlags): Promise<void> {
   } finally {
     await plant?.stop();
     await cluster.stop();
-    Deno.removeSync(folder, { recursive: true });
+    await Deno.remove(folder, { recursive: true });
   }
 }
 

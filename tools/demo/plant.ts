@@ -25,8 +25,8 @@ interface Machine {
 
   readonly topic: string;
   seq: number;
-  /** Body of the next record, or null when the machine has nothing more to say. */
-  next(): Record<string, unknown> | null;
+  /** Body of the next record. */
+  next(): Record<string, unknown>;
 }
 
 export interface PlantOptions {
@@ -71,7 +71,7 @@ export class Plant {
     return plant;
   }
 
-  /** One rig per recording, spread over the two lines, each played once from start to end. */
+  /** One rig per recording, spread over the two lines, each played over and over. */
   static async replayed(options: PlantOptions, recordings: readonly Recording[]): Promise<Plant> {
     const plant = new Plant(
       await mqtt.connectAsync(options.brokerUrl, { protocolVersion: 5 }),
@@ -80,8 +80,7 @@ export class Plant {
     recordings.forEach((recording, index) => {
       let row = 0;
       plant.#add(recording.rig, index % 2 + 1, () => {
-        const values = recording.rows[row++];
-        if (values === undefined) return null;
+        const values = recording.rows[row++ % recording.rows.length]!;
         return {
           signals: Object.fromEntries(recording.signalNames.map((name, i) => [name, values[i]])),
         };
@@ -100,11 +99,6 @@ export class Plant {
 
   get publishedTotal(): number {
     return [...this.published.values()].reduce((sum, count) => sum + count, 0);
-  }
-
-  /** False when every recording has been played to its end. */
-  get hasMore(): boolean {
-    return this.#machines.length > 0;
   }
 
   run(): void {
@@ -130,7 +124,7 @@ export class Plant {
     await this.#client.endAsync();
   }
 
-  #add(name: string, line: number, next: () => Record<string, unknown> | null): void {
+  #add(name: string, line: number, next: () => Record<string, unknown>): void {
     const topic = `plant/line-${line}/${name}/telemetry`;
     this.#machines.push({ name, topic, seq: 0, next });
     this.#lines.set(name, line);
