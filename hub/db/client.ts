@@ -11,12 +11,13 @@
 import { drizzle as drizzlePglite, type PgliteDatabase } from "drizzle-orm/pglite";
 import { drizzle as drizzlePostgres } from "drizzle-orm/postgres-js";
 import type { PgDatabase, PgQueryResultHKT } from "drizzle-orm/pg-core";
-import postgres from "postgres";
+import type { Sql } from "postgres";
 import type { PGlite } from "@electric-sql/pglite";
 import type { Clock } from "@shared/clock.ts";
 import { messageOf, PenstockError } from "@shared/errors.ts";
 import { migratePglite, migratePostgres } from "./migrate.ts";
 import { openPglite, type PgliteConnection } from "./pglite_client.ts";
+import { createPostgresPool } from "./postgres_pool.ts";
 import * as schema from "./schema.ts";
 
 export type Db = PgDatabase<PgQueryResultHKT, typeof schema>;
@@ -39,11 +40,6 @@ export interface OpenedDatabase {
   close(): Promise<void>;
 }
 
-const CONNECTIONS_MAX = 10;
-const CONNECT_TIMEOUT_S = 10;
-const STATEMENT_TIMEOUT_MS = 30_000;
-const CLOSE_TIMEOUT_S = 5;
-
 /**
  * Opens and migrates the database.
  *
@@ -55,11 +51,14 @@ export function openDatabase(
   options: DatabaseOptions,
 ): Promise<OpenedDatabase> {
   return "databaseUrl" in location
-    ? openPostgresDatabase(location.databaseUrl)
+    ? openPostgresDatabase(location.databaseUrl, options)
     : openPgliteDatabase(location.dataDir, options);
 }
 
-async function openPostgresDatabase(databaseUrl: string): Promise<OpenedDatabase> {
+async function openPostgresDatabase(
+  databaseUrl: string,
+  { clock }: DatabaseOptions,
+): Promise<OpenedDatabase> {
   try {
     await migratePostgres(databaseUrl);
   } catch (cause) {
@@ -70,20 +69,11 @@ async function openPostgresDatabase(databaseUrl: string): Promise<OpenedDatabase
       { code: "database-unreachable", domain: "external", isRetryable: true, cause },
     );
   }
-  const client = postgres(databaseUrl, {
-    max: CONNECTIONS_MAX,
-    connect_timeout: CONNECT_TIMEOUT_S,
-    connection: {
-      application_name: "penstock-hub",
-      statement_timeout: STATEMENT_TIMEOUT_MS,
-      idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
-    },
-    onnotice: () => {},
-  });
+  const pool = createPostgresPool(databaseUrl, clock);
   return {
     kind: "postgres",
-    db: drizzlePostgres(client, { schema }) as unknown as Db,
-    close: () => client.end({ timeout: CLOSE_TIMEOUT_S }),
+    db: drizzlePostgres(pool as unknown as Sql, { schema }) as unknown as Db,
+    close: () => pool.end(),
   };
 }
 
