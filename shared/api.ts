@@ -349,3 +349,11 @@ export interface AuditView {
   readonly reason: string | null;
   readonly outcome: string;
 }
+
+/** POST /session and GET /me: who is calling. */
+export interface SessionView {
+  readonly name: string;
+  readonly role: Exclude<Role, "agent">;
+  /** When the session ends; null with a token of one's own. */
+  readonly expiresAt: string | null;
+}

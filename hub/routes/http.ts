@@ -1,0 +1,222 @@
+/**
+ * What every route shares: how it is declared, who may call it, what a refusal looks like, paging.
+ *
+ * Touches nothing of its own. A route names the role it needs where it is declared; the check and the
+ * `x-penstock-role` of the OpenAPI document come from that one word (S22, S24).
+ *
+ * @module
+ */
+import {
+  createRoute,
+  type OpenAPIHono,
+  type RouteConfig,
+  type RouteHandler,
+  z,
+} from "@hono/zod-openapi";
+import type { Context, MiddlewareHandler } from "hono";
+import type { ContentfulStatusCode } from "hono/utils/http-status";
+import { getCookie } from "hono/cookie";
+import { UserError } from "@shared/errors.ts";
+import type { AgentId, JobId } from "@shared/ids.ts";
+import type { JobGraph } from "@shared/job_graph.ts";
+import { bearerOf, identify, mayAct, type Principal, SESSION_COOKIE } from "../auth.ts";
+import type { AgentRecord } from "../db/agent_store.ts";
+import type { HubContext } from "../ports.ts";
+import type { FailureLimit } from "../rate_limit.ts";
+import { problemSchema } from "./schemas.ts";
+
+/** What the routes need beside the hub's context. */
+export interface RouteDeps {
+  readonly hub: HubContext;
+  readonly signingSecret: string;
+  /** Public name of this hub; part of every join token. */
+  readonly hubId: string;
+  readonly version: string;
+  /** A job changed in the database: its loop looks again. */
+  wakeJob(jobId: JobId): void;
+  fleetChanged(): void;
+  /** Hands an authenticated agent's socket over to its session. */
+  acceptAgent(socket: WebSocket, agent: AgentRecord, remoteAddress: string): void;
+  /** Cuts the agent's live connection, if there is one (S4). */
+  cutAgent(agentId: AgentId, reason: string): void;
+  /** Evaluates a bundle without permissions and answers its graph. */
+  extractGraph(bundle: string, params: Readonly<Record<string, string>>): Promise<JobGraph>;
+  upgradeWebSocket(request: Request): { readonly socket: WebSocket; readonly response: Response };
+  readonly assets: Assets;
+  readonly loginFailures: FailureLimit;
+  readonly enrolFailures: FailureLimit;
+}
+
+/** Files that the hub serves itself; null when there is no such file. */
+export interface Assets {
+  dashboard(name: string): Promise<Asset | null>;
+  apiReference(name: string): Promise<Asset | null>;
+}
+
+export interface Asset {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly contentType: string;
+}
+
+export interface HubEnv {
+  Bindings: { remoteAddress: string };
+  Variables: { principal: Principal; requestId: string };
+}
+
+export type HubApp = OpenAPIHono<HubEnv>;
+export type HubRequest = Context<HubEnv>;
+
+/** Who may call a route: anybody, or at least this role. */
+export type Access = "public" | "viewer" | "operator" | "admin";
+
+/** A request that is refused, with everything its problem answer says. */
+export class Refusal extends UserError {
+  override name = "Refusal";
+  constructor(
+    readonly status: ContentfulStatusCode,
+    code: string,
+    detail: string,
+    /** Further members of the problem, such as `errors` or `gaps`. */
+    readonly members: Readonly<Record<string, unknown>> = {},
+    readonly headers: Readonly<Record<string, string>> = {},
+  ) {
+    super(code, detail);
+  }
+}
+
+export function notFound(what: string, id: string): Refusal {
+  return new Refusal(404, `${what}-not-found`, `There is no ${what} "${id}"`);
+}
+
+/** Declares a route and who may call it, and answers it with `answer`. */
+export function serve<R extends RouteConfig>(
+  app: HubApp,
+  deps: RouteDeps,
+  access: Access,
+  route: R,
+  answer: (c: Parameters<RouteHandler<R, HubEnv>>[0]) => Promise<Response> | Response,
+): void {
+  const declared = createRoute({
+    ...route,
+    "x-penstock-role": access,
+    ...(access === "public" ? {} : { security: [{ bearer: [] }, { session: [] }] }),
+    middleware: access === "public" ? [] : [authorize(deps, access)],
+    responses: { ...route.responses, default: PROBLEM_RESPONSE },
+  });
+  // The handler's type demands answers made by `c.json`; a replayed answer is a plain Response.
+  app.openapi(declared, answer as unknown as RouteHandler<typeof declared, HubEnv>);
+}
+
+/** Lets a caller through who is known and has the role; 401 and 403 otherwise. */
+function authorize(
+  deps: RouteDeps,
+  access: Exclude<Access, "public">,
+): MiddlewareHandler<HubEnv> {
+  return async (c, next) => {
+    const bearer = bearerOf(c.req.header("authorization"));
+    const cookie = getCookie(c, SESSION_COOKIE) ?? null;
+    const world = { signingSecret: deps.signingSecret, nowMs: deps.hub.clock.nowMs() };
+    const principal = await identify(deps.hub.db, { bearer, cookie }, world);
+    if (principal === null) throw unauthorized();
+    if (!mayAct(principal.role, access)) {
+      throw new Refusal(
+        403,
+        "role-insufficient",
+        `This needs the role ${access}; the token has the role ${principal.role}`,
+      );
+    }
+    if (principal.isSession) refuseForeignOrigin(c);
+    c.set("principal", principal);
+    await next();
+  };
+}
+
+export function unauthorized(): Refusal {
+  return new Refusal(
+    401,
+    "token-unknown",
+    "Send a valid token as `Authorization: Bearer …`",
+    {},
+    { "www-authenticate": 'Bearer realm="penstock"' },
+  );
+}
+
+/** A browser sends the session cookie by itself, so a change must come from the hub's own page. */
+function refuseForeignOrigin(c: HubRequest): void {
+  if (c.req.method === "GET" || c.req.method === "HEAD") return;
+  const origin = c.req.header("origin");
+  if (origin !== undefined && URL.canParse(origin) && new URL(origin).host === hostOf(c)) return;
+  throw new Refusal(403, "origin-foreign", "A session may change things from the hub's pages only");
+}
+
+function hostOf(c: HubRequest): string {
+  return c.req.header("host") ?? new URL(c.req.url).host;
+}
+
+export const PROBLEM_RESPONSE = {
+  description: "A problem (RFC 9457)",
+  content: { "application/problem+json": { schema: problemSchema } },
+};
+
+/** The response entry of a route that answers `schema` as JSON. */
+export function json<S extends z.ZodType>(description: string, schema: S) {
+  return { description, content: { "application/json": { schema } } };
+}
+
+/** The request entry of a route that takes `schema` as JSON. */
+export function jsonBody<S extends z.ZodType>(schema: S) {
+  return { content: { "application/json": { schema } }, required: true };
+}
+
+/** Like {@linkcode jsonBody}, for calls that may come without a body. */
+export function optionalJsonBody<S extends z.ZodType>(schema: S) {
+  return { content: { "application/json": { schema } }, required: false };
+}
+
+export const PAGE_LIMIT_DEFAULT = 50;
+export const PAGE_LIMIT_MAX = 200;
+
+/** Query of every paged list. */
+export const pageQuery = {
+  limit: z.coerce.number().int().min(1).max(PAGE_LIMIT_MAX).default(PAGE_LIMIT_DEFAULT)
+    .openapi({ description: "Items of one page" }),
+  cursor: z.string().max(400).optional()
+    .openapi({ description: "`next` of the previous page" }),
+};
+
+/**
+ * The position that a cursor stands for.
+ *
+ * @throws {Refusal} 400 if it is no cursor of ours.
+ */
+export function readCursor<T>(cursor: string | undefined, schema: z.ZodType<T>): T | null {
+  if (cursor === undefined) return null;
+  try {
+    return schema.parse(JSON.parse(atob(cursor.replaceAll("-", "+").replaceAll("_", "/"))));
+  } catch {
+    throw new Refusal(400, "cursor-invalid", "The cursor is not one that this list gave out", {
+      errors: [{ path: "cursor", message: "Not a cursor" }],
+    });
+  }
+}
+
+/**
+ * One page of `found`, which was read with one row more than `limit`.
+ *
+ * @param position What the cursor behind `item` has to hold.
+ */
+export function pageOf<T>(
+  found: readonly T[],
+  limit: number,
+  position: (item: T) => unknown,
+): { items: readonly T[]; next: string | null } {
+  const items = found.slice(0, limit);
+  const last = items.at(-1);
+  const hasMore = found.length > limit && last !== undefined;
+  return { items, next: hasMore ? writeCursor(position(last)) : null };
+}
+
+function writeCursor(position: unknown): string {
+  return btoa(JSON.stringify(position)).replaceAll("+", "-").replaceAll("/", "_")
+    .replaceAll("=", "");
+}

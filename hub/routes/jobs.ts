@@ -1,0 +1,161 @@
+/**
+ * Jobs: list, detail, stop and cancel. Deploying is in `deploy.ts`, history in `history.ts`.
+ *
+ * Touches the database.
+ *
+ * @module
+ */
+import { createRoute, z } from "@hono/zod-openapi";
+import type { JobId } from "@shared/ids.ts";
+import type { Db } from "../db/client.ts";
+import { getJobFacts, type JobFacts, listJobFacts } from "../db/job_view_store.ts";
+import { openOperations, type OperationKind } from "../db/operation_store.ts";
+import { jobDetail, jobSummary } from "../job_views.ts";
+import {
+  type HubApp,
+  type HubRequest,
+  json,
+  notFound,
+  optionalJsonBody,
+  pageOf,
+  pageQuery,
+  readCursor,
+  Refusal,
+  type RouteDeps,
+  serve,
+} from "./http.ts";
+import { accept, change } from "./mutation.ts";
+import { jobDetailSchema, jobSummarySchema, operationSchema, pageSchema } from "./schemas.ts";
+
+export const jobPath = { id: z.string().min(1).max(64).openapi({ description: "Job id" }) };
+const params = z.object(jobPath);
+
+const listRoute = createRoute({
+  method: "get",
+  path: "/api/v1/jobs",
+  tags: ["jobs"],
+  summary: "List jobs, newest first",
+  request: {
+    query: z.strictObject({
+      ...pageQuery,
+      name: z.string().max(64).optional(),
+      state: z.enum(["running", "stopped", "cancelled"]).optional(),
+    }),
+  },
+  responses: { 200: json("One page of jobs", pageSchema(jobSummarySchema)) },
+});
+
+const detailRoute = createRoute({
+  method: "get",
+  path: "/api/v1/jobs/{id}",
+  tags: ["jobs"],
+  summary: "One job with graph, regions and guarantee",
+  request: { params },
+  responses: { 200: json("The job", jobDetailSchema) },
+});
+
+const stopRoute = createRoute({
+  method: "post",
+  path: "/api/v1/jobs/{id}/stop",
+  tags: ["jobs"],
+  summary: "Stop a job, with a savepoint first if asked; both or nothing",
+  request: {
+    params,
+    body: optionalJsonBody(z.strictObject({
+      savepoint: z.boolean().default(false),
+      drain: z.boolean().default(false),
+    })),
+  },
+  responses: { 202: json("Accepted", operationSchema) },
+});
+
+const cancelRoute = createRoute({
+  method: "post",
+  path: "/api/v1/jobs/{id}/cancel",
+  tags: ["jobs"],
+  summary: "Stop a job at once, without a savepoint",
+  request: { params, body: optionalJsonBody(z.strictObject({})) },
+  responses: { 202: json("Accepted", operationSchema) },
+});
+
+export function addJobRoutes(app: HubApp, deps: RouteDeps): void {
+  const { hub } = deps;
+  serve(app, deps, "viewer", listRoute, async (c) => {
+    const { limit, cursor, name, state } = c.req.valid("query");
+    const found = await listJobFacts(hub.db, {
+      limit: limit + 1,
+      beforeId: readCursor(cursor, z.string()),
+      ...(name === undefined ? {} : { name }),
+      ...(state === undefined ? {} : { desiredState: state }),
+    });
+    return c.json(pageOf(found.map(jobSummary), limit, ({ id }) => id), 200);
+  });
+  serve(app, deps, "viewer", detailRoute, async (c) => {
+    const job = await jobOf(hub.db, c.req.valid("param").id);
+    const moment = { live: hub.live, config: hub.config, nowMs: hub.clock.nowMs() };
+    return c.json(jobDetail(job, moment), 200);
+  });
+  serve(app, deps, "operator", stopRoute, (c) => {
+    const { savepoint, drain } = c.req.valid("json");
+    return endJob(c, deps, c.req.valid("param").id, "stop", { savepoint, drain });
+  });
+  serve(
+    app,
+    deps,
+    "operator",
+    cancelRoute,
+    (c) => endJob(c, deps, c.req.valid("param").id, "cancel", {}),
+  );
+}
+
+/** @throws {Refusal} 404. */
+export async function jobOf(db: Db, id: string): Promise<JobFacts> {
+  const job = await getJobFacts(db, id);
+  if (job === null) throw notFound("job", id);
+  return job;
+}
+
+/** @throws {Refusal} 409 if the job is not to run any more. */
+export function refuseEnded(job: JobFacts): void {
+  if (job.desiredState === "running") return;
+  throw new Refusal(409, "job-not-running", `Job "${job.name}" is ${job.desiredState} already`);
+}
+
+function endJob(
+  c: HubRequest,
+  deps: RouteDeps,
+  id: string,
+  kind: Extract<OperationKind, "stop" | "cancel">,
+  request: Readonly<Record<string, unknown>>,
+): Promise<Response> {
+  const { hub } = deps;
+  return change(c, deps, () =>
+    Promise.resolve(async (tx: Db) => {
+      const job = await jobOf(tx, id);
+      refuseEnded(job);
+      const open = await openOperations(tx, job.id);
+      const same = open.find((operation) => operation.kind === kind);
+      if (same !== undefined) {
+        throw new Refusal(
+          409,
+          "operation-under-way",
+          `Operation ${same.id} is ending job "${job.name}" already`,
+          { operationId: same.id },
+        );
+      }
+      return await accept(
+        tx,
+        {
+          id: hub.random.uuid(),
+          kind,
+          jobId: job.id,
+          agentId: null,
+          request,
+          createdBy: c.get("principal").name,
+          nowMs: hub.clock.nowMs(),
+        },
+        { action: `job.${kind}`, subject: `job:${job.id}`, fields: request },
+        () => deps.wakeJob(job.id as JobId),
+      );
+    }));
+}

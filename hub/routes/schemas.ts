@@ -1,0 +1,355 @@
+/**
+ * Shapes of the answers, as zod schemas held against the types of `shared/api.ts`.
+ *
+ * Pure. The OpenAPI document is made of them; `satisfies` breaks the build when a type and its schema
+ * part ways.
+ *
+ * @module
+ */
+import { z } from "@hono/zod-openapi";
+import type {
+  AgentView,
+  AlarmView,
+  AttemptView,
+  AuditView,
+  CheckpointDetail,
+  CheckpointView,
+  CreatedJoinToken,
+  Enrolment,
+  EquipmentView,
+  GapView,
+  JobDetail,
+  JobSummary,
+  JoinTokenView,
+  OperationView,
+  Problem,
+  RegionMetrics,
+  RollbackPlan,
+  SampleSeries,
+  SavepointView,
+  SessionView,
+} from "@shared/api.ts";
+import type { JobGraph } from "@shared/job_graph.ts";
+
+const text = z.string();
+const count = z.number().int();
+const time = z.string().openapi({ format: "date-time" });
+const maybeTime = time.nullable();
+const labels = z.record(z.string(), z.string());
+const list = <S extends z.ZodType>(schema: S) => z.array(schema).readonly();
+
+/** A page of `item`. */
+export function pageSchema<S extends z.ZodType>(item: S) {
+  return z.object({
+    items: list(item),
+    next: text.nullable().openapi({ description: "Cursor of the next page; null at the end" }),
+  });
+}
+
+export const problemSchema = z.object({
+  type: text,
+  title: text,
+  status: count,
+  detail: text,
+  code: text,
+  instance: text.optional() as unknown as z.ZodType<string>,
+  errors: list(z.object({ path: text, message: text })).optional() as unknown as z.ZodType<
+    { path: string; message: string }[]
+  >,
+}).openapi("Problem") satisfies z.ZodType<Problem>;
+
+const jobFields = {
+  id: text,
+  name: text,
+  desiredState: z.enum(["running", "stopped", "cancelled"]),
+  status: z.enum([
+    "starting",
+    "running",
+    "degraded",
+    "restarting",
+    "stopping",
+    "stopped",
+    "cancelled",
+  ]),
+  regionsRunning: count,
+  regionsTotal: count,
+  lastCheckpoint: z.object({ id: count, endedAt: time, status: text }).nullable(),
+  activeAlarms: count,
+  createdAt: time,
+  createdBy: text,
+};
+export const jobSummarySchema = z.object(jobFields).openapi("JobSummary") satisfies z.ZodType<
+  JobSummary
+>;
+
+export const regionMetricsSchema = z.object({
+  receivedAt: time,
+  recordsIn: count,
+  recordsOut: count,
+  recordsInPerSecond: z.number().nullable(),
+  duplicatesDropped: count,
+  deadLetters: count,
+  stateEntries: count,
+  windowUsed: count,
+  windowSize: count,
+  windowSecondsLeft: z.number().nullable(),
+  busyRatio: z.number(),
+  position: count,
+  isConnected: z.boolean(),
+  operators: list(z.object({ uid: text, recordsIn: count, recordsOut: count })),
+}).openapi("RegionMetrics") satisfies z.ZodType<RegionMetrics>;
+
+const guarantee = z.enum(["exactly-once", "at-least-once", "at-most-once"]);
+export const jobDetailSchema = z.object({
+  ...jobFields,
+  bundleDigest: text,
+  params: labels,
+  graph: z.custom<JobGraph>().openapi({
+    type: "object",
+    description: "Operators in topological order and the edges between them",
+  }),
+  lineage: count,
+  checkpointIntervalMs: count,
+  regions: list(z.object({
+    regionId: text,
+    status: text,
+    attempt: count,
+    agentId: text.nullable(),
+    agentName: text.nullable(),
+    lastCompletedId: count.nullable(),
+    restoredFromId: count.nullable(),
+    consecutiveFailures: count,
+    isPossiblyAutonomous: z.boolean(),
+    metrics: regionMetricsSchema.nullable(),
+  })),
+  guarantee: z.object({ asked: guarantee, given: guarantee, reasons: list(text) }),
+}).openapi("JobDetail") satisfies z.ZodType<JobDetail>;
+
+export const attemptSchema = z.object({
+  regionId: text,
+  attempt: count,
+  agentId: text,
+  agentName: text.nullable(),
+  cause: text,
+  restoredFromId: count.nullable(),
+  startedAt: time,
+  runningAt: maybeTime,
+  endedAt: maybeTime,
+  endReason: text.nullable(),
+}).openapi("Attempt") satisfies z.ZodType<AttemptView>;
+
+const checkpointFields = {
+  id: count,
+  lineage: count,
+  isSavepoint: z.boolean(),
+  status: text,
+  trigger: text,
+  triggeredAt: time,
+  endedAt: maybeTime,
+  durationMs: z.number().nullable(),
+  reason: text.nullable(),
+  regionsCompleted: count,
+  regionsTotal: count,
+  fullBytes: count,
+  uploadedBytes: count,
+};
+export const checkpointSchema = z.object(checkpointFields).openapi(
+  "Checkpoint",
+) satisfies z.ZodType<CheckpointView>;
+
+export const checkpointDetailSchema = z.object({
+  ...checkpointFields,
+  regions: list(z.object({
+    regionId: text,
+    agentId: text,
+    agentName: text.nullable(),
+    attempt: count,
+    status: text,
+    completedAt: maybeTime,
+    reason: text.nullable(),
+    subtasks: list(z.object({
+      subtaskId: text,
+      startDelayMs: z.number(),
+      alignmentMs: z.number(),
+      syncMs: z.number(),
+      asyncMs: z.number(),
+      fullBytes: count,
+      uploadedBytes: count,
+    })),
+  })),
+}).openapi("CheckpointDetail") satisfies z.ZodType<CheckpointDetail>;
+
+export const savepointSchema = z.object({
+  id: text,
+  jobId: text,
+  jobName: text,
+  checkpointId: count,
+  label: text.nullable(),
+  owner: text,
+  status: z.enum(["pending", "completed", "failed"]),
+  reason: text.nullable(),
+  createdAt: time,
+  completedAt: maybeTime,
+  fullBytes: count,
+}).openapi("Savepoint") satisfies z.ZodType<SavepointView>;
+
+export const rollbackPlanSchema = z.object({
+  jobId: text,
+  savepointId: text,
+  checkpointId: count,
+  regions: list(z.object({
+    regionId: text,
+    agentId: text.nullable(),
+    agentName: text.nullable(),
+    currentAttempt: count,
+    lastCompletedId: count.nullable(),
+    entriesNow: count,
+    entriesThen: count,
+    bytesToRestore: count,
+  })),
+  gaps: list(z.object({
+    regionId: text,
+    sourceUid: text,
+    splitIndex: count,
+    fromPosition: count,
+    toPosition: count,
+    records: count,
+    fromAt: maybeTime,
+    toAt: maybeTime,
+  })),
+  needsAllowGap: z.boolean(),
+  abandonedCheckpointIds: list(count),
+  operators: list(z.object({
+    uid: text,
+    compatibility: z.enum(["as-is", "migrates", "incompatible", "dropped", "new"]),
+    reason: text,
+  })),
+  alarmsConcerned: list(z.object({ id: text, equipment: text, text, raisedAt: time })),
+}).openapi("RollbackPlan") satisfies z.ZodType<RollbackPlan>;
+
+export const gapSchema = z.object({
+  id: text,
+  jobId: text,
+  regionId: text,
+  sourceUid: text,
+  splitIndex: count,
+  cause: text,
+  fromPosition: count.nullable(),
+  toPosition: count.nullable(),
+  records: count.nullable(),
+  fromAt: maybeTime,
+  toAt: maybeTime,
+  savepointId: text.nullable(),
+  createdAt: time,
+}).openapi("Gap") satisfies z.ZodType<GapView>;
+
+export const operationSchema = z.object({
+  id: text,
+  kind: text,
+  status: z.enum(["pending", "running", "succeeded", "failed"]),
+  progress: z.object({ done: count, total: count, phase: text }),
+  jobId: text.nullable(),
+  agentId: text.nullable(),
+  result: z.record(z.string(), z.unknown()).nullable(),
+  error: problemSchema.nullable(),
+  createdAt: time,
+  updatedAt: time,
+}).openapi("Operation") satisfies z.ZodType<OperationView>;
+
+export const agentSchema = z.object({
+  id: text,
+  name: text,
+  labels,
+  status: z.enum(["online", "stale", "offline", "draining", "removed"]),
+  version: text.nullable(),
+  enrolledAt: time,
+  lastSeenAt: maybeTime,
+  remoteAddress: text.nullable(),
+  regions: list(z.object({
+    jobId: text,
+    jobName: text,
+    regionId: text,
+    status: text,
+    attempt: count,
+  })),
+}).openapi("Agent") satisfies z.ZodType<AgentView>;
+
+export const alarmSchema = z.object({
+  id: text,
+  jobId: text,
+  operatorUid: text,
+  equipment: text,
+  priority: z.enum(["low", "medium", "high", "critical"]),
+  text,
+  response: text,
+  isActive: z.boolean(),
+  isAcknowledged: z.boolean(),
+  acknowledgedBy: text.nullable(),
+  acknowledgedAt: maybeTime,
+  raisedAt: time,
+  clearedAt: maybeTime,
+  value: z.number().nullable(),
+  score: z.number().nullable(),
+  threshold: z.number().nullable(),
+}).openapi("Alarm") satisfies z.ZodType<AlarmView>;
+
+export const equipmentSchema = z.object({
+  equipment: text,
+  jobId: text,
+  operatorUid: text,
+  lastAt: maybeTime,
+  value: z.number().nullable(),
+  score: z.number().nullable(),
+  activeAlarms: count,
+  unacknowledgedAlarms: count,
+  highestPriority: text.nullable(),
+}).openapi("Equipment") satisfies z.ZodType<EquipmentView>;
+
+export const sampleSeriesSchema = z.object({
+  jobId: text,
+  operatorUid: text,
+  equipment: text,
+  at: list(z.number()),
+  value: list(z.number().nullable()),
+  score: list(z.number().nullable()),
+}).openapi("SampleSeries") satisfies z.ZodType<SampleSeries>;
+
+const joinTokenFields = {
+  id: text,
+  labels,
+  createdAt: time,
+  createdBy: text,
+  expiresAt: time,
+  usedAt: maybeTime,
+  usedByAgentId: text.nullable(),
+  revokedAt: maybeTime,
+};
+export const joinTokenSchema = z.object(joinTokenFields).openapi("JoinToken") satisfies z.ZodType<
+  JoinTokenView
+>;
+export const createdJoinTokenSchema = z.object({
+  ...joinTokenFields,
+  token: text,
+  installCommand: text,
+}).openapi("CreatedJoinToken") satisfies z.ZodType<CreatedJoinToken>;
+
+export const enrolmentSchema = z.object({ agentId: text, name: text, credential: text }).openapi(
+  "Enrolment",
+) satisfies z.ZodType<Enrolment>;
+
+export const auditSchema = z.object({
+  id: count,
+  at: time,
+  principal: text,
+  role: text,
+  action: text,
+  subject: text,
+  reason: text.nullable(),
+  outcome: text,
+}).openapi("AuditRow") satisfies z.ZodType<AuditView>;
+
+export const sessionSchema = z.object({
+  name: text,
+  role: z.enum(["viewer", "operator", "admin"]),
+  expiresAt: maybeTime,
+}).openapi("Session") satisfies z.ZodType<SessionView>;
