@@ -19,6 +19,7 @@
  * @module
  */
 import { UserError } from "@shared/errors.ts";
+import { callSiteOf } from "@shared/sdk/call_site.ts";
 import type { Detector } from "@shared/sdk/operator.ts";
 
 export interface ZScoreOptions<In> {
@@ -57,7 +58,7 @@ export interface ZScoreState {
   readonly outside: number;
 }
 
-const INITIAL: ZScoreState = {
+const INITIAL: ZScoreState = Object.freeze({
   count: 0,
   mean: 0,
   variance: 0,
@@ -65,7 +66,7 @@ const INITIAL: ZScoreState = {
   isAnomalous: false,
   evidence: 0,
   outside: 0,
-};
+});
 
 type Settings = Required<Omit<ZScoreOptions<unknown>, "value">>;
 
@@ -90,7 +91,7 @@ type Settings = Required<Omit<ZScoreOptions<unknown>, "value">>;
  * ```
  */
 export function zScore<In>(options: ZScoreOptions<In>): Detector<In, ZScoreState> {
-  const settings = settingsOf(options);
+  const settings = settingsOf(options, callSiteOf(zScore));
   return {
     name: "zScore",
     label: `zScore threshold ${settings.threshold}`,
@@ -109,7 +110,7 @@ export function zScore<In>(options: ZScoreOptions<In>): Detector<In, ZScoreState
   };
 }
 
-function settingsOf<In>(options: ZScoreOptions<In>): Settings {
+function settingsOf<In>(options: ZScoreOptions<In>, at: string | null): Settings {
   const { threshold, warmUp = 100 } = options;
   const settings: Settings = {
     threshold,
@@ -122,7 +123,7 @@ function settingsOf<In>(options: ZScoreOptions<In>): Settings {
     relearnAfter: options.relearnAfter ?? Infinity,
   };
   const fault = faultOf(options, settings);
-  if (fault !== null) throw new UserError("bad-detector-option", `zScore: ${fault}`);
+  if (fault !== null) throw new UserError("bad-detector-option", `zScore: ${fault}`, { at });
   return settings;
 }
 
