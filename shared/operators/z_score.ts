@@ -77,6 +77,7 @@ type Settings = Required<Omit<ZScoreOptions<unknown>, "value">>;
  *
  * @example
  * ```ts
+ * import { ok } from "node:assert/strict";
  * import { zScore } from "penstock";
  *
  * const drift = zScore<{ temperature: number }>({
@@ -87,7 +88,7 @@ type Settings = Required<Omit<ZScoreOptions<unknown>, "value">>;
  * let state = drift.initial();
  * for (let i = 0; i < 20; i++) state = drift.step(state, 50 + i % 2, i);
  * for (let i = 0; i < 3; i++) state = drift.step(state, 90, 20 + i);
- * console.assert(drift.judge(state).isAnomalous);
+ * ok(drift.judge(state).isAnomalous);
  * ```
  */
 export function zScore<In>(options: ZScoreOptions<In>): Detector<In, ZScoreState> {

@@ -32,6 +32,7 @@ export type JobParams = Readonly<Record<string, string>>;
  *
  * @example
  * ```ts
+ * import { ok } from "node:assert/strict";
  * import { alarmSink, defineJob, mqttSource, zScore } from "penstock";
  *
  * interface Reading { equipment: string; temperature: number }
@@ -49,7 +50,7 @@ export type JobParams = Readonly<Record<string, string>>;
  *     .sink("alarms", alarmSink({ priority: "medium" }));
  * });
  *
- * console.assert(job.build({ threshold: "5" }).graph.operators.length === 3);
+ * ok(job.build({ threshold: "5" }).graph.operators.length === 3);
  * ```
  */
 export function defineJob(

@@ -28,12 +28,13 @@ export interface RecordType<Out> {
  *
  * @example
  * ```ts
+ * import { ok } from "node:assert/strict";
  * import { recordType } from "penstock";
  *
  * interface Spike { equipment: string; jump: number }
  *
  * const emits = recordType<Spike>(); // .process("spike", { emits, state: …, onRecord: … })
- * console.assert(emits !== null);
+ * ok(emits !== null);
  * ```
  */
 export function recordType<Out>(): RecordType<Out> {

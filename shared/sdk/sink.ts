@@ -46,6 +46,7 @@ export interface MqttSinkOptions<In> {
  *
  * @example
  * ```ts
+ * import { ok } from "node:assert/strict";
  * import { mqttSink } from "penstock";
  *
  * const counts = mqttSink<{ equipment: string; n: number }>({
@@ -54,7 +55,7 @@ export interface MqttSinkOptions<In> {
  *   delivery: "staged",
  *   retain: true,
  * });
- * console.assert(counts.descriptor.delivery === "staged");
+ * ok(counts.descriptor.delivery === "staged");
  * ```
  */
 export function mqttSink<In>(options: MqttSinkOptions<In>): Sink<In> {
@@ -127,6 +128,7 @@ const RESPONSE_LENGTH_MAX = 2_000;
  *
  * @example
  * ```ts
+ * import { ok } from "node:assert/strict";
  * import { alarmSink } from "penstock";
  *
  * const jumps = alarmSink<{ jump: number }>({
@@ -134,7 +136,7 @@ const RESPONSE_LENGTH_MAX = 2_000;
  *   text: (spike) => `jump of ${spike.jump}`,
  *   response: "Look at the valve.",
  * });
- * console.assert(jumps.label === "alarm, high");
+ * ok(jumps.label === "alarm, high");
  * ```
  */
 export function alarmSink<In>(options: AlarmSinkOptions<In>): Sink<In> {

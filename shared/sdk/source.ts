@@ -102,6 +102,7 @@ const PAYLOAD_BYTES_MAX = 268_435_455;
  *
  * @example
  * ```ts
+ * import { ok } from "node:assert/strict";
  * import { mqttSource } from "penstock";
  *
  * interface Reading { equipment: string; ts: number; temperature: number }
@@ -111,7 +112,7 @@ const PAYLOAD_BYTES_MAX = 268_435_455;
  *   splits: [{ topics: ["plant/line-1/+/telemetry"], near: { line: "1" } }],
  *   eventTime: (reading) => reading.ts,
  * });
- * console.assert(telemetry.descriptor.splits.length === 1);
+ * ok(telemetry.descriptor.splits.length === 1);
  * ```
  */
 export function mqttSource<Out>(options: MqttSourceOptions<Out>): Source<Out> {
@@ -257,13 +258,14 @@ export interface GeneratorSourceOptions<Out> {
  *
  * @example
  * ```ts
+ * import { ok } from "node:assert/strict";
  * import { generatorSource } from "penstock";
  *
  * const numbers = generatorSource({
  *   next: (position) => position < 100 ? { key: position % 4, position } : undefined,
  *   ratePerSecond: 10,
  * });
- * console.assert(numbers.label === "generator, 1 split");
+ * ok(numbers.label === "generator, 1 split");
  * ```
  */
 export function generatorSource<Out>(options: GeneratorSourceOptions<Out>): Source<Out> {

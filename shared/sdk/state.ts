@@ -48,11 +48,12 @@ export type StateHandles<States extends StateDeclarations> = {
  *
  * @example
  * ```ts
+ * import { ok } from "node:assert/strict";
  * import { valueState } from "penstock";
  *
  * const last = valueState<number>();
  * const window = valueState<{ sum: number; n: number }>({ codecVersion: 2 });
- * console.assert(last.codecVersion === 1 && window.codecVersion === 2);
+ * ok(last.codecVersion === 1 && window.codecVersion === 2);
  * ```
  */
 export function valueState<Value>(options: { codecVersion?: number } = {}): ValueState<Value> {
