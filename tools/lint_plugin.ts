@@ -108,7 +108,7 @@ export default {
     "no-ambient": {
       create(context) {
         if (
-          /\/shared\/platform\/|\/main\.ts$|\/tests\/|\/bench\/|\/tools\/|_test\.ts$/.test(
+          /\/shared\/platform\/|\/main\.tsx?$|\/tests\/|\/bench\/|\/tools\/|_test\.ts$/.test(
             context.filename,
           )
         ) return {};

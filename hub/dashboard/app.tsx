@@ -1,0 +1,231 @@
+/// <reference lib="dom" />
+/**
+ * The frame around every page: navigation, freshness of what is shown, theme, messages.
+ *
+ * @module
+ */
+import { useEffect, useRef } from "preact/hooks";
+import type { AlarmView } from "@shared/api.ts";
+import { durationText } from "./format.ts";
+import { Badge } from "./parts/marks.tsx";
+import { PageHead } from "./parts/frame.tsx";
+import { AlarmsPage } from "./pages/alarms.tsx";
+import { AuditPage } from "./pages/audit.tsx";
+import { EquipmentListPage } from "./pages/equipment_list.tsx";
+import { EquipmentPage } from "./pages/equipment.tsx";
+import { FleetPage } from "./pages/fleet.tsx";
+import { JobPage } from "./pages/job.tsx";
+import { JobsPage } from "./pages/jobs.tsx";
+import { OverviewPage } from "./pages/overview.tsx";
+import { SignInPage } from "./pages/sign_in.tsx";
+import { hrefOf, type View } from "./router.ts";
+import { useList } from "./state/resource.ts";
+import { useServices } from "./state/services.ts";
+import { THEME_CHOICES } from "./state/theme.ts";
+
+export function App() {
+  const { session } = useServices();
+  const who = session.session.value;
+  return (
+    <>
+      <a class="skip" href="#main">Skip to content</a>
+      <header class="top">
+        <a class="brand" href="/">Penstock</a>
+        {who.kind === "signedIn" ? <Navigation /> : <span class="grow" />}
+        <div class="top-end">
+          {who.kind === "signedIn" ? <LiveBadge /> : null}
+          <ThemeChoice />
+          {who.kind === "signedIn" ? <Identity name={who.me.name} role={who.me.role} /> : null}
+        </div>
+      </header>
+      <main id="main" tabIndex={-1}>
+        {who.kind === "checking"
+          ? <p class="loading" role="status">Looking for the hub…</p>
+          : who.kind === "signedOut"
+          ? <SignInPage reason={who.reason} />
+          : <CurrentPage />}
+      </main>
+      <ToastList />
+    </>
+  );
+}
+
+const NAVIGATION: readonly (readonly [View, string])[] = [
+  [{ kind: "overview" }, "Overview"],
+  [{ kind: "equipmentList" }, "Equipment"],
+  [{ kind: "alarms" }, "Alarms"],
+  [{ kind: "jobs" }, "Jobs"],
+  [{ kind: "fleet" }, "Fleet"],
+  [{ kind: "audit" }, "Audit"],
+];
+
+function Navigation() {
+  const { router } = useServices();
+  const current = sectionOf(router.route.value.view);
+  return (
+    <nav class="main-nav grow" aria-label="Main">
+      <ul>
+        {NAVIGATION.map(([view, text]) => (
+          <li key={text}>
+            <a href={hrefOf(view)} aria-current={view.kind === current ? "page" : undefined}>
+              {text}
+              {view.kind === "alarms" ? <AlarmCount /> : null}
+            </a>
+          </li>
+        ))}
+      </ul>
+    </nav>
+  );
+}
+
+/** The entry of the navigation that a view belongs to. */
+function sectionOf(view: View): View["kind"] {
+  switch (view.kind) {
+    case "job":
+      return "jobs";
+    case "equipment":
+      return "equipmentList";
+    default:
+      return view.kind;
+  }
+}
+
+function AlarmCount() {
+  const alarms = useList<AlarmView>("/alarms?state=unacknowledged&limit=100", ["alarm"]);
+  const count = alarms.value?.items.length ?? 0;
+  if (count === 0) return null;
+  const more = alarms.value?.next === null ? "" : "+";
+  return (
+    <span class="count unacknowledged">
+      {count}
+      {more}
+      <span class="visually-hidden"> unacknowledged</span>
+    </span>
+  );
+}
+
+/** No sign of life for this long is said, though the connection stands. */
+const QUIET_AFTER_MS = 20_000;
+
+function LiveBadge() {
+  const { clock, now, stream } = useServices();
+  const state = stream.state.value;
+  const seenMs = stream.lastSeenMs.value;
+  // The badge counts on by the ticking clock; the age itself is monotonic.
+  const isTicking = now.value > 0;
+  const ageMs = seenMs === null || !isTicking ? null : clock.monotonicMs() - seenMs;
+  const age = ageMs === null ? "no data yet" : `data is ${durationText(whole(ageMs))} old`;
+  if (state !== "live") {
+    return <Badge mark={{ tone: "warn", text: `${state} · ${age}` }} />;
+  }
+  const isQuiet = ageMs !== null && ageMs > QUIET_AFTER_MS;
+  return isQuiet
+    ? <Badge mark={{ tone: "warn", text: `quiet · ${age}` }} />
+    : <Badge mark={{ tone: "calm", text: "live" }} />;
+}
+
+function whole(ms: number): number {
+  return Math.max(1, Math.round(ms / 1000)) * 1000;
+}
+
+function ThemeChoice() {
+  const { theme } = useServices();
+  return (
+    <label class="theme">
+      <span class="visually-hidden">Colours</span>
+      <select
+        value={theme.choice.value}
+        onChange={(event) => {
+          const chosen = THEME_CHOICES.find((choice) => choice === event.currentTarget.value);
+          if (chosen !== undefined) theme.choose(chosen);
+        }}
+      >
+        {THEME_CHOICES.map((choice) => (
+          <option key={choice} value={choice}>
+            {choice === "system" ? "As system" : choice === "light" ? "Light" : "Dark"}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+function Identity(props: { readonly name: string; readonly role: string }) {
+  const { session } = useServices();
+  const who = props.name === props.role ? props.name : `${props.name} (${props.role})`;
+  return (
+    <span class="identity">
+      <span class="muted">{who}</span>
+      <button type="button" onClick={() => session.signOut()}>Sign out</button>
+    </span>
+  );
+}
+
+function CurrentPage() {
+  const { router } = useServices();
+  const { view } = router.route.value;
+  const isFirst = useRef(true);
+  const place = placeOf(view);
+  useEffect(() => {
+    // A new page is announced by its heading; the first one is announced by the browser.
+    if (!isFirst.current) globalThis.document.querySelector("h1")?.focus({ preventScroll: true });
+    isFirst.current = false;
+  }, [place]);
+  return <PageOf key={place} view={view} />;
+}
+
+/** Tabs of a job are one place: the focus stays where it is. */
+function placeOf(view: View): string {
+  return view.kind === "job" ? `job ${view.jobId}` : hrefOf(view);
+}
+
+function PageOf(props: { readonly view: View }) {
+  const { view } = props;
+  switch (view.kind) {
+    case "overview":
+      return <OverviewPage />;
+    case "jobs":
+      return <JobsPage />;
+    case "job":
+      return <JobPage jobId={view.jobId} tab={view.tab} />;
+    case "equipmentList":
+      return <EquipmentListPage />;
+    case "equipment":
+      return <EquipmentPage equipment={view.equipment} />;
+    case "alarms":
+      return <AlarmsPage />;
+    case "fleet":
+      return <FleetPage />;
+    case "audit":
+      return <AuditPage />;
+    case "notFound":
+      return (
+        <>
+          <PageHead title="Not found" />
+          <p>
+            There is no page at <code>{view.path}</code>. <a href="/">Go to the overview</a>.
+          </p>
+        </>
+      );
+  }
+}
+
+function ToastList() {
+  const { toasts } = useServices();
+  return (
+    <div class="toasts" role="status" aria-live="polite">
+      {toasts.shown.value.map((toast) => (
+        <div key={toast.id} class={`toast ${toast.kind === "failed" ? "tone-bad" : "tone-calm"}`}>
+          <span>{toast.text}</span>
+          <button
+            type="button"
+            onClick={() =>
+              toasts.dismiss(toast.id)}
+          >
+            Dismiss<span class="visually-hidden">: {toast.text}</span>
+          </button>
+        </div>
+      ))}
+    </div>
+  );
+}

@@ -1,0 +1,69 @@
+/**
+ * Places the operators of a job graph and routes the edges between them.
+ *
+ * Pure; the layered layout is dagre's.
+ *
+ * @module
+ */
+import dagre from "@dagrejs/dagre";
+import type { JobGraph, OperatorNode } from "@shared/job_graph.ts";
+
+export interface PlacedNode {
+  readonly node: OperatorNode;
+  /** Upper left corner, px. */
+  readonly x: number;
+  readonly y: number;
+}
+
+export interface PlacedEdge {
+  readonly from: string;
+  readonly to: string;
+  readonly kind: "forward" | "keyByLocal" | "keyBy";
+  /** An SVG path from the one operator's border to the other's. */
+  readonly path: string;
+}
+
+export interface GraphLayout {
+  readonly width: number;
+  readonly height: number;
+  readonly nodes: readonly PlacedNode[];
+  readonly edges: readonly PlacedEdge[];
+}
+
+export const NODE_WIDTH = 190;
+export const NODE_HEIGHT = 84;
+
+/** @param direction `LR` on wide screens, `TB` on narrow ones. */
+export function layOut(graph: JobGraph, direction: "LR" | "TB"): GraphLayout {
+  const layered = new dagre.graphlib.Graph();
+  layered.setGraph({ rankdir: direction, nodesep: 24, ranksep: 56, marginx: 8, marginy: 8 });
+  layered.setDefaultEdgeLabel(() => ({}));
+  for (const node of graph.operators) {
+    layered.setNode(node.uid, { width: NODE_WIDTH, height: NODE_HEIGHT });
+  }
+  for (const edge of graph.edges) layered.setEdge(edge.from, edge.to);
+  dagre.layout(layered);
+  const size = layered.graph();
+  return {
+    width: size.width ?? 0,
+    height: size.height ?? 0,
+    nodes: graph.operators.map((node) => {
+      const placed = layered.node(node.uid);
+      return { node, x: placed.x - NODE_WIDTH / 2, y: placed.y - NODE_HEIGHT / 2 };
+    }),
+    edges: graph.edges.map((edge) => ({
+      ...edge,
+      path: pathThrough(layered.edge(edge.from, edge.to).points ?? []),
+    })),
+  };
+}
+
+function pathThrough(points: readonly { readonly x: number; readonly y: number }[]): string {
+  return points
+    .map((point, index) => `${index === 0 ? "M" : "L"}${round(point.x)} ${round(point.y)}`)
+    .join(" ");
+}
+
+function round(value: number): number {
+  return Math.round(value * 10) / 10;
+}

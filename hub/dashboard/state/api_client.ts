@@ -1,0 +1,148 @@
+/// <reference lib="dom" />
+/**
+ * Calls the REST API of the hub that served the page.
+ *
+ * Touches the network through the `fetch` it is given.
+ *
+ * 1. Every POST and DELETE carries an `Idempotency-Key`; a repeat of one call by `post` reuses its key.
+ * 2. A refusal reaches the caller as `ApiError` with the hub's own words, never as a bare status.
+ *
+ * @module
+ */
+import type { OperationView, Page, Problem } from "@shared/api.ts";
+
+/** Pages fetched for one list; the rest stays behind "Load more". */
+const PAGES_MAX = 20;
+const OPERATION_WAIT_SECONDS = 10;
+/** Looks at one operation before the page stops watching; the operation goes on at the hub. */
+const OPERATION_LOOKS_MAX = 360;
+
+/** The hub refused or could not be reached; `status` is 0 when there was no answer. */
+export class ApiError extends Error {
+  override readonly name = "ApiError";
+  readonly status: number;
+  readonly code: string;
+  readonly problem: Problem | null;
+
+  constructor(status: number, message: string, problem: Problem | null) {
+    super(message);
+    this.status = status;
+    this.code = problem?.code ?? (status === 0 ? "hub-unreachable" : "unexpected-answer");
+    this.problem = problem;
+  }
+}
+
+export interface ApiWorld {
+  readonly fetch: typeof fetch;
+  /** Unguessable text, new at each call. */
+  newKey(): string;
+  /** Called with the hub's time, ms since the epoch, whenever an answer tells it. */
+  hubTimeSeen(hubNowMs: number): void;
+  /** Called when the hub no longer knows the caller. */
+  signedOut(): void;
+}
+
+export interface ApiClient {
+  get<T>(path: string, signal?: AbortSignal): Promise<T>;
+  post<T>(path: string, body: unknown, signal?: AbortSignal): Promise<T>;
+  remove(path: string): Promise<void>;
+  /** The first `pageCount` pages of a list as one page; `next` leads on from there. */
+  pages<T>(path: string, pageCount: number, signal?: AbortSignal): Promise<Page<T>>;
+  /** Follows an operation to its end by long polls; each state seen goes to `onProgress`. */
+  follow(
+    operationId: string,
+    onProgress: (operation: OperationView) => void,
+    signal: AbortSignal,
+  ): Promise<OperationView>;
+}
+
+const BASE = "/api/v1";
+
+export function createApiClient(world: ApiWorld): ApiClient {
+  const call = async (path: string, init: RequestInit): Promise<Response> => {
+    let response: Response;
+    try {
+      response = await world.fetch(BASE + path, { credentials: "same-origin", ...init });
+    } catch (thrown) {
+      if (thrown instanceof DOMException && thrown.name === "AbortError") throw thrown;
+      throw new ApiError(0, "The hub cannot be reached. Check the network and that it runs.", null);
+    }
+    const hubNowMs = Date.parse(response.headers.get("date") ?? "");
+    if (!Number.isNaN(hubNowMs)) world.hubTimeSeen(hubNowMs);
+    if (response.ok) return response;
+    const error = await refusalOf(response);
+    if (response.status === 401 && path !== "/session") world.signedOut();
+    throw error;
+  };
+  const write = (method: string, body: unknown): RequestInit => ({
+    method,
+    headers: { "content-type": "application/json", "idempotency-key": world.newKey() },
+    body: body === undefined ? null : JSON.stringify(body),
+  });
+  const get = async <T>(path: string, signal?: AbortSignal): Promise<T> => {
+    const response = await call(path, signal === undefined ? {} : { signal });
+    return await response.json() as T;
+  };
+
+  return {
+    get,
+    async post<T>(path: string, body: unknown, signal?: AbortSignal): Promise<T> {
+      const init = write("POST", body);
+      const response = await call(path, signal === undefined ? init : { ...init, signal });
+      const text = await response.text();
+      return (text === "" ? null : JSON.parse(text)) as T;
+    },
+    async remove(path) {
+      await call(path, write("DELETE", undefined));
+    },
+    async pages<T>(path: string, pageCount: number, signal?: AbortSignal) {
+      const items: T[] = [];
+      let next: string | null = null;
+      for (let page = 0; page < Math.min(pageCount, PAGES_MAX); page++) {
+        const found: Page<T> = await get(withCursor(path, next), signal);
+        items.push(...found.items);
+        next = found.next;
+        if (next === null) break;
+      }
+      return { items, next };
+    },
+    async follow(operationId, onProgress, signal) {
+      const path = `/operations/${encodeURIComponent(operationId)}`;
+      for (let look = 0; look < OPERATION_LOOKS_MAX; look++) {
+        const wait = look === 0 ? "" : `?wait=${OPERATION_WAIT_SECONDS}`;
+        const operation = await get<OperationView>(path + wait, signal);
+        onProgress(operation);
+        if (operation.status === "succeeded" || operation.status === "failed") return operation;
+      }
+      throw new ApiError(0, `Operation ${operationId} takes long; it goes on at the hub.`, null);
+    },
+  };
+}
+
+function withCursor(path: string, cursor: string | null): string {
+  if (cursor === null) return path;
+  return `${path}${path.includes("?") ? "&" : "?"}cursor=${encodeURIComponent(cursor)}`;
+}
+
+async function refusalOf(response: Response): Promise<ApiError> {
+  const isProblem = (response.headers.get("content-type") ?? "").includes("json");
+  try {
+    if (isProblem) {
+      const problem = await response.json() as Problem;
+      return new ApiError(response.status, problem.detail || problem.title, problem);
+    }
+  } catch {
+    // A body that is cut off or no JSON tells no more than its status does.
+  }
+  return new ApiError(response.status, `The hub answered ${response.status}.`, null);
+}
+
+/** What to show a person about a failed call. */
+export function failureText(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}
+
+/** Whether a call ended only because the view that asked has gone. */
+export function isAbort(thrown: unknown): boolean {
+  return thrown instanceof DOMException && thrown.name === "AbortError";
+}

@@ -1,0 +1,150 @@
+/**
+ * Keeps the newest metrics and samples that the event stream brought, for the views to read.
+ *
+ * Pure but for its subscription. The hub's answers are the truth at the time of a fetch; this holds
+ * what came since.
+ *
+ * 1. Rates are differences of two reports of the same attempt; a counter that fell gives none.
+ * 2. At most `SIGNALS_MAX` signals and `REGIONS_MAX` regions are kept: the oldest leave.
+ *
+ * @module
+ */
+import { type ReadonlySignal, signal } from "@preact/signals";
+import type { Clock } from "@shared/clock.ts";
+import type { EventStream, HubEvent } from "./event_stream.ts";
+
+/** What an agent reports about one subtask; the part of it shown here. */
+export interface SubtaskReport {
+  readonly regionId: string;
+  readonly attempt: number;
+  readonly recordsIn: number;
+  readonly recordsOut: number;
+  readonly duplicatesDropped: number;
+  readonly deadLetters: number;
+  readonly stateEntries: number;
+  readonly windowUsed: number;
+  readonly windowSize: number;
+  readonly windowSecondsLeft: number | null;
+  readonly busyRatio: number;
+  readonly position: number;
+  readonly isConnected: boolean;
+  readonly operators: readonly OperatorCounts[];
+}
+
+export interface OperatorCounts {
+  readonly uid: string;
+  readonly recordsIn: number;
+  readonly recordsOut: number;
+}
+
+export interface OperatorRate {
+  readonly uid: string;
+  readonly inPerSecond: number;
+  readonly outPerSecond: number;
+}
+
+export interface LiveRegion {
+  readonly report: SubtaskReport;
+  readonly receivedMs: number;
+  readonly inPerSecond: number | null;
+  readonly operators: readonly OperatorRate[];
+}
+
+/** Newest value of one signal. */
+export interface LiveSample {
+  readonly atMs: number;
+  readonly value: number | null;
+  readonly score: number | null;
+}
+
+interface StreamSample extends LiveSample {
+  readonly operatorUid: string;
+  readonly key: string;
+}
+
+export interface LiveState {
+  /** By `regionKey`. */
+  readonly regions: ReadonlySignal<ReadonlyMap<string, LiveRegion>>;
+  /** By `signalKey`. */
+  readonly samples: ReadonlySignal<ReadonlyMap<string, LiveSample>>;
+}
+
+const REGIONS_MAX = 5_000;
+const SIGNALS_MAX = 20_000;
+
+export const regionKey = (jobId: string, regionId: string) => `${jobId}/${regionId}`;
+export const signalKey = (jobId: string, operatorUid: string, equipment: string) =>
+  `${jobId}/${operatorUid}/${equipment}`;
+
+export function createLiveState(stream: EventStream, clock: Clock): LiveState {
+  const regions = signal<ReadonlyMap<string, LiveRegion>>(new Map());
+  const samples = signal<ReadonlyMap<string, LiveSample>>(new Map());
+  stream.on(["metrics"], (event) => {
+    const reports = listIn<SubtaskReport>(event, "subtasks");
+    const next = new Map(regions.value);
+    for (const report of reports) {
+      const key = regionKey(event.jobId ?? jobIdOf(report), report.regionId);
+      renew(next, key, liveRegion(next.get(key) ?? null, report, clock.monotonicMs()), REGIONS_MAX);
+    }
+    regions.value = next;
+  });
+  stream.on(["samples"], (event) => {
+    const next = new Map(samples.value);
+    for (const sample of listIn<StreamSample>(event, "samples")) {
+      const key = signalKey(event.jobId ?? jobIdOf(sample), sample.operatorUid, sample.key);
+      renew(next, key, sample, SIGNALS_MAX);
+    }
+    samples.value = next;
+  });
+  return { regions, samples };
+}
+
+/** Metrics name their job themselves when one event holds several jobs. */
+function jobIdOf(entry: object): string {
+  return "jobId" in entry && typeof entry.jobId === "string" ? entry.jobId : "";
+}
+
+function listIn<T>(event: HubEvent, name: string): readonly T[] {
+  const list = event.body[name];
+  return Array.isArray(list) ? list as T[] : [];
+}
+
+/** Puts the entry last, so that the first is always the one without news for longest. */
+function renew<T>(entries: Map<string, T>, key: string, value: T, max: number): void {
+  entries.delete(key);
+  entries.set(key, value);
+  for (const oldest of entries.keys()) {
+    if (entries.size <= max) break;
+    entries.delete(oldest);
+  }
+}
+
+/** The region after `report`; rates are there once two reports of one attempt are. */
+export function liveRegion(
+  previous: LiveRegion | null,
+  report: SubtaskReport,
+  nowMs: number,
+): LiveRegion {
+  const isSameRun = previous !== null && previous.report.attempt === report.attempt;
+  const seconds = isSameRun ? (nowMs - previous.receivedMs) / 1000 : 0;
+  if (!isSameRun || seconds <= 0) {
+    return { report, receivedMs: nowMs, inPerSecond: null, operators: [] };
+  }
+  const before = previous.report;
+  const rate = (now: number, then: number) => now < then ? null : (now - then) / seconds;
+  const operators: OperatorRate[] = [];
+  for (const counts of report.operators) {
+    const last = before.operators.find((operator) => operator.uid === counts.uid);
+    if (last === undefined) continue;
+    const inPerSecond = rate(counts.recordsIn, last.recordsIn);
+    const outPerSecond = rate(counts.recordsOut, last.recordsOut);
+    if (inPerSecond === null || outPerSecond === null) continue;
+    operators.push({ uid: counts.uid, inPerSecond, outPerSecond });
+  }
+  return {
+    report,
+    receivedMs: nowMs,
+    inPerSecond: rate(report.recordsIn, before.recordsIn),
+    operators,
+  };
+}
