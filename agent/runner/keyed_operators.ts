@@ -1,0 +1,118 @@
+/**
+ * The operators that keep one value per key: mapWithState, flatMapWithState, detect.
+ *
+ * Touches the keyed state it is given. State is written only after the author's function has returned, so
+ * a record on which it threw leaves no trace in it.
+ *
+ * @module
+ */
+import {
+  createDetectState,
+  type DetectState,
+  stepDetect,
+} from "@shared/operators/anomaly_edges.ts";
+import type { StatefulSpec } from "@shared/sdk/operator.ts";
+import { type ChainParts, type Emit, listOf, type OperatorPlace } from "./chain.ts";
+
+const VALUE_SLOT = 0;
+
+/** The key of a record as text. @throws {TypeError} If it is not a text, number or boolean. */
+export function keyText(key: unknown): string {
+  if (typeof key === "string") return key;
+  if (typeof key === "number" || typeof key === "boolean") return String(key);
+  throw new TypeError(
+    `The key is ${key === null ? "null" : `of type ${typeof key}`}: want text, number or boolean`,
+  );
+}
+
+export function compileMapWithState(
+  spec: StatefulSpec & { kind: "mapWithState" | "flatMapWithState" },
+  { count, emit }: OperatorPlace,
+  parts: ChainParts,
+): Emit {
+  const update = compileUpdate(spec, parts, (output) => output);
+  return (record) => {
+    count.recordsIn++;
+    const result = update(record);
+    if (result === null) return;
+    count.recordsOut++;
+    emit(result.output);
+  };
+}
+
+export function compileFlatMapWithState(
+  spec: StatefulSpec & { kind: "mapWithState" | "flatMapWithState" },
+  { count, emit }: OperatorPlace,
+  parts: ChainParts,
+): Emit {
+  const update = compileUpdate(spec, parts, (output) => listOf(output as Iterable<unknown>));
+  return (record) => {
+    count.recordsIn++;
+    const result = update(record);
+    if (result === null) return;
+    for (const output of result.output) {
+      count.recordsOut++;
+      emit(output);
+    }
+  };
+}
+
+/** Runs the author's function on state and record; null when the record was set aside. */
+function compileUpdate<Output>(
+  spec: StatefulSpec & { kind: "mapWithState" | "flatMapWithState" },
+  { origin, state, deadLetters }: ChainParts,
+  outputOf: (output: unknown) => Output,
+): (record: unknown) => { output: Output } | null {
+  const { keyOf, initial, fn, ttlMs } = spec;
+  const table = state.table(spec.uid);
+  return (record) => {
+    try {
+      const key = keyText(keyOf(record));
+      const held = table.find(key, origin.nowMs)?.slots[VALUE_SLOT];
+      const before = held === undefined ? initial() : held;
+      const [after, output] = fn(before, record, key);
+      const result = { output: outputOf(output) };
+      // A write renews the time to live, so only state that never expires may skip an equal one.
+      if (after !== held || ttlMs !== null) table.put(key, VALUE_SLOT, after, origin.nowMs);
+      return result;
+    } catch (thrown) {
+      deadLetters.judge(spec, record, { thrown, position: origin.position });
+      return null;
+    }
+  };
+}
+
+export function compileDetect(
+  spec: StatefulSpec & { kind: "detect" },
+  { count, emit }: OperatorPlace,
+  { origin, state, deadLetters, samples }: ChainParts,
+): Emit {
+  const { uid, keyOf, detector } = spec;
+  const table = state.table(uid);
+  return (record) => {
+    count.recordsIn++;
+    let edge: unknown;
+    try {
+      const key = keyText(keyOf(record));
+      const held = table.find(key, origin.nowMs)?.slots[VALUE_SLOT] as
+        | DetectState<unknown>
+        | undefined;
+      // A detector may change its state in place: a running snapshot copies the group before it does.
+      if (held !== undefined) table.beforeChange(key);
+      const before = held ?? createDetectState(detector);
+      const step = stepDetect(detector, before, { record, key, atMs: origin.atMs });
+      if (step.value !== null) table.put(key, VALUE_SLOT, step.state, origin.nowMs);
+      if (step.value !== null && samples.isWanted(uid, key)) {
+        const { score } = detector.judge(step.state.detector);
+        samples.add({ operatorUid: uid, key, atMs: origin.atMs, value: step.value, score });
+      }
+      edge = step.edge;
+    } catch (thrown) {
+      deadLetters.judge(spec, record, { thrown, position: origin.position });
+      return;
+    }
+    if (edge === null) return;
+    count.recordsOut++;
+    emit(edge);
+  };
+}

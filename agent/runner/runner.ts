@@ -1,0 +1,199 @@
+/**
+ * The runner of one job on one agent: takes the agent's frames and keeps one subtask per region.
+ *
+ * Touches the ports it is given. A frame is carried out to its end before the next one.
+ *
+ * Invariants:
+ *
+ *   F3  A frame of a lower attempt than the one known is dropped; a higher attempt ends the lower one.
+ *   P8  The job's code is evaluated here and nowhere else.
+ *
+ * @module
+ */
+import type { Clock } from "@shared/clock.ts";
+import { messageOf } from "@shared/errors.ts";
+import type { Attempt, Digest, RegionId } from "@shared/ids.ts";
+import type { BrokerConfig } from "@shared/messages.ts";
+import type { BuiltJob } from "@shared/sdk/operator.ts";
+import type { RunnerCommand, RunnerReport } from "../runner_frames.ts";
+import type { ConnectorFactory } from "./connectors.ts";
+import { FailPoints } from "./fail_points.ts";
+import { Subtask } from "./subtask.ts";
+
+const TICK_MS = 1_000;
+
+type CommandOf<K extends RunnerCommand["kind"]> = Extract<RunnerCommand, { kind: K }>;
+
+export interface RunnerPorts {
+  readonly clock: Clock;
+  readonly yieldTurn: () => Promise<void>;
+  readonly report: (report: RunnerReport, body?: Uint8Array) => void;
+  /** Evaluates the bundle and builds the job; throws what the author has to correct. */
+  readonly evaluate: (bundle: string, params: Readonly<Record<string, string>>) => BuiltJob;
+  readonly createConnectors: (of: {
+    jobId: string;
+    brokers: readonly BrokerConfig[];
+    failPoints: FailPoints;
+  }) => ConnectorFactory;
+  /** Tests only: says that fail point `name` is reached, and stops everything. */
+  readonly stopDead: (name: string) => void;
+  /** Ends the process. */
+  readonly exit: (code: number) => void;
+}
+
+/** A job whose bundle was evaluated. */
+interface LoadedJob {
+  readonly jobId: string;
+  readonly job: BuiltJob;
+  readonly connectors: ConnectorFactory;
+  readonly failPoints: FailPoints;
+}
+
+/** Pieces that came before `start`, of one attempt of a region. */
+interface Delivery {
+  readonly attempt: Attempt;
+  readonly pieces: Map<Digest, Uint8Array>;
+}
+
+export class Runner {
+  readonly #ports: RunnerPorts;
+  readonly #subtasks = new Map<RegionId, Subtask>();
+  readonly #deliveries = new Map<RegionId, Delivery>();
+  readonly #questions = new Map<string, (isOwner: boolean) => void>();
+  #loaded: LoadedJob | null = null;
+  #questionCount = 0;
+
+  constructor(ports: RunnerPorts) {
+    this.#ports = ports;
+  }
+
+  /** Carries out one frame. */
+  handle(command: RunnerCommand, body: Uint8Array): void {
+    switch (command.kind) {
+      case "init":
+        return this.#init(command, body);
+      case "restorePiece":
+        return this.#deliver(command, body);
+      case "start":
+        return this.#start(command);
+      case "stop":
+        return this.#stop(command);
+      case "ownership":
+        this.#questions.get(command.requestId)?.(command.isOwner);
+        this.#questions.delete(command.requestId);
+        return;
+      case "run":
+        return void this.#subtask(command)?.run();
+      case "trigger":
+        return this.#trigger(command);
+      case "completed":
+        return this.#subtask(command)?.completed(command.checkpointId, command);
+      case "aborted":
+        return this.#subtask(command)?.aborted(command.checkpointId);
+    }
+  }
+
+  #init(command: CommandOf<"init">, body: Uint8Array): void {
+    const { report, evaluate, createConnectors, stopDead, exit } = this.#ports;
+    const { jobId, params, brokers, failPoint } = command;
+    const failPoints = new FailPoints(failPoint, stopDead);
+    try {
+      const job = evaluate(new TextDecoder().decode(body), params);
+      const connectors = createConnectors({ jobId, brokers, failPoints });
+      this.#loaded = { jobId, job, connectors, failPoints };
+    } catch (thrown) {
+      report({ kind: "broken", message: messageOf(thrown) });
+      return exit(1);
+    }
+    report({ kind: "ready" });
+    this.#ports.clock.after(TICK_MS, () => this.#tick());
+  }
+
+  #deliver(command: CommandOf<"restorePiece">, body: Uint8Array): void {
+    const { regionId, attempt, digest } = command;
+    let delivery = this.#deliveries.get(regionId);
+    if (delivery === undefined || delivery.attempt < attempt) {
+      delivery = { attempt, pieces: new Map() };
+      this.#deliveries.set(regionId, delivery);
+    }
+    if (delivery.attempt === attempt) delivery.pieces.set(digest, body);
+  }
+
+  #start(command: CommandOf<"start">): void {
+    const { regionId, attempt, subtask: plan, restore } = command;
+    const known = this.#subtasks.get(regionId);
+    if (known !== undefined && known.attempt >= attempt) return;
+    void known?.stop();
+    const delivery = this.#deliveries.get(regionId);
+    this.#deliveries.delete(regionId);
+    const pieces = delivery?.attempt === attempt ? delivery.pieces : new Map<Digest, Uint8Array>();
+    const { report, clock, yieldTurn } = this.#ports;
+    const loaded = this.#loaded;
+    try {
+      if (loaded === null) throw new Error("The runner got `start` before `init`");
+      const { jobId, job, connectors, failPoints } = loaded;
+      const subtask = new Subtask({ jobId, regionId, attempt, plan }, job, {
+        clock,
+        yieldTurn,
+        report,
+        connectors,
+        failPoints,
+        askOwnership: (regionId, attempt) => this.#askOwnership(regionId, attempt),
+      });
+      this.#subtasks.set(regionId, subtask);
+      void subtask.restore(restore, pieces);
+    } catch (thrown) {
+      const message = messageOf(thrown);
+      report({ kind: "failed", regionId, attempt, message, isRetryable: false });
+    }
+  }
+
+  #stop(command: CommandOf<"stop">): void {
+    const { regionId, attempt } = command;
+    const subtask = this.#subtask(command);
+    this.#deliveries.delete(regionId);
+    const stopped = subtask?.stop() ?? Promise.resolve();
+    void stopped.then(() => {
+      if (this.#subtasks.get(regionId) === subtask) this.#subtasks.delete(regionId);
+      this.#ports.report({ kind: "stopped", regionId, attempt });
+    });
+  }
+
+  #trigger(command: CommandOf<"trigger">): void {
+    const { regionId, attempt, checkpointId } = command;
+    const subtask = this.#subtask(command);
+    if (subtask !== undefined) return subtask.trigger(checkpointId);
+    this.#ports.report({
+      kind: "declined",
+      regionId,
+      attempt,
+      subtaskId: regionId as string as Extract<RunnerReport, { kind: "declined" }>["subtaskId"],
+      checkpointId,
+      reason: "not-running",
+      detail: "The runner has no such subtask",
+    });
+  }
+
+  /** The subtask of exactly this attempt (F3). */
+  #subtask(of: { regionId: RegionId; attempt: Attempt }): Subtask | undefined {
+    const subtask = this.#subtasks.get(of.regionId);
+    return subtask?.attempt === of.attempt ? subtask : undefined;
+  }
+
+  #askOwnership(regionId: RegionId, attempt: Attempt): Promise<boolean> {
+    const requestId = `q${++this.#questionCount}`;
+    return new Promise((resolve) => {
+      this.#questions.set(requestId, resolve);
+      this.#ports.report({ kind: "askOwnership", regionId, attempt, requestId });
+    });
+  }
+
+  #tick(): void {
+    const { report, clock } = this.#ports;
+    const ticks = [...this.#subtasks.values()].map((subtask) => subtask.tick());
+    if (ticks.length > 0) report({ kind: "metrics", subtasks: ticks.map((tick) => tick.metrics) });
+    const samples = ticks.flatMap((tick) => tick.samples);
+    if (samples.length > 0) report({ kind: "samples", samples });
+    clock.after(TICK_MS, () => this.#tick());
+  }
+}

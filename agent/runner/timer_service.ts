@@ -1,0 +1,171 @@
+/**
+ * Processing-time timers of one subtask: fires them in the order of their time, each once.
+ *
+ * Touches the clock port. Which timers exist is keyed state (`StateTable`), so they are in snapshots and
+ * in no second place; this is a queue of reminders over it, in which a timer taken back leaves an entry
+ * that is passed over.
+ *
+ * Invariants:
+ *
+ *   S4  Timers in the past fire once, in order, when the subtask runs, never before.
+ *   A5  Timers fire between two records.
+ *
+ * @module
+ */
+import type { Clock } from "@shared/clock.ts";
+import type { StateTable } from "../state/state_table.ts";
+import type { LatestTime } from "./origin.ts";
+
+/** Timers fired before records and commands get their turn. */
+export const TIMERS_PER_TURN_MAX = 500;
+/** Longest sleep: the wall clock may be set forward meanwhile. */
+const SLEEP_MAX_MS = 1_000;
+/** Passed-over reminders tolerated beside the live ones before the queue is cleaned. */
+const STALE_MAX = 10_000;
+
+/** Called for one timer that is due, after it was taken out of the state. */
+export type OnTimer = (timeMs: number, key: string, nowMs: number) => void;
+
+interface Reminder {
+  readonly timeMs: number;
+  readonly key: string;
+  /** Index of the operator in the chain: ties are fired in the order of the chain, then of keys. */
+  readonly operator: number;
+}
+
+interface TimedOperator {
+  readonly table: StateTable;
+  readonly onTimer: OnTimer;
+}
+
+export class TimerService {
+  readonly #clock: Clock;
+  readonly #latest: LatestTime;
+  readonly #onThrow: (thrown: unknown) => void;
+  readonly #operators: TimedOperator[] = [];
+  #heap: Reminder[] = [];
+  #isRunning = false;
+  #cancelSleep: (() => void) | null = null;
+  #sleepsUntilMs = Infinity;
+
+  /** @param onThrow Gets what an operator's timer threw. */
+  constructor(clock: Clock, latest: LatestTime, onThrow: (thrown: unknown) => void) {
+    this.#clock = clock;
+    this.#latest = latest;
+    this.#onThrow = onThrow;
+  }
+
+  /** Makes an operator known; its timers are then added by its number. */
+  addOperator(table: StateTable, onTimer: OnTimer): number {
+    return this.#operators.push({ table, onTimer }) - 1;
+  }
+
+  /** Adds a timer of `key`; the same time twice is one timer. */
+  add(operator: number, key: string, timeMs: number, nowMs: number): void {
+    if (!this.#operators[operator]!.table.addTimer(key, timeMs, nowMs)) return;
+    this.#push({ timeMs, key, operator });
+    if (this.#isRunning) this.#sleep();
+  }
+
+  /** Takes the timer of `key` back; nothing happens when there is none. */
+  remove(operator: number, key: string, timeMs: number): void {
+    this.#operators[operator]!.table.removeTimer(key, timeMs);
+  }
+
+  /** Queues the timers that the state holds after a restore. */
+  load(): void {
+    this.#heap = [];
+    for (const [operator, { table }] of this.#operators.entries()) {
+      for (const { key, timers } of table.entries()) {
+        for (const timeMs of timers ?? []) this.#push({ timeMs, key, operator });
+      }
+    }
+  }
+
+  /** Timers fire from now on, those in the past first. */
+  start(): void {
+    this.#isRunning = true;
+    this.#sleep();
+  }
+
+  stop(): void {
+    this.#isRunning = false;
+    this.#cancelSleep?.();
+    this.#cancelSleep = null;
+    this.#sleepsUntilMs = Infinity;
+  }
+
+  #wake(): void {
+    this.#cancelSleep = null;
+    this.#sleepsUntilMs = Infinity;
+    const nowMs = this.#latest.observe(this.#clock.nowMs());
+    for (let fired = 0; fired < TIMERS_PER_TURN_MAX && this.#isRunning;) {
+      const next = this.#heap[0];
+      if (next === undefined || next.timeMs > nowMs) break;
+      this.#pop();
+      const { table, onTimer } = this.#operators[next.operator]!;
+      if (!table.removeTimer(next.key, next.timeMs)) continue;
+      fired++;
+      try {
+        onTimer(next.timeMs, next.key, nowMs);
+      } catch (thrown) {
+        this.#onThrow(thrown);
+      }
+    }
+    if (this.#heap.length > STALE_MAX) this.#dropStale();
+    if (this.#isRunning) this.#sleep();
+  }
+
+  #sleep(): void {
+    const next = this.#heap[0];
+    if (next === undefined || next.timeMs >= this.#sleepsUntilMs) return;
+    const nowMs = this.#latest.observe(this.#clock.nowMs());
+    const delayMs = Math.min(Math.max(0, next.timeMs - nowMs), SLEEP_MAX_MS);
+    this.#cancelSleep?.();
+    this.#sleepsUntilMs = nowMs + delayMs;
+    this.#cancelSleep = this.#clock.after(delayMs, () => this.#wake());
+  }
+
+  /** Rebuilds the queue when less than half of its reminders are of timers that exist. */
+  #dropStale(): void {
+    let live = 0;
+    for (const { table } of this.#operators) {
+      for (const { timers } of table.entries()) live += timers?.length ?? 0;
+    }
+    if (live * 2 + STALE_MAX < this.#heap.length) this.load();
+  }
+
+  #push(reminder: Reminder): void {
+    const heap = this.#heap;
+    let at = heap.push(reminder) - 1;
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      if (!isBefore(reminder, heap[parent]!)) break;
+      heap[at] = heap[parent]!;
+      at = parent;
+    }
+    heap[at] = reminder;
+  }
+
+  #pop(): void {
+    const heap = this.#heap;
+    const last = heap.pop();
+    if (last === undefined || heap.length === 0) return;
+    let at = 0;
+    for (;;) {
+      let child = at * 2 + 1;
+      if (child >= heap.length) break;
+      if (child + 1 < heap.length && isBefore(heap[child + 1]!, heap[child]!)) child++;
+      if (!isBefore(heap[child]!, last)) break;
+      heap[at] = heap[child]!;
+      at = child;
+    }
+    heap[at] = last;
+  }
+}
+
+function isBefore(a: Reminder, b: Reminder): boolean {
+  if (a.timeMs !== b.timeMs) return a.timeMs < b.timeMs;
+  if (a.operator !== b.operator) return a.operator < b.operator;
+  return a.key < b.key;
+}
