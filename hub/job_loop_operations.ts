@@ -1,0 +1,466 @@
+/**
+ * Carries out the operations of a job: deploy, savepoint, rollback, stop, cancel.
+ *
+ * Touches the database and the agents' links. Every step that must survive a crash is written in the
+ * transaction of its effect, so a loop that starts over finds where it was (H2). Rollback, stop and
+ * cancel go one after the other; a cancel goes first and ends the others. Without event time `drain`
+ * has no watermark to send: it is a stop with a savepoint.
+ *
+ * @module
+ */
+import { messageOf } from "@shared/errors.ts";
+import type { Attempt, CheckpointId, RegionId } from "@shared/ids.ts";
+import { type HaltInput, resumeRestart, startHalt, stepHalt } from "./coordinator/halt_steps.ts";
+import { refuseGap } from "./coordinator/rollback.ts";
+import { judgeReadiness } from "./coordinator/savepoint.ts";
+import type { NewGap } from "./db/gap_store.ts";
+import { endJob } from "./db/job_store.ts";
+import {
+  openOperations,
+  type OperationPatch,
+  type OperationRecord,
+  updateOperation,
+} from "./db/operation_store.ts";
+import { endAttempt, setRegionStatus } from "./db/region_store.ts";
+import { commitRollback } from "./db/rollback_store.ts";
+import { abortInFlight, feedSchedule } from "./job_loop_checkpoint.ts";
+import { stopRegion } from "./job_loop_regions.ts";
+import {
+  announceRegion,
+  type InFlight,
+  isOnAgent,
+  type JobRun,
+  type OperationRun,
+} from "./job_run.ts";
+import { judgeRollback } from "./rollback_plan.ts";
+
+type Failure = { readonly code: string; readonly status: number; readonly detail: string };
+
+/** Takes up operations that are new in the database. */
+export async function takeUpOperations(run: JobRun): Promise<void> {
+  const records = await openOperations(run.world.db, run.job.id);
+  for (const record of records) {
+    if (run.operations.has(record.id)) continue;
+    run.operations.set(record.id, {
+      record,
+      sinceMs: run.world.clock.monotonicMs(),
+      halt: null,
+      isQueued: false,
+      progress: "",
+    });
+  }
+}
+
+/** Moves every open operation on as far as it goes now. */
+export async function advanceOperations(run: JobRun): Promise<void> {
+  const cancel = [...run.operations.values()].find(({ record }) => record.kind === "cancel");
+  if (cancel !== undefined) await endOthers(run, cancel);
+  const first = cancel ?? [...run.operations.values()].find(isExclusive);
+  for (const operation of [...run.operations.values()]) {
+    if (isExclusive(operation) && operation !== first) continue;
+    if (run.operations.has(operation.record.id)) await advance(run, operation);
+  }
+}
+
+/** Whether an operation is about to change the job's rows: nothing is placed or moved meanwhile. */
+export function isHalting(run: JobRun): boolean {
+  return [...run.operations.values()].some(({ halt }) =>
+    halt !== null && (halt.phase === "halting" || halt.phase === "switching")
+  );
+}
+
+/** A region that was asked to stop has stopped. */
+export function noteStopped(run: JobRun, regionId: RegionId): Promise<void> {
+  return feedHalts(run, { kind: "stopped", regionId });
+}
+
+/** A region runs. */
+export function noteRunning(run: JobRun, regionId: RegionId): Promise<void> {
+  return feedHalts(run, { kind: "running", regionId });
+}
+
+/**
+ * A savepoint ended; its operation was ended in the same transaction when it completed.
+ *
+ * @param failure Why it failed, or null.
+ */
+export async function noteSavepoint(
+  run: JobRun,
+  savepoint: NonNullable<InFlight["savepoint"]>,
+  failure: string | null,
+): Promise<void> {
+  const operation = run.operations.get(savepoint.operationId);
+  if (failure !== null) {
+    if (operation === undefined) return;
+    return await fail(run, operation, {
+      code: "savepoint-failed",
+      status: 409,
+      detail: `The savepoint was not completed, nothing was changed: ${failure}`,
+    });
+  }
+  if (!savepoint.isStop) {
+    if (operation !== undefined) endOperation(run, operation, "succeeded", null);
+    return;
+  }
+  run.job = { ...run.job, desiredState: "stopped" };
+  for (const region of run.regions.values()) region.status = "stopping";
+  if (operation !== undefined) await halt(run, operation);
+}
+
+async function advance(run: JobRun, operation: OperationRun): Promise<void> {
+  const nowMs = run.world.clock.monotonicMs();
+  if (operation.halt !== null) return await feedHalt(run, operation, { kind: "tick", nowMs });
+  switch (operation.record.kind) {
+    case "deploy":
+      return await advanceDeploy(run, operation);
+    case "savepoint":
+      return await advanceSavepoint(run, operation);
+    case "rollback":
+      return await advanceRollback(run, operation);
+    case "stop":
+    case "cancel":
+      return await advanceStop(run, operation);
+    default:
+      return;
+  }
+}
+
+async function advanceDeploy(run: JobRun, operation: OperationRun): Promise<void> {
+  if (run.job.desiredState !== "running") {
+    return await fail(run, operation, {
+      code: "job-ended",
+      status: 409,
+      detail: `The job was ${run.job.desiredState} before all of its regions ran`,
+    });
+  }
+  const regions = [...run.regions.values()];
+  const done = regions.filter(({ status }) => status === "running").length;
+  const total = regions.length;
+  if (done < total) return await report(run, operation, { done, total, phase: "starting" });
+  await succeed(run, operation, { jobId: run.job.id }, total);
+}
+
+async function advanceSavepoint(run: JobRun, operation: OperationRun): Promise<void> {
+  const { id } = operation.record;
+  if (run.inFlight?.savepoint?.operationId === id) {
+    const parts = [...run.inFlight.parts.values()];
+    const done = parts.filter(({ status }) => status === "completed").length;
+    return await report(run, operation, { done, total: parts.length, phase: "snapshot" });
+  }
+  const running = new Map(
+    [...run.regions.values()].map(({ regionId, status }) => [regionId, status === "running"]),
+  );
+  const { checkpointTimeoutMs } = run.world.config;
+  const waitedMs = run.world.clock.monotonicMs() - operation.sinceMs;
+  const isEnded = run.job.desiredState !== "running";
+  const readiness = judgeReadiness(running, isEnded ? Infinity : waitedMs, checkpointTimeoutMs);
+  if (readiness.kind === "refused") {
+    await feedSchedule(run, { kind: "withdraw", operationId: id });
+    const { detail } = readiness;
+    return await fail(run, operation, { code: "regions-not-running", status: 409, detail });
+  }
+  if (operation.isQueued) return;
+  operation.isQueued = true;
+  await report(run, operation, { done: 0, total: run.regions.size, phase: "waiting" });
+  await feedSchedule(run, { kind: "savepoint", operationId: id });
+}
+
+async function advanceStop(run: JobRun, operation: OperationRun): Promise<void> {
+  const { kind, request, id, progress } = operation.record;
+  const wantsSavepoint = kind === "stop" &&
+    (request["savepoint"] === true || request["drain"] === true);
+  const isSaved = progress.phase === "stopping" || run.job.desiredState !== "running";
+  if (wantsSavepoint && !isSaved) return await advanceSavepoint(run, operation);
+  const desiredState = kind === "cancel" ? "cancelled" : "stopped";
+  await endJob(run.world.db, run.world.hubTerm, {
+    jobId: run.job.id,
+    desiredState,
+    nowMs: run.world.clock.nowMs(),
+  });
+  run.world.logger.info("Job was asked to end", { jobId: run.job.id, desiredState, operation: id });
+  if (run.job.desiredState === "running") run.job = { ...run.job, desiredState };
+  await halt(run, operation);
+}
+
+async function advanceRollback(run: JobRun, operation: OperationRun): Promise<void> {
+  const { progress } = operation.record;
+  if (progress.phase === "restoring") {
+    const toRun = plannedRegions(operation.record)
+      .filter((regionId) => run.regions.get(regionId)?.status !== "running");
+    operation.halt = resumeRestart(toRun);
+    if (toRun.length === 0) await finish(run, operation);
+    return;
+  }
+  const judgement = await judge(run, operation.record);
+  if (judgement.kind === "failed") return await fail(run, operation, judgement.failure);
+  await halt(run, operation, judgement.plan.regions.map(({ regionId }) => regionId as RegionId));
+}
+
+/** Stops the given regions, all of them by default; the next step follows when they have stopped. */
+async function halt(
+  run: JobRun,
+  operation: OperationRun,
+  regionIds: readonly RegionId[] = [...run.regions.keys()],
+): Promise<void> {
+  await abortInFlight(run);
+  const regions = regionIds.map((regionId) => run.regions.get(regionId)!).filter(isOnAgent);
+  for (const region of regions) {
+    region.isMoving = false;
+    await stopRegion(run, region, operation.record.kind);
+  }
+  const total = regions.length;
+  await report(run, operation, { done: 0, total, phase: "stopping" });
+  // An agent that is away cannot answer; the attempt fences it (F4).
+  const reachable = regions.filter(({ agentId }) =>
+    agentId !== null && run.world.links.isOnline(agentId)
+  );
+  const step = startHalt(
+    reachable.map(({ regionId }) => regionId),
+    run.world.clock.monotonicMs(),
+  );
+  operation.halt = step.state;
+  for (const effect of step.effects) await onHaltEffect(run, operation, effect.kind);
+}
+
+async function feedHalts(run: JobRun, input: HaltInput): Promise<void> {
+  for (const operation of [...run.operations.values()]) {
+    if (operation.halt !== null) await feedHalt(run, operation, input);
+  }
+}
+
+async function feedHalt(run: JobRun, operation: OperationRun, input: HaltInput): Promise<void> {
+  const step = stepHalt(operation.halt!, input);
+  operation.halt = step.state;
+  const { phase, total, waitingFor } = step.state;
+  if (phase === "halting" || phase === "restarting") {
+    const done = total - waitingFor.size;
+    const name = phase === "halting" ? "stopping" : "restoring";
+    await report(run, operation, { done, total, phase: name });
+  }
+  for (const effect of step.effects) await onHaltEffect(run, operation, effect.kind);
+}
+
+async function onHaltEffect(
+  run: JobRun,
+  operation: OperationRun,
+  effect: "switch" | "done",
+): Promise<void> {
+  if (effect === "done") return await finish(run, operation);
+  if (operation.record.kind === "rollback") await switchToSavepoint(run, operation);
+  else await switchToStopped(run, operation);
+}
+
+async function switchToStopped(run: JobRun, operation: OperationRun): Promise<void> {
+  const { db, hubTerm, clock } = run.world;
+  for (const region of run.regions.values()) {
+    const row = { jobId: run.job.id, regionId: region.regionId, attempt: region.attempt };
+    await endAttempt(db, hubTerm, {
+      ...row,
+      status: "stopped",
+      reason: operation.record.kind,
+      consecutiveFailures: region.consecutiveFailures,
+      notBeforeMs: null,
+      nowMs: clock.nowMs(),
+    });
+    region.status = "stopped";
+    announceRegion(run, region, operation.record.kind);
+    region.agentId = null;
+  }
+  await feedHalt(run, operation, { kind: "switched", toRun: [] });
+}
+
+async function switchToSavepoint(run: JobRun, operation: OperationRun): Promise<void> {
+  const { world, job } = run;
+  const judgement = await judge(run, operation.record);
+  if (judgement.kind === "failed") return await undoHalt(run, operation, judgement.failure);
+  const { plan, isWhole } = judgement;
+  const nowMs = world.clock.nowMs();
+  const gaps: NewGap[] = plan.gaps.map((gap) => ({
+    id: world.random.uuid(),
+    jobId: job.id,
+    regionId: gap.regionId as RegionId,
+    sourceUid: gap.sourceUid,
+    splitIndex: gap.splitIndex,
+    cause: "rollback",
+    fromPosition: gap.fromPosition,
+    toPosition: gap.toPosition,
+    fromAtMs: gap.fromAt === null ? null : Date.parse(gap.fromAt),
+    toAtMs: gap.toAt === null ? null : Date.parse(gap.toAt),
+    savepointId: plan.savepointId,
+    nowMs,
+  }));
+  const write = { jobId: job.id, operationId: operation.record.id, plan, isWhole, gaps, nowMs };
+  const lineage = await commitRollback(world.db, world.hubTerm, write);
+  if (lineage === null) throw new Error(`Rollback of job ${job.id} met another attempt`);
+  run.job = { ...job, lineage };
+  for (const planned of plan.regions) {
+    const region = run.regions.get(planned.regionId as RegionId)!;
+    run.reported.delete(region.regionId);
+    Object.assign(region, {
+      attempt: (planned.currentAttempt + 1) as Attempt,
+      agentId: null,
+      status: "waiting",
+      lastCompletedId: null,
+      restoredFromId: plan.checkpointId as CheckpointId,
+      consecutiveFailures: 0,
+      retryAtMs: null,
+      nextCause: "rollback",
+    });
+    announceRegion(run, region, "rollback");
+  }
+  for (const gap of plan.gaps) {
+    world.events.publish("gap.recorded", { jobId: job.id }, { ...gap, cause: "rollback" });
+  }
+  await feedHalt(run, operation, {
+    kind: "switched",
+    toRun: plan.regions.map(({ regionId }) => regionId as RegionId),
+  });
+}
+
+/** What had been halted runs again from where it was: a refused rollback changes nothing. */
+async function undoHalt(run: JobRun, operation: OperationRun, failure: Failure): Promise<void> {
+  const { db, hubTerm, clock } = run.world;
+  for (const region of run.regions.values()) {
+    if (region.status !== "stopping") continue;
+    const row = { jobId: run.job.id, regionId: region.regionId, attempt: region.attempt };
+    await setRegionStatus(db, hubTerm, { ...row, status: "waiting", nowMs: clock.nowMs() });
+    // Nobody is waited for: its attempt was told to stop.
+    Object.assign(region, { status: "waiting", agentId: null, nextCause: "rollback-refused" });
+    announceRegion(run, region, "rollback-refused");
+  }
+  await fail(run, operation, failure);
+}
+
+async function finish(run: JobRun, operation: OperationRun): Promise<void> {
+  const { kind, createdAt } = operation.record;
+  const total = operation.halt?.total ?? 0;
+  const before = await resultOf(run, operation);
+  if (kind !== "rollback") {
+    await succeed(run, operation, { savepointId: before["savepointId"] ?? null }, total);
+    return;
+  }
+  const durationMs = run.world.clock.nowMs() - Date.parse(createdAt);
+  await succeed(run, operation, { ...before, durationMs }, total);
+  const { jobId } = { jobId: run.job.id };
+  run.world.events.publish("rollback.completed", { jobId }, {
+    jobName: run.job.name,
+    operationId: operation.record.id,
+    ...before,
+    durationMs,
+  });
+}
+
+/** The result written so far: by the transaction of the rollback or of the stop's savepoint. */
+async function resultOf(run: JobRun, operation: OperationRun): Promise<Record<string, unknown>> {
+  const open = await openOperations(run.world.db, run.job.id);
+  return { ...open.find(({ id }) => id === operation.record.id)?.result };
+}
+
+async function judge(run: JobRun, record: OperationRecord) {
+  const { request } = record;
+  const judgement = await judgeRollback(run.world.db, {
+    jobId: run.job.id,
+    savepointId: String(request["savepointId"]),
+    agents: selectorOf(request["agents"]),
+  });
+  switch (judgement.kind) {
+    case "not-found": {
+      const detail = `There is no ${judgement.noun} ${judgement.id}`;
+      return failed({ code: `${judgement.noun}-not-found`, status: 404, detail });
+    }
+    case "refused":
+      return failed({ ...judgement.refusal, status: 409 });
+    case "plan": {
+      if (run.job.desiredState !== "running") {
+        const detail = `Job ${run.job.id} is ${run.job.desiredState}: deploy from the savepoint`;
+        return failed({ code: "job-ended", status: 409, detail });
+      }
+      const refusal = refuseGap(judgement.plan, request["allowGap"] === true);
+      return refusal === null ? judgement : failed({ ...refusal, status: 409 });
+    }
+  }
+}
+
+function failed(failure: Failure): { readonly kind: "failed"; readonly failure: Failure } {
+  return { kind: "failed", failure };
+}
+
+function selectorOf(agents: unknown): string | string[] | null {
+  if (typeof agents === "string") return agents;
+  return Array.isArray(agents) ? agents.map(String) : null;
+}
+
+function plannedRegions(record: OperationRecord): RegionId[] {
+  const plan = record.result?.["plan"] as { regions?: { regionId: string }[] } | undefined;
+  return (plan?.regions ?? []).map(({ regionId }) => regionId as RegionId);
+}
+
+async function endOthers(run: JobRun, cancel: OperationRun): Promise<void> {
+  for (const operation of [...run.operations.values()]) {
+    if (operation === cancel) continue;
+    await feedSchedule(run, { kind: "withdraw", operationId: operation.record.id });
+    const detail = "The job was cancelled";
+    await fail(run, operation, { code: "job-cancelled", status: 409, detail });
+  }
+}
+
+function isExclusive(operation: OperationRun): boolean {
+  const { kind } = operation.record;
+  return kind === "rollback" || kind === "stop" || kind === "cancel";
+}
+
+async function report(
+  run: JobRun,
+  operation: OperationRun,
+  progress: { done: number; total: number; phase: string },
+): Promise<void> {
+  const text = JSON.stringify(progress);
+  if (text === operation.progress) return;
+  operation.progress = text;
+  await write(run, operation, { status: "running", progress });
+  run.world.events.push("operation.progress", { jobId: run.job.id }, {
+    operationId: operation.record.id,
+    kind: operation.record.kind,
+    ...progress,
+  });
+}
+
+async function succeed(
+  run: JobRun,
+  operation: OperationRun,
+  result: Record<string, unknown>,
+  total: number,
+): Promise<void> {
+  const progress = { done: total, total, phase: "done" };
+  await write(run, operation, { status: "succeeded", progress, result });
+  endOperation(run, operation, "succeeded", null);
+}
+
+async function fail(run: JobRun, operation: OperationRun, failure: Failure): Promise<void> {
+  const error = { ...failure, title: `The ${operation.record.kind} failed` };
+  await write(run, operation, { status: "failed", error });
+  endOperation(run, operation, "failed", failure);
+}
+
+function endOperation(
+  run: JobRun,
+  operation: OperationRun,
+  status: string,
+  failure: Failure | null,
+): void {
+  const { id, kind } = operation.record;
+  run.operations.delete(id);
+  run.world.logger.info("Operation ended", { jobId: run.job.id, operationId: id, kind, status });
+  run.world.events.publish("operation.ended", { jobId: run.job.id }, {
+    operationId: id,
+    kind,
+    status,
+    code: failure?.code ?? null,
+    detail: failure === null ? null : messageOf(failure.detail),
+  });
+}
+
+async function write(run: JobRun, operation: OperationRun, patch: OperationPatch): Promise<void> {
+  const nowMs = run.world.clock.nowMs();
+  await updateOperation(run.world.db, operation.record.id, { ...patch, nowMs });
+}

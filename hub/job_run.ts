@@ -1,0 +1,217 @@
+/**
+ * What the loop of one job holds in memory, and the words it uses with agents.
+ *
+ * Touches nothing itself: `job_loop*.ts` write it. The database is ahead of it or equal: a loop that
+ * meets an error drops all of this and loads again.
+ *
+ * @module
+ */
+import type { OperationRecord } from "./db/operation_store.ts";
+import type { JobRecord } from "./db/job_store.ts";
+import type { RegionRowStatus } from "./db/region_store.ts";
+import type { Schedule } from "./coordinator/checkpoint_schedule.ts";
+import type { HaltSteps } from "./coordinator/halt_steps.ts";
+import type { JobCheckpoint } from "./coordinator/job_checkpoint.ts";
+import type { RegionCheckpoint } from "./coordinator/region_checkpoint.ts";
+import type { AgentId, Attempt, CheckpointId, RegionId } from "@shared/ids.ts";
+import type { HubMessage, HubMessageOf, RegionStatus } from "@shared/messages.ts";
+import type { RegionPlan } from "@shared/regions.ts";
+import type { AgentLinks, HubContext } from "./ports.ts";
+
+/** One agent as the loops see it. */
+export interface FleetAgent {
+  readonly agentId: AgentId;
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly isDraining: boolean;
+}
+
+/** What all loops share. */
+export interface LoopWorld extends HubContext {
+  readonly links: AgentLinks;
+  /** Enrolled agents, connected or not. */
+  readonly fleet: ReadonlyMap<AgentId, FleetAgent>;
+  /** Agents whose arrival every loop was told of and that hold a lease. */
+  isLive(agentId: AgentId): boolean;
+}
+
+export interface RegionRun {
+  readonly regionId: RegionId;
+  readonly plan: RegionPlan;
+  attempt: Attempt;
+  /** While waiting: the lost agent that may still run it under this attempt; null when nobody does. */
+  agentId: AgentId | null;
+  status: RegionRowStatus;
+  lastCompletedId: CheckpointId | null;
+  restoredFromId: CheckpointId | null;
+  consecutiveFailures: number;
+  /** Monotonic; not placed earlier. */
+  retryAtMs: number | null;
+  /** Monotonic; when the status last changed. */
+  sinceMs: number;
+  /** Why the next attempt begins. */
+  nextCause: string;
+  /** Its agent drains: when it has stopped it goes elsewhere. */
+  isMoving: boolean;
+}
+
+export interface InFlight {
+  readonly checkpointId: CheckpointId;
+  readonly triggeredMs: number;
+  readonly savepoint: {
+    readonly id: string;
+    readonly operationId: string;
+    readonly isStop: boolean;
+  } | null;
+  readonly trigger: string;
+  composite: JobCheckpoint;
+  readonly parts: Map<RegionId, RegionCheckpoint>;
+  /** Regions whose failure is held against them (C6). */
+  readonly failed: Set<RegionId>;
+}
+
+export interface OperationRun {
+  readonly record: OperationRecord;
+  readonly sinceMs: number;
+  /** Null until rows are to be changed. */
+  halt: HaltSteps | null;
+  /** A savepoint was asked of the schedule. */
+  isQueued: boolean;
+  /** Last progress written. */
+  progress: string;
+}
+
+export type LoopNote =
+  | { readonly kind: "stopped"; readonly regionId: RegionId }
+  | { readonly kind: "running"; readonly regionId: RegionId }
+  /** Too many checkpoints of it failed in a row (C6). */
+  | { readonly kind: "restart"; readonly regionId: RegionId }
+  | {
+    readonly kind: "savepointEnded";
+    readonly savepoint: NonNullable<InFlight["savepoint"]>;
+    /** Null when it completed. */
+    readonly failure: string | null;
+  };
+
+export interface JobRun {
+  readonly world: LoopWorld;
+  job: JobRecord;
+  readonly regions: ReadonlyMap<RegionId, RegionRun>;
+  schedule: Schedule;
+  inFlight: InFlight | null;
+  /** Open operations, oldest first. */
+  readonly operations: Map<string, OperationRun>;
+  /** Checkpoints that died with the last hub, to be announced when the agent is there (H1). */
+  readonly unannounced: Map<RegionId, CheckpointId[]>;
+  /** What one part of the loop has to tell another; taken up before the next input. */
+  readonly notes: LoopNote[];
+  /** Last status told per region, kept over a reload. */
+  readonly reported: Map<RegionId, { attempt: Attempt; status: RegionStatus }>;
+  jobStatus: string;
+}
+
+/** Statuses in which an agent runs, or is to run, the region's attempt. */
+export function isOnAgent(region: RegionRun): boolean {
+  switch (region.status) {
+    case "deploying":
+    case "restoring":
+    case "running":
+    case "stopping":
+      return true;
+    case "waiting":
+    case "backing-off":
+    case "stopped":
+      return false;
+  }
+}
+
+type Addressed = Extract<HubMessage, { jobId: unknown }>["kind"];
+type Unaddressed<M> = M extends unknown ? Omit<M, "jobId" | "regionId" | "attempt"> : never;
+
+/** Sends a message about a region to its agent, under its attempt. @returns False when it is away. */
+export function tell(
+  run: JobRun,
+  region: RegionRun,
+  message: Unaddressed<HubMessageOf<Addressed>>,
+): boolean {
+  if (region.agentId === null) return false;
+  return run.world.links.send(
+    region.agentId,
+    {
+      ...message,
+      jobId: run.job.id,
+      regionId: region.regionId,
+      attempt: region.attempt,
+    } as HubMessage,
+  );
+}
+
+/** Tells an agent that what it runs or says belongs to an attempt that is over (F3). */
+export function tellStale(
+  run: JobRun,
+  region: RegionRun,
+  to: { agentId: AgentId; attempt: Attempt },
+): void {
+  run.world.links.send(to.agentId, {
+    kind: "stale",
+    jobId: run.job.id,
+    regionId: region.regionId,
+    attempt: to.attempt,
+    currentAttempt: region.attempt,
+  });
+}
+
+/** Publishes what became of a region, and of the job when that changed with it. */
+export function announceRegion(run: JobRun, region: RegionRun, reason: string): void {
+  const { events } = run.world;
+  events.publish("region.status", subjectOf(run, region), {
+    jobName: run.job.name,
+    regionId: region.regionId,
+    attempt: region.attempt,
+    status: region.status,
+    reason,
+    lastCompletedId: region.lastCompletedId,
+    restoredFromId: region.restoredFromId,
+  });
+  announceJob(run);
+}
+
+/** Publishes the job's derived status when it changed. */
+export function announceJob(run: JobRun): void {
+  const status = jobStatusOf(run);
+  if (status === run.jobStatus) return;
+  run.jobStatus = status;
+  const regions = [...run.regions.values()];
+  run.world.events.publish("job.status", { jobId: run.job.id }, {
+    jobName: run.job.name,
+    status,
+    regionsRunning: regions.filter((region) => region.status === "running").length,
+    regionsTotal: regions.length,
+  });
+}
+
+/** The status that the job's regions add up to, as `JobStatus` of the REST API. */
+export function jobStatusOf(run: Pick<JobRun, "job" | "regions">): string {
+  return deriveJobStatus(run.job.desiredState, [...run.regions.values()]);
+}
+
+/** {@linkcode jobStatusOf} of plain rows. */
+export function deriveJobStatus(
+  desiredState: string,
+  regions: readonly { readonly status: string; readonly attempt: number }[],
+): "starting" | "running" | "degraded" | "restarting" | "stopping" | "stopped" | "cancelled" {
+  if (desiredState !== "running") {
+    if (regions.some(({ status }) => status !== "stopped")) return "stopping";
+    return desiredState === "cancelled" ? "cancelled" : "stopped";
+  }
+  const running = regions.filter(({ status }) => status === "running").length;
+  if (regions.length > 0 && running === regions.length) return "running";
+  if (running > 0) return "degraded";
+  return regions.some(({ attempt }) => attempt > 1) ? "restarting" : "starting";
+}
+
+export function subjectOf(run: JobRun, region: RegionRun): { jobId: string; agentId?: string } {
+  return region.agentId === null
+    ? { jobId: run.job.id }
+    : { jobId: run.job.id, agentId: region.agentId };
+}
