@@ -28,7 +28,7 @@ export function createDetectState<In, State>(detector: Detector<In, State>): Det
  * @param detector Judges the record; a record that carries no value changes nothing.
  * @param state State of the key; not changed.
  * @param of The record with its key and its event or arrival time, ms since the epoch.
- * @returns The key's new state, the edge this record makes or null, and the value judged or null.
+ * @returns The key's new state, the edge this record makes or null, and the value to show or null.
  */
 export function stepDetect<In, State>(
   detector: Detector<In, State>,
@@ -39,10 +39,10 @@ export function stepDetect<In, State>(
   readonly edge: Anomaly<In> | null;
   readonly value: number | null;
 } {
-  const value = detector.value(of.record);
-  if (value === null || !Number.isFinite(value)) return { state, edge: null, value: null };
-  const next = detector.step(state.detector, value, of.atMs);
-  const { score, threshold, isAnomalous } = detector.judge(next);
+  const watched = detector.value(of.record);
+  if (watched === null || !Number.isFinite(watched)) return { state, edge: null, value: null };
+  const next = detector.step(state.detector, watched, of.atMs, of.record);
+  const { score, threshold, isAnomalous, value = watched } = detector.judge(next);
   const wasActive = state.sinceMs !== null;
   const sinceMs = isAnomalous ? state.sinceMs ?? of.atMs : null;
   const edge = isAnomalous === wasActive ? null : {

@@ -1,10 +1,7 @@
 /**
  * Detector that compares each value with the running mean and deviation of its own past.
  *
- * Pure. The baseline is learned with equal weights while it is short and forgets exponentially from
- * `memory` values on, so it follows a signal whose normal moves slowly: B. P. Welford, "Note on a method
- * for calculating corrected sums of squares and products", Technometrics 4(3), 1962; T. Finch,
- * "Incremental calculation of weighted mean and variance", University of Cambridge, 2009, section 9.
+ * Pure. How the baseline is learned and forgets: `baseline.ts`.
  *
  *   normal ── minConsecutive values beyond threshold ──▶ anomalous
  *   anomalous ── minConsecutive values within clearBelow ──▶ normal
@@ -21,6 +18,17 @@
 import { UserError } from "@shared/errors.ts";
 import { callSiteOf } from "@shared/sdk/call_site.ts";
 import type { Detector } from "@shared/sdk/operator.ts";
+import {
+  type Baseline,
+  distanceFrom,
+  EMPTY_BASELINE,
+  isCount,
+  learn,
+  measured,
+  nextVerdict,
+  type Verdict,
+  verdictRuleFault,
+} from "./baseline.ts";
 
 export interface ZScoreOptions<In> {
   /** The number to watch; anything but a finite number is passed over. */
@@ -44,24 +52,15 @@ export interface ZScoreOptions<In> {
 }
 
 /** What is kept per key. */
-export interface ZScoreState {
-  /** Values in the baseline. */
-  readonly count: number;
-  readonly mean: number;
-  readonly variance: number;
+export interface ZScoreState extends Baseline, Verdict {
   /** Signed distance of the last value, in standard deviations; 0 before warm-up. */
   readonly score: number;
-  readonly isAnomalous: boolean;
-  /** Values in a row that speak against `isAnomalous`. */
-  readonly evidence: number;
   /** Values in a row that did not enter the baseline. */
   readonly outside: number;
 }
 
 const INITIAL: ZScoreState = Object.freeze({
-  count: 0,
-  mean: 0,
-  variance: 0,
+  ...EMPTY_BASELINE,
   score: 0,
   isAnomalous: false,
   evidence: 0,
@@ -86,8 +85,10 @@ type Settings = Required<Omit<ZScoreOptions<unknown>, "value">>;
  *   warmUp: 10,
  * });
  * let state = drift.initial();
- * for (let i = 0; i < 20; i++) state = drift.step(state, 50 + i % 2, i);
- * for (let i = 0; i < 3; i++) state = drift.step(state, 90, 20 + i);
+ * const see = (temperature: number, atMs: number) =>
+ *   state = drift.step(state, temperature, atMs, { temperature });
+ * for (let i = 0; i < 20; i++) see(50 + i % 2, i);
+ * for (let i = 0; i < 3; i++) see(90, 20 + i);
  * ok(drift.judge(state).isAnomalous);
  * ```
  */
@@ -98,10 +99,7 @@ export function zScore<In>(options: ZScoreOptions<In>): Detector<In, ZScoreState
     label: `zScore threshold ${settings.threshold}`,
     codecVersion: 1,
     initial: () => INITIAL,
-    value: (record) => {
-      const value = options.value(record);
-      return typeof value === "number" && Number.isFinite(value) ? value : null;
-    },
+    value: (record) => measured(options.value(record)),
     step: (state, value) => stepZScore(state, value, settings),
     judge: (state) => ({
       score: state.score,
@@ -129,68 +127,50 @@ function settingsOf<In>(options: ZScoreOptions<In>, at: string | null): Settings
 }
 
 function faultOf<In>(options: ZScoreOptions<In>, settings: Settings): string | null {
-  const isWhole = (value: number) => Number.isSafeInteger(value) && value >= 1;
   if (typeof options.value !== "function") return "value must be a function of the record";
-  if (!(settings.threshold > 0 && settings.threshold < Infinity)) {
-    return "threshold must be a number above 0";
-  }
-  if (!isWhole(settings.warmUp) || settings.warmUp < 2) {
+  if (!isCount(settings.warmUp) || settings.warmUp < 2) {
     return "warmUp must be a whole number from 2";
   }
-  if (!isWhole(settings.memory)) return "memory must be a whole number from 1";
-  if (!isWhole(settings.minConsecutive)) return "minConsecutive must be a whole number from 1";
-  if (settings.relearnAfter !== Infinity && !isWhole(settings.relearnAfter)) {
+  if (!isCount(settings.memory)) return "memory must be a whole number from 1";
+  if (settings.relearnAfter !== Infinity && !isCount(settings.relearnAfter)) {
     return "relearnAfter must be a whole number from 1";
   }
   if (!(settings.minStdDev > 0 && settings.minStdDev < Infinity)) {
     return "minStdDev must be a number above 0";
   }
-  if (!(settings.clearBelow > 0 && settings.clearBelow <= settings.threshold)) {
-    return "clearBelow must be above 0 and at most the threshold";
-  }
   if (!["both", "up", "down"].includes(settings.direction)) {
     return `direction must be "both", "up" or "down"`;
   }
-  return null;
+  return verdictRuleFault(settings);
 }
 
 function stepZScore(state: ZScoreState, value: number, settings: Settings): ZScoreState {
-  if (!Number.isFinite(value)) return state;
-  if (state.count < settings.warmUp) return learned(state, value, settings);
-  const score = (value - state.mean) / Math.max(Math.sqrt(state.variance), settings.minStdDev);
-  const distance = settings.direction === "both"
-    ? Math.abs(score)
-    : settings.direction === "up"
-    ? score
-    : -score;
-  const speaksAgainst = state.isAnomalous
-    ? distance < settings.clearBelow
-    : distance > settings.threshold;
-  const evidence = speaksAgainst ? state.evidence + 1 : 0;
-  const isTurning = evidence >= settings.minConsecutive;
-  const isLearnable = Math.abs(score) <=
-    (state.isAnomalous ? settings.clearBelow : settings.threshold);
+  if (measured(value) === null) return state;
+  const { memory, threshold, clearBelow } = settings;
+  if (state.count < settings.warmUp) return { ...state, ...learn(state, value, memory) };
+  const score = distanceFrom(state, value, settings.minStdDev);
+  const isLearnable = Math.abs(score) <= (state.isAnomalous ? clearBelow : threshold);
   const outside = isLearnable ? 0 : state.outside + 1;
-  if (outside >= settings.relearnAfter) return learned(INITIAL, value, settings);
-  const judged: ZScoreState = {
-    ...state,
+  if (outside >= settings.relearnAfter) return { ...INITIAL, ...learn(INITIAL, value, memory) };
+  return {
+    ...(isLearnable ? learn(state, value, memory) : baselineOf(state)),
+    ...nextVerdict(state, sidedDistance(score, settings.direction), settings),
     score,
     outside,
-    isAnomalous: isTurning ? !state.isAnomalous : state.isAnomalous,
-    evidence: isTurning ? 0 : evidence,
   };
-  return isLearnable ? learned(judged, value, settings) : judged;
 }
 
-/** Takes `value` into the baseline; the first `memory` values weigh the same, then older ones fade. */
-function learned(state: ZScoreState, value: number, settings: Settings): ZScoreState {
-  const count = Math.min(state.count + 1, settings.memory);
-  const weight = 1 / count;
-  const difference = value - state.mean;
-  return {
-    ...state,
-    count,
-    mean: state.mean + weight * difference,
-    variance: (1 - weight) * (state.variance + weight * difference * difference),
-  };
+function baselineOf({ count, mean, variance }: Baseline): Baseline {
+  return { count, mean, variance };
+}
+
+function sidedDistance(score: number, direction: Settings["direction"]): number {
+  switch (direction) {
+    case "both":
+      return Math.abs(score);
+    case "up":
+      return score;
+    case "down":
+      return -score;
+  }
 }

@@ -42,4 +42,10 @@ export {
 } from "./sink.ts";
 export type { Duration } from "./duration.ts";
 export type { Anomaly, Detector, ErrorPolicy, JobDefinition } from "./operator.ts";
+export {
+  jointZScore,
+  type JointZScoreOptions,
+  type JointZScoreState,
+  type SignalState,
+} from "@shared/operators/joint_z_score.ts";
 export { zScore, type ZScoreOptions, type ZScoreState } from "@shared/operators/z_score.ts";

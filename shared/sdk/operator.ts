@@ -138,10 +138,12 @@ export interface Detector<Record, State> {
   /**
    * Takes one value in and judges it.
    *
+   * @param record The record `value` is of, for detectors that watch more than one number.
    * @returns The new state, with `score` and `isAnomalous` of this value in it.
    */
-  step(state: State, value: number, atMs: number): State;
-  judge(state: State): { score: number; threshold: number; isAnomalous: boolean };
+  step(state: State, value: number, atMs: number, record: Record): State;
+  /** `value`, if given, is shown instead of the number watched. */
+  judge(state: State): { score: number; threshold: number; isAnomalous: boolean; value?: number };
 }
 
 /** What `detect` emits: the edges of an anomaly, not its every record. */
