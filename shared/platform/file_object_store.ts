@@ -61,8 +61,8 @@ export class FileObjectStore implements ObjectStore {
     await syncDirectory(this.#directory);
   }
 
-  get(digest: Digest): Promise<Uint8Array | null> {
-    return orNull(Deno.readFile(this.#path(digest)));
+  async get(digest: Digest): Promise<Uint8Array | null> {
+    return await orNull(Deno.readFile(this.#path(digest)));
   }
 
   async stat(digest: Digest): Promise<{ bytes: number; isDigestVerified: boolean } | null> {

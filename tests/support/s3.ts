@@ -1,0 +1,109 @@
+/**
+ * A throw-away S3 store.
+ *
+ * In this order: the store at PENSTOCK_TEST_S3_URL (`s3://KEY:SECRET@HOST:PORT/BUCKET?tls=0`); MinIO
+ * on PATH; MinIO built by Go, where Go is; Ceph's radosgw, installed by Debian's package.
+ */
+import type { S3Credentials } from "@shared/platform/s3_object_store.ts";
+import { startCephGateway } from "./ceph.ts";
+import {
+  accepts,
+  ended,
+  findProgram,
+  freePort,
+  run,
+  serviceMissing,
+  temporaryDirectory,
+  waitUntil,
+} from "./commands.ts";
+
+export interface S3Server {
+  readonly kind: "given" | "minio" | "radosgw";
+  /** `s3://HOST:PORT/BUCKET?tls=0`, for `openObjectStore`. */
+  readonly spec: string;
+  readonly credentials: S3Credentials;
+  /** With the credentials in it, for PENSTOCK_TEST_S3_URL. */
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+export const TEST_CREDENTIALS: S3Credentials = {
+  accessKey: "penstock",
+  secretKey: "penstock-secret",
+};
+
+const BUCKET = "penstock";
+const MINIO_MODULE = "github.com/minio/minio@RELEASE.2025-10-15T17-29-55Z";
+const MINIO_BUILD_TIMEOUT_MS = 300_000;
+
+/** Null, said aloud, when there is none; with CI=true that is an error. */
+export async function startS3(): Promise<S3Server | null> {
+  const given = Deno.env.get("PENSTOCK_TEST_S3_URL");
+  if (given !== undefined && given !== "") return givenServer(given);
+  const minio = findProgram("minio") ?? await buildMinio();
+  if (minio !== null) return await startMinio(minio);
+  const gateway = await startCephGateway(TEST_CREDENTIALS);
+  if (gateway.kind === "missing") return serviceMissing("s3", gateway.reason);
+  return ownServer("radosgw", gateway.port, gateway.stop);
+}
+
+function givenServer(address: string): S3Server {
+  const url = new URL(address);
+  const credentials = {
+    accessKey: decodeURIComponent(url.username),
+    secretKey: decodeURIComponent(url.password),
+  };
+  const spec = `s3://${url.host}${url.pathname}${url.search}`;
+  return { kind: "given", spec, credentials, url: address, stop: () => Promise.resolve() };
+}
+
+function ownServer(kind: "minio" | "radosgw", port: number, stop: () => Promise<void>): S3Server {
+  const place = `127.0.0.1:${port}/${BUCKET}?tls=0`;
+  const { accessKey, secretKey } = TEST_CREDENTIALS;
+  return {
+    kind,
+    spec: `s3://${place}`,
+    credentials: TEST_CREDENTIALS,
+    url: `s3://${accessKey}:${secretKey}@${place}`,
+    stop,
+  };
+}
+
+/** Builds once per machine; a failure is remembered, so that later runs do not wait for it. */
+async function buildMinio(): Promise<string | null> {
+  const go = findProgram("go", ["/usr/local/go/bin"]);
+  if (go === null) return null;
+  const folder = `${Deno.env.get("TMPDIR") ?? "/tmp"}/penstock-test-minio`;
+  const program = findProgram("minio", [folder]);
+  if (program !== null) return program;
+  if (findProgram("failed", [folder]) !== null) return null;
+  await Deno.mkdir(folder, { recursive: true });
+  const built = await run(go, ["install", MINIO_MODULE], {
+    timeoutMs: MINIO_BUILD_TIMEOUT_MS,
+    env: { GOBIN: folder },
+  });
+  if (built.code !== 0) await Deno.writeTextFile(`${folder}/failed`, built.stderr);
+  return findProgram("minio", [folder]);
+}
+
+async function startMinio(program: string): Promise<S3Server> {
+  const directory = await temporaryDirectory("minio");
+  const port = freePort();
+  const child = new Deno.Command(program, {
+    args: ["server", "--quiet", "--address", `127.0.0.1:${port}`, directory.path],
+    env: {
+      MINIO_ROOT_USER: TEST_CREDENTIALS.accessKey,
+      MINIO_ROOT_PASSWORD: TEST_CREDENTIALS.secretKey,
+      MINIO_BROWSER: "off",
+    },
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  await waitUntil("MinIO", () => accepts(port));
+  return ownServer("minio", port, async () => {
+    child.kill("SIGTERM");
+    await ended(child);
+    await directory.remove();
+  });
+}
