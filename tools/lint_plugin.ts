@@ -20,7 +20,14 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 
   "agent/state": ["shared", "shared/sdk"],
   "agent/connectors": ["shared", "shared/sdk"],
-  "agent/runner": ["shared", "shared/sdk", "agent", "agent/state", "agent/connectors"],
+  "agent/runner": [
+    "shared",
+    "shared/sdk",
+    "shared/operators",
+    "agent",
+    "agent/state",
+    "agent/connectors",
+  ],
   "agent/checkpoint": ["shared", "agent", "agent/state"],
   "agent": ["shared", "agent/state", "agent/checkpoint"],
 

@@ -7,37 +7,23 @@
  *
  * @module
  */
+import process, { nextTick } from "node:process";
 import { messageOf, UserError } from "@shared/errors.ts";
-import type { LogFields } from "@shared/logger.ts";
 import { type BuiltJob, type JobDefinition, SDK_VERSION } from "@shared/sdk/operator.ts";
-
-type Log = (level: "debug" | "info" | "warn" | "error", message: string, fields: LogFields) => void;
+import type { LogLevel, WriteLog } from "./report_logger.ts";
 
 /** Globals that would reach the runner's pipes, its process or more threads. */
-const REMOVED_GLOBALS = [
-  "Deno",
-  "process",
-  "Worker",
-  "prompt",
-  "alert",
-  "confirm",
-  "close",
-] as const;
+const REMOVED_GLOBALS = ["Deno", "Worker", "prompt", "alert", "confirm", "close"] as const;
 const LOG_CHARACTERS_MAX = 2_000;
 
 /**
  * Takes the globals away and closes the prototypes of the built-ins; the author's `console` writes log
  * reports. Call it once, when every module of the runner is loaded.
  */
-export function secureGlobals(log: Log): void {
+export function secureGlobals(log: WriteLog): void {
   const globals = globalThis as unknown as Record<string, unknown>;
-  for (const name of REMOVED_GLOBALS) {
-    Object.defineProperty(globals, name, {
-      value: undefined,
-      writable: false,
-      configurable: false,
-    });
-  }
+  for (const name of REMOVED_GLOBALS) fix(globals, name, undefined);
+  fix(globals, "process", harmlessProcess());
   globals.console = consoleOf(log);
   closePrototypes();
 }
@@ -70,12 +56,33 @@ export function evaluateJob(bundle: string, params: Readonly<Record<string, stri
   return definition.build(params);
 }
 
+function fix(globals: Record<string, unknown>, name: string, value: unknown): void {
+  Object.defineProperty(globals, name, { value, writable: false, configurable: false });
+}
+
+/** What libraries written for Node look for in `process`, without its streams, signals and exit. */
+function harmlessProcess(): Record<string, unknown> {
+  const { version, versions, platform, arch } = process;
+  return Object.freeze({
+    nextTick: nextTick,
+    emitWarning: () => {},
+    on: () => {},
+    once: () => {},
+    env: Object.freeze({}),
+    argv: Object.freeze([]),
+    version,
+    versions,
+    platform,
+    arch,
+  });
+}
+
 function refuseRequire(name: string): never {
   throw new Error(`require("${name}"): a job is one file, nothing can be loaded at run time`);
 }
 
-function consoleOf(log: Log): Record<string, unknown> {
-  const write = (level: Parameters<Log>[0]) => (...items: unknown[]) => {
+function consoleOf(log: WriteLog): Record<string, unknown> {
+  const write = (level: LogLevel) => (...items: unknown[]) => {
     const text = items.map((item) => typeof item === "string" ? item : shown(item)).join(" ");
     log(level, "Job wrote to the console", { text: text.slice(0, LOG_CHARACTERS_MAX) });
   };

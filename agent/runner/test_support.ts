@@ -6,10 +6,10 @@
  * @module
  */
 import { assert } from "@shared/assert.ts";
-import type { Clock } from "@shared/clock.ts";
 import type { Attempt, CheckpointId, Digest, RegionId, SubtaskId } from "@shared/ids.ts";
 import { type GraphEdge, JOB_GRAPH_VERSION, type OperatorNode } from "@shared/job_graph.ts";
 import type { SubtaskSnapshot } from "@shared/manifest.ts";
+import { ManualClock } from "@shared/manual_clock.ts";
 import type { BuiltJob, OperatorSpec, StatefulSpec } from "@shared/sdk/operator.ts";
 import type { SinkWriter, SourceOutput, SourceReader } from "../connectors/connector.ts";
 import type { RunnerReport } from "../runner_frames.ts";
@@ -19,47 +19,6 @@ import type { RestoreRequest } from "./restore_plan.ts";
 import { Subtask } from "./subtask.ts";
 
 const REGION = "in.0" as RegionId;
-
-/** Time goes on only when told to. */
-export class ManualClock implements Clock {
-  #timers: { atMs: number; fire: () => void }[] = [];
-  #monotonicMs = 0;
-  wallMs: number;
-
-  constructor(wallMs = 1_000_000) {
-    this.wallMs = wallMs;
-  }
-
-  nowMs(): number {
-    return this.wallMs;
-  }
-
-  monotonicMs(): number {
-    return this.#monotonicMs;
-  }
-
-  after(delayMs: number, fire: () => void): () => void {
-    const timer = { atMs: this.#monotonicMs + delayMs, fire };
-    this.#timers.push(timer);
-    return () => this.#timers = this.#timers.filter((other) => other !== timer);
-  }
-
-  /** Lets both clocks run on; timers fire in order, those they set too. */
-  advance(durationMs: number): void {
-    const endMs = this.#monotonicMs + durationMs;
-    for (;;) {
-      const due = this.#timers.filter((timer) => timer.atMs <= endMs);
-      const next = due.sort((a, b) => a.atMs - b.atMs)[0];
-      if (next === undefined) break;
-      this.#timers = this.#timers.filter((other) => other !== next);
-      this.wallMs += Math.max(0, next.atMs - this.#monotonicMs);
-      this.#monotonicMs = Math.max(this.#monotonicMs, next.atMs);
-      next.fire();
-    }
-    this.wallMs += endMs - this.#monotonicMs;
-    this.#monotonicMs = endMs;
-  }
-}
 
 /** Emits what the test says; its section is the position. */
 export class FakeSource implements SourceReader {
@@ -256,7 +215,7 @@ export class SubtaskRig {
   }
 
   emit(...values: unknown[]): void {
-    for (const value of values) this.source.emit(value, this.clock.wallMs);
+    for (const value of values) this.source.emit(value, this.clock.nowMs());
   }
 
   /** Barrier, snapshot, and what to restore it with. */

@@ -2,13 +2,16 @@
 import type { Connection, Dialer } from "@shared/dialer.ts";
 import { messageOf, PenstockError, UserError } from "@shared/errors.ts";
 
+// Taken when the module loads: a runner removes `Deno` before it evaluates the author's code.
+const { connect, connectTls } = Deno;
+
 /** Opens TCP for `mqtt:` and `tcp:`, TLS for `mqtts:` and `tls:`. Needs net permission to the host alone. */
 export const denoDialer: Dialer = async (url, { caPem }) => {
   const { hostname, port, isTls } = addressOf(url);
   try {
     const connection = isTls
-      ? await Deno.connectTls({ hostname, port, ...(caPem === null ? {} : { caCerts: [caPem] }) })
-      : await Deno.connect({ hostname, port });
+      ? await connectTls({ hostname, port, ...(caPem === null ? {} : { caCerts: [caPem] }) })
+      : await connect({ hostname, port });
     if (isTls) await (connection as Deno.TlsConn).handshake();
     // Acknowledgements and pings are small and already batched: waiting to fill a segment only adds delay.
     else (connection as Deno.TcpConn).setNoDelay(true);
