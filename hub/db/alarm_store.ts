@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { and, desc, eq, lt, or, type SQL, sql } from "drizzle-orm";
+import { and, desc, eq, isNotNull, lt, or, type SQL, sql } from "drizzle-orm";
 import type { AlarmView } from "@shared/api.ts";
 import type { AlarmEdge } from "@shared/messages.ts";
 import type { Db } from "./client.ts";
@@ -81,7 +81,10 @@ async function openOccurrences(tx: Db, edges: readonly AlarmEdge[]): Promise<voi
       value: edge.value,
       score: edge.score,
       threshold: edge.threshold,
-    }))).onConflictDoNothing();
+    }))).onConflictDoUpdate({
+      target: alarms.id,
+      set: { raisedAt: sql`least(${alarms.raisedAt}, excluded.raised_at)` },
+    });
   }
 }
 
@@ -103,6 +106,8 @@ export interface AlarmPage {
   readonly priority?: string;
   readonly isActive?: boolean;
   readonly isAcknowledged?: boolean;
+  /** Only what a detector scored. */
+  readonly isScored?: boolean;
 }
 
 /** Newest first. */
@@ -121,6 +126,7 @@ export async function listAlarms(db: Db, page: AlarmPage): Promise<AlarmView[]> 
   if (page.isAcknowledged !== undefined) {
     conditions.push(eq(alarms.isAcknowledged, page.isAcknowledged));
   }
+  if (page.isScored === true) conditions.push(isNotNull(alarms.score));
   const rows = await db.select().from(alarms).where(and(...conditions))
     .orderBy(desc(alarms.raisedAt), desc(alarms.id)).limit(page.limit);
   return rows.map(viewOf);
@@ -197,6 +203,18 @@ export async function openAlarmCounts(db: Db): Promise<Map<string, AlarmCounts>>
     });
   }
   return counts;
+}
+
+/** How many alarms are active, by priority and whether a person has seen them. */
+export async function alarmTotals(
+  db: Db,
+): Promise<{ priority: string; isAcknowledged: boolean; count: number }[]> {
+  return await db.select({
+    priority: alarms.priority,
+    isAcknowledged: alarms.isAcknowledged,
+    count: sql<number>`count(*)::int`,
+  }).from(alarms).where(eq(alarms.isActive, true))
+    .groupBy(alarms.priority, alarms.isAcknowledged);
 }
 
 function higher(a: string | null, b: string): string {

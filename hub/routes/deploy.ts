@@ -8,7 +8,7 @@
  */
 import { createHash } from "node:crypto";
 import { createRoute, z } from "@hono/zod-openapi";
-import { type Attempt, type Digest, type JobId, NAME_PATTERN } from "@shared/ids.ts";
+import { type Attempt, type Digest, type JobId, NAME_PATTERN, type RegionId } from "@shared/ids.ts";
 import { brokersOf, type JobGraph } from "@shared/job_graph.ts";
 import { planRegions } from "@shared/regions.ts";
 import { isRestorable, judgeCompatibility } from "../coordinator/compatibility.ts";
@@ -104,7 +104,7 @@ export function addDeployRoute(app: HubApp, deps: RouteDeps): void {
 
 interface Checked {
   readonly graph: JobGraph;
-  readonly regionIds: readonly ReturnType<typeof planRegions>[number]["regionId"][];
+  readonly regionIds: readonly RegionId[];
   readonly checkpointIntervalMs: number;
   readonly windows: readonly WindowVerdict[];
   readonly parts: readonly SavepointPart[] | null;

@@ -19,6 +19,7 @@ import { getCookie } from "hono/cookie";
 import { UserError } from "@shared/errors.ts";
 import type { AgentId, JobId } from "@shared/ids.ts";
 import type { JobGraph } from "@shared/job_graph.ts";
+import type { BrokerConfig } from "@shared/messages.ts";
 import { bearerOf, identify, mayAct, type Principal, SESSION_COOKIE } from "../auth.ts";
 import type { AgentRecord } from "../db/agent_store.ts";
 import type { HubContext } from "../ports.ts";
@@ -41,6 +42,8 @@ export interface RouteDeps {
   cutAgent(agentId: AgentId, reason: string): void;
   /** Evaluates a bundle without permissions and answers its graph. */
   extractGraph(bundle: string, params: Readonly<Record<string, string>>): Promise<JobGraph>;
+  /** Resolves when the broker takes connections; for /readyz. */
+  checkBroker(broker: BrokerConfig): Promise<void>;
   upgradeWebSocket(request: Request): { readonly socket: WebSocket; readonly response: Response };
   readonly assets: Assets;
   readonly loginFailures: FailureLimit;
