@@ -8,6 +8,7 @@
  * @module
  */
 import { alarmSink, defineJob, mqttSink, mqttSource, zScore } from "penstock";
+import { countNumber, NOTHING_COUNTED } from "./sequence_count.ts";
 
 interface Reading {
   equipment: string;
@@ -21,27 +22,6 @@ interface Reading {
   vibration: number;
   /** bar. */
   pressure: number;
-}
-
-interface Count {
-  n: number;
-  sum: number;
-  lastSeq: number;
-  holes: number;
-  duplicates: number;
-}
-
-const NOTHING: Count = { n: 0, sum: 0, lastSeq: 0, holes: 0, duplicates: 0 };
-
-function count(state: Count, reading: Reading): Count {
-  const isDuplicate = reading.seq <= state.lastSeq;
-  return {
-    n: state.n + 1,
-    sum: state.sum + reading.seq,
-    lastSeq: Math.max(state.lastSeq, reading.seq),
-    holes: state.holes + (isDuplicate ? 0 : reading.seq - state.lastSeq - 1),
-    duplicates: state.duplicates + (isDuplicate ? 1 : 0),
-  };
 }
 
 export default defineJob("plant-watch", (job) => {
@@ -58,8 +38,8 @@ export default defineJob("plant-watch", (job) => {
   ).keyByLocal((reading) => reading.equipment);
 
   readings
-    .mapWithState("count", { initial: () => NOTHING }, (state, reading) => {
-      const next = count(state, reading);
+    .mapWithState("count", { initial: () => NOTHING_COUNTED }, (state, reading) => {
+      const next = countNumber(state, reading.seq);
       return [next, { equipment: reading.equipment, ...next }];
     })
     .sink(

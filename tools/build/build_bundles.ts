@@ -86,7 +86,8 @@ async function bundle(
       `${options.root}/deno.json`,
       "--platform",
       options.platform,
-      "--minify",
+      // What runs on an agent stays readable: its stack traces end up in logs.
+      ...(options.platform === "browser" ? ["--minify"] : []),
       "-o",
       output,
       main,
