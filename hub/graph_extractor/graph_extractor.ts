@@ -11,6 +11,7 @@
  * @module
  */
 import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
 import { stripVTControlCharacters } from "node:util";
 import * as z from "zod/mini";
 import type { ChildExit, ChildProcess, SpawnChild } from "@shared/child_process.ts";
@@ -115,7 +116,7 @@ function childArgs(): string[] {
     "--deny-import",
     "--no-code-cache",
     `--v8-flags=--max-old-space-size=${HEAP_MB}`,
-    new URL("./main.ts", import.meta.url).pathname,
+    fileURLToPath(new URL("./main.ts", import.meta.url)),
   ];
 }
 

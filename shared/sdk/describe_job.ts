@@ -62,7 +62,7 @@ interface ThrownByJob {
   readonly stack?: unknown;
 }
 
-const SDK_FOLDER = new URL("../", import.meta.url).pathname;
+const SDK_FOLDER = decodeURIComponent(new URL("../", import.meta.url).pathname);
 
 /** The innermost line of the author's in a stack; null when none has a file. */
 function placeInStack(stack: unknown): string | null {

@@ -232,6 +232,28 @@ Deno.test("job: keyed state on an unkeyed stream is refused, by the types and at
   equal(errorOf((_, s) => s.detect("x", drift)).code, "unkeyed-state");
 });
 
+Deno.test("job: record types flow through, from the source to the sink", () => {
+  defineJob("typed", (job) => {
+    const readings = job.source("telemetry", telemetry());
+    // @ts-expect-error a reading has no field of this name
+    readings.map("a", (r) => r.temprature);
+    const warm = readings.map("b", (r) => ({ warm: r.temperature > 50 }));
+    // @ts-expect-error the sink takes other records
+    warm.sink("c", mqttSink<{ cold: boolean }>({ broker: "plant", topic: "out" }));
+    // @ts-expect-error a key is a text, number or boolean
+    readings.keyByLocal((r) => r);
+    readings.keyByLocal((r) => r.equipment).process("d", {
+      state: { last: valueState<number>() },
+      // @ts-expect-error the state holds numbers
+      onRecord: (r, ctx) => ctx.state.last.set(r.equipment),
+    });
+    readings.keyByLocal((r) => r.equipment)
+      .detect("e", zScore({ value: (r) => r.temperature, threshold: 4 }))
+      .map("f", (anomaly) => anomaly.record.temperature.toFixed(1))
+      .sink("g", alarmSink({ priority: "low", text: (text) => text.toUpperCase() }));
+  });
+});
+
 Deno.test("job: an option that does not exist is refused by name", () => {
   const options = { initial: () => 0, tll: "7d" };
   const error = errorOf((_, s) =>

@@ -30,8 +30,8 @@ const ENTRIES: Readonly<Record<BundleEntry, EntryPlan>> = {
   dashboard: {
     main: "hub/dashboard/main.tsx",
     platform: "browser",
-    folders: ["hub/dashboard"],
-    files: ["shared/api.ts", "shared/job_graph.ts", "deno.json", "deno.lock"],
+    folders: ["hub/dashboard", "shared"],
+    files: ["deno.json", "deno.lock"],
   },
 };
 

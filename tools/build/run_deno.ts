@@ -3,10 +3,11 @@
  *
  * @module
  */
+import { fileURLToPath } from "node:url";
 import { stripVTControlCharacters } from "node:util";
 
 /** Root of the project, without a trailing slash. */
-export const PROJECT_ROOT = new URL("../../", import.meta.url).pathname.replace(/\/$/, "");
+export const PROJECT_ROOT = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
 
 export interface DenoOutcome {
   readonly isOk: boolean;

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { pathToFileURL } from "node:url";
 import { UserError } from "@shared/errors.ts";
 import type { JobGraph } from "@shared/job_graph.ts";
 import { planRegions, type RegionPlan } from "@shared/regions.ts";
@@ -69,7 +70,7 @@ export async function validateJob(
 
 /** The child's program. The import is literal: deno loads it without read permission. */
 function programFor(file: string, params: Readonly<Record<string, string>>): string {
-  const url = (path: string) => JSON.stringify(new URL(`file://${encodeURI(path)}`).href);
+  const url = (path: string) => JSON.stringify(pathToFileURL(path).href);
   return `import { describeJob } from ${url(`${PROJECT_ROOT}/shared/sdk/describe_job.ts`)};
 const load = async () => (await import(${url(file)})).default;
 const answer = await describeJob(load, ${JSON.stringify(params)});
