@@ -11,9 +11,9 @@ import { systemClock } from "@shared/platform/clock.ts";
 import { FileObjectStore } from "@shared/platform/file_object_store.ts";
 import { openObjectStore } from "@shared/platform/open_object_store.ts";
 import { verifyStored } from "../../hub/blob_verification.ts";
-import { startS3 } from "../support/s3.ts";
+import { hasS3, startS3 } from "../support/s3.ts";
 
-const server = await startS3();
+const server = await hasS3() ? await startS3() : null;
 Deno.test.afterAll(() => server?.stop());
 
 const fileOptions = { clock: systemClock, publicUrl: "http://hub", signingSecret: "secret" };

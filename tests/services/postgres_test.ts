@@ -25,9 +25,9 @@ import {
   stateOf,
 } from "../support/blob_store_cases.ts";
 import { run } from "../support/commands.ts";
-import { startPostgres } from "../support/postgres.ts";
+import { hasPostgres, startPostgres } from "../support/postgres.ts";
 
-const server = await startPostgres();
+const server = await hasPostgres() ? await startPostgres() : null;
 Deno.test.afterAll(() => server?.stop());
 
 const bundle = { digest: "a".repeat(64), bundle: "x", createdAt: new Date(0) };

@@ -13,23 +13,27 @@ import {
   waitUntil,
 } from "./commands.ts";
 
-export type CephGateway =
-  | { readonly kind: "running"; readonly port: number; readonly stop: () => Promise<void> }
-  | { readonly kind: "missing"; readonly reason: string };
+export interface CephGateway {
+  readonly port: number;
+  stop(): Promise<void>;
+}
 
 const PACKAGES = ["radosgw", "ceph-mon", "ceph-osd", "ceph-common"];
 const PROGRAMS = ["radosgw", "radosgw-admin", "ceph-mon", "ceph-osd", "ceph"]
   .concat(["ceph-authtool", "monmaptool"]);
 
+/** @returns Null when every program is here now, else why one is not. */
+export async function installCeph(): Promise<string | null> {
+  if (missingProgram() === null) return null;
+  const failure = await installPackages(PACKAGES);
+  const missing = missingProgram();
+  return missing === null ? null : failure ?? `there is no ${missing}`;
+}
+
 /** Starts it with one user who has the given keys and no bucket. */
 export async function startCephGateway(
   keys: { readonly accessKey: string; readonly secretKey: string },
 ): Promise<CephGateway> {
-  if (missingProgram() !== null) {
-    const failure = await installPackages(PACKAGES);
-    const missing = missingProgram();
-    if (missing !== null) return { kind: "missing", reason: failure ?? `there is no ${missing}` };
-  }
   const directory = await temporaryDirectory("ceph");
   const daemons: Deno.ChildProcess[] = [];
   const stop = async () => {
@@ -39,10 +43,10 @@ export async function startCephGateway(
   };
   try {
     const port = await startCluster(directory.path, keys, daemons);
-    return { kind: "running", port, stop };
+    return { port, stop };
   } catch (thrown) {
     await stop();
-    return { kind: "missing", reason: thrown instanceof Error ? thrown.message : String(thrown) };
+    throw thrown;
   }
 }
 

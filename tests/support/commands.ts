@@ -157,16 +157,34 @@ export async function temporaryDirectory(
 /** Marks the line by which the test runner counts what was left out. */
 export const SKIP_MARK = "SKIPPED SERVICE:";
 
+/** A program a test needs: where it is, or why it is not to be had. */
+export type Found<T> =
+  | { readonly kind: "found"; readonly value: T }
+  | { readonly kind: "missing"; readonly service: string; readonly reason: string };
+
 /**
- * Says aloud that a service is not to be had; its tests are left out.
+ * Whether a service is to be had; says aloud that it is not, so that its tests are left out knowingly.
  *
  * @throws {Error} With CI=true, where nothing may be left out.
  */
-export function serviceMissing(service: string, reason: string): null {
-  const message = `${SKIP_MARK} ${service}: ${reason}`;
+export function isFound<T>(found: Found<T>): boolean {
+  if (found.kind === "found") return true;
+  const message = `${SKIP_MARK} ${found.service}: ${found.reason}`;
   if (Deno.env.get("CI") === "true") throw new Error(message);
   Deno.stderr.writeSync(new TextEncoder().encode(`${message}\n`));
-  return null;
+  return false;
+}
+
+/** @throws {Error} When it was not found. */
+export function theFound<T>(found: Found<T>): T {
+  if (found.kind === "found") return found.value;
+  throw new Error(`There is no ${found.service}: ${found.reason}`);
+}
+
+/** Asks once in this process; a search may install a package. */
+export function once<T>(search: () => Promise<T>): () => Promise<T> {
+  let found: Promise<T> | null = null;
+  return () => found ??= search();
 }
 
 /** Waits for a child to end, and kills it when it does not within `timeoutMs`. */

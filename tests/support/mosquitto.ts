@@ -7,10 +7,13 @@ import {
   accepts,
   ended,
   findProgram,
+  type Found,
   freePort,
   installPackages,
-  serviceMissing,
+  isFound,
+  once,
   temporaryDirectory,
+  theFound,
   waitUntil,
 } from "./commands.ts";
 
@@ -18,18 +21,16 @@ export interface Mosquitto {
   readonly url: string;
   readonly port: number;
   pid(): number;
-  /** Ends it as an operator would: it saves its sessions first. */
-  stop(): Promise<void>;
-  /** Ends it with SIGKILL: what it had not saved is lost. */
-  kill(): Promise<void>;
+  /** SIGTERM lets it save its sessions first; after SIGKILL what it had not saved is lost. */
+  halt(signal?: "SIGTERM" | "SIGKILL"): Promise<void>;
   /** Starts it again on the same port with what it saved. */
   start(): Promise<void>;
-  restart(): Promise<void>;
+  restart(signal?: "SIGTERM" | "SIGKILL"): Promise<void>;
   /** SIGSTOP: connections stay open, nothing is answered. */
   freeze(): void;
   thaw(): void;
-  /** Stops it and removes its directory. */
-  dispose(): Promise<void>;
+  /** Ends it for good and removes what it saved. */
+  stop(): Promise<void>;
 }
 
 export interface MosquittoOptions {
@@ -48,10 +49,25 @@ const SETTINGS: readonly string[] = [
   "log_dest none",
 ];
 
-/** Null, said aloud, when there is none; with CI=true that is an error. */
-export async function startMosquitto(options: MosquittoOptions = {}): Promise<Mosquitto | null> {
-  const program = await findMosquitto();
-  if (program === null) return null;
+const search = once(async (): Promise<Found<string>> => {
+  const folders = ["/usr/sbin", "/usr/local/sbin"];
+  const installed = findProgram("mosquitto", folders);
+  if (installed !== null) return { kind: "found", value: installed };
+  const failure = await installPackages(["mosquitto"]);
+  const value = findProgram("mosquitto", folders);
+  if (value !== null) return { kind: "found", value };
+  const reason = failure ?? "the package mosquitto has no program";
+  return { kind: "missing", service: "mosquitto", reason };
+});
+
+/** Whether one can be started here; a no is said aloud, and with CI=true it is an error. */
+export async function hasMosquitto(): Promise<boolean> {
+  return isFound(await search());
+}
+
+/** @throws {Error} When there is none and none can be installed. */
+export async function startMosquitto(options: MosquittoOptions = {}): Promise<Mosquitto> {
+  const program = theFound(await search());
   const directory = await temporaryDirectory("mosquitto");
   const port = freePort();
   const lines = [
@@ -67,15 +83,6 @@ export async function startMosquitto(options: MosquittoOptions = {}): Promise<Mo
   const broker = new OwnMosquitto(program, directory, port);
   await broker.start();
   return broker;
-}
-
-async function findMosquitto(): Promise<string | null> {
-  const folders = ["/usr/sbin", "/usr/local/sbin"];
-  const found = findProgram("mosquitto", folders);
-  if (found !== null) return found;
-  const failure = await installPackages(["mosquitto"]);
-  return findProgram("mosquitto", folders) ??
-    serviceMissing("mosquitto", failure ?? "the package mosquitto has no program");
 }
 
 class OwnMosquitto implements Mosquitto {
@@ -110,16 +117,15 @@ class OwnMosquitto implements Mosquitto {
     await waitUntil("mosquitto", () => accepts(this.port));
   }
 
-  stop(): Promise<void> {
-    return this.#end("SIGTERM");
+  async halt(signal: "SIGTERM" | "SIGKILL" = "SIGTERM"): Promise<void> {
+    const child = this.#child!;
+    this.#child = null;
+    child.kill(signal);
+    await ended(child, 20_000);
   }
 
-  kill(): Promise<void> {
-    return this.#end("SIGKILL");
-  }
-
-  async restart(): Promise<void> {
-    await this.stop();
+  async restart(signal: "SIGTERM" | "SIGKILL" = "SIGTERM"): Promise<void> {
+    await this.halt(signal);
     await this.start();
   }
 
@@ -131,15 +137,8 @@ class OwnMosquitto implements Mosquitto {
     this.#child!.kill("SIGCONT");
   }
 
-  async dispose(): Promise<void> {
-    if (this.#child !== null) await this.kill();
+  async stop(): Promise<void> {
+    if (this.#child !== null) await this.halt("SIGKILL");
     await this.#directory.remove();
-  }
-
-  async #end(signal: Deno.Signal): Promise<void> {
-    const child = this.#child!;
-    this.#child = null;
-    child.kill(signal);
-    await ended(child, 20_000);
   }
 }

@@ -5,15 +5,18 @@
  * on PATH; MinIO built by Go, where Go is; Ceph's radosgw, installed by Debian's package.
  */
 import type { S3Credentials } from "@shared/platform/s3_object_store.ts";
-import { startCephGateway } from "./ceph.ts";
+import { installCeph, startCephGateway } from "./ceph.ts";
 import {
   accepts,
   ended,
   findProgram,
+  type Found,
   freePort,
+  isFound,
+  once,
   run,
-  serviceMissing,
   temporaryDirectory,
+  theFound,
   waitUntil,
 } from "./commands.ts";
 
@@ -36,15 +39,30 @@ const BUCKET = "penstock";
 const MINIO_MODULE = "github.com/minio/minio@RELEASE.2025-10-15T17-29-55Z";
 const MINIO_BUILD_TIMEOUT_MS = 300_000;
 
-/** Null, said aloud, when there is none; with CI=true that is an error. */
-export async function startS3(): Promise<S3Server | null> {
-  const given = Deno.env.get("PENSTOCK_TEST_S3_URL");
-  if (given !== undefined && given !== "") return givenServer(given);
+type Program = { readonly minio: string } | { readonly url: string } | { readonly kind: "ceph" };
+
+const search = once(async (): Promise<Found<Program>> => {
+  const url = Deno.env.get("PENSTOCK_TEST_S3_URL") ?? "";
+  if (url !== "") return { kind: "found", value: { url } };
   const minio = findProgram("minio") ?? await buildMinio();
-  if (minio !== null) return await startMinio(minio);
-  const gateway = await startCephGateway(TEST_CREDENTIALS);
-  if (gateway.kind === "missing") return serviceMissing("s3", gateway.reason);
-  return ownServer("radosgw", gateway.port, gateway.stop);
+  if (minio !== null) return { kind: "found", value: { minio } };
+  const failure = await installCeph();
+  if (failure === null) return { kind: "found", value: { kind: "ceph" } };
+  return { kind: "missing", service: "s3", reason: `no MinIO, and no radosgw: ${failure}` };
+});
+
+/** Whether there is one; a no is said aloud, and with CI=true it is an error. */
+export async function hasS3(): Promise<boolean> {
+  return isFound(await search());
+}
+
+/** @throws {Error} When there is none and none can be installed. */
+export async function startS3(): Promise<S3Server> {
+  const found = theFound(await search());
+  if ("url" in found) return givenServer(found.url);
+  if ("minio" in found) return await startMinio(found.minio);
+  const { port, stop } = await startCephGateway(TEST_CREDENTIALS);
+  return ownServer("radosgw", port, stop);
 }
 
 function givenServer(address: string): S3Server {
