@@ -124,6 +124,27 @@ test("a killed session leaves no half write, and the pool recovers (F10)", async
   equal((await db.select().from(bundles)).length, 1);
 });
 
+test("an immediate restart fails what was under way, and what comes next works (F10)", async ({ db }) => {
+  if (!server!.isOwn) return;
+  const { hubTerm } = await takeReign(db, systemClock, systemRandom);
+  await withReign(db, hubTerm, (tx) => tx.insert(bundles).values(bundle));
+  const isInside = Promise.withResolvers<void>();
+  const isDown = Promise.withResolvers<void>();
+  const write = withReign(db, hubTerm, async (tx) => {
+    isInside.resolve();
+    await isDown.promise;
+    await tx.insert(bundles).values({ ...bundle, digest: "b".repeat(64) });
+  });
+  await isInside.promise;
+  await server!.halt("immediate");
+  isDown.resolve();
+  await rejects(write);
+  await rejects(db.select().from(bundles).execute());
+  await server!.start();
+  deepEqual(await db.select().from(bundles), [bundle]);
+  equal((await takeReign(db, systemClock, systemRandom)).hubTerm, 2);
+});
+
 test(
   "a COMMIT cut off is told by reading again: all of it is there or nothing (C3)",
   async ({ db }, url) => {

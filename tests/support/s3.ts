@@ -22,7 +22,7 @@ import {
 
 export interface S3Server {
   readonly kind: "given" | "minio" | "radosgw";
-  /** `s3://HOST:PORT/BUCKET?tls=0`, for `openObjectStore`. */
+  /** `s3://HOST:PORT/BUCKET?tls=0`, for `openObjectStore`; a bucket of this caller's own, not made yet. */
   readonly spec: string;
   readonly credentials: S3Credentials;
   /** With the credentials in it, for PENSTOCK_TEST_S3_URL. */
@@ -71,20 +71,23 @@ function givenServer(address: string): S3Server {
     accessKey: decodeURIComponent(url.username),
     secretKey: decodeURIComponent(url.password),
   };
-  const spec = `s3://${url.host}${url.pathname}${url.search}`;
+  const spec = `s3://${url.host}${url.pathname}-${newSuffix()}${url.search}`;
   return { kind: "given", spec, credentials, url: address, stop: () => Promise.resolve() };
 }
 
 function ownServer(kind: "minio" | "radosgw", port: number, stop: () => Promise<void>): S3Server {
-  const place = `127.0.0.1:${port}/${BUCKET}?tls=0`;
   const { accessKey, secretKey } = TEST_CREDENTIALS;
   return {
     kind,
-    spec: `s3://${place}`,
+    spec: `s3://127.0.0.1:${port}/${BUCKET}-${newSuffix()}?tls=0`,
     credentials: TEST_CREDENTIALS,
-    url: `s3://${accessKey}:${secretKey}@${place}`,
+    url: `s3://${accessKey}:${secretKey}@127.0.0.1:${port}/${BUCKET}?tls=0`,
     stop,
   };
+}
+
+function newSuffix(): string {
+  return crypto.randomUUID().slice(0, 8);
 }
 
 /** Builds once per machine; a failure is remembered, so that later runs do not wait for it. */
