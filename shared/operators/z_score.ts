@@ -45,7 +45,7 @@ export interface ZScoreOptions<In> {
   readonly minStdDev?: number;
   /** Distance below which an anomaly ends; default half the threshold. */
   readonly clearBelow?: number;
-  /** Values in a row that it takes to begin or to end an anomaly; default 3. */
+  /** Values in a row that it takes to begin or to end an anomaly; default 5. */
   readonly minConsecutive?: number;
   /** Values in a row outside the baseline after which they are the new normal; default never. */
   readonly relearnAfter?: number;
@@ -88,7 +88,7 @@ type Settings = Required<Omit<ZScoreOptions<unknown>, "value">>;
  * const see = (temperature: number, atMs: number) =>
  *   state = drift.step(state, temperature, atMs, { temperature });
  * for (let i = 0; i < 20; i++) see(50 + i % 2, i);
- * for (let i = 0; i < 3; i++) see(90, 20 + i);
+ * for (let i = 0; i < 5; i++) see(90, 20 + i);
  * ok(drift.judge(state).isAnomalous);
  * ```
  */
@@ -118,7 +118,7 @@ function settingsOf<In>(options: ZScoreOptions<In>, at: string | null): Settings
     direction: options.direction ?? "both",
     minStdDev: options.minStdDev ?? 1e-9,
     clearBelow: options.clearBelow ?? threshold / 2,
-    minConsecutive: options.minConsecutive ?? 3,
+    minConsecutive: options.minConsecutive ?? 5,
     relearnAfter: options.relearnAfter ?? Infinity,
   };
   const fault = faultOf(options, settings);

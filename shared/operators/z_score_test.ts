@@ -11,7 +11,13 @@ function calm(count: number): number[] {
 }
 
 function detectorOf(options: Partial<Options> = {}) {
-  return zScore<number | null>({ value: (value) => value, threshold: 4, warmUp: 50, ...options });
+  return zScore<number | null>({
+    value: (value) => value,
+    threshold: 4,
+    warmUp: 50,
+    minConsecutive: 3,
+    ...options,
+  });
 }
 
 /** Onsets (+) and ends (-) by the index of the value that made them. */

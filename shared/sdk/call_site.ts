@@ -19,9 +19,18 @@ export function callSiteOf(callee: Function): string | null {
   return placeOfFrame(holder.stack?.split("\n").find((line) => /^\s*at /.test(line)) ?? "");
 }
 
-/** `path:line` of one line of a V8 stack; null for frames of evaluated text or of the engine. */
+/** `path:line` of one line of a V8 stack; null for frames of evaluated or piped text and of the engine. */
 export function placeOfFrame(frame: string): string | null {
-  const found = /(?:^|[\s(])(file:\/\/[^()\s]+):(\d+):\d+\)?$/.exec(frame);
-  if (found === null) return null;
-  return `${decodeURIComponent(new URL(found[1]!).pathname)}:${found[2]}`;
+  const found = /(?:^|[\s(])file:\/\/([^()]+):(\d+):\d+\)?$/.exec(frame);
+  if (found === null || found[1]!.includes("/$deno$")) return null;
+  return `${decoded(found[1]!)}:${found[2]}`;
+}
+
+/** A path out of a stack: percent-encoded or not, as the engine likes. */
+function decoded(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
 }

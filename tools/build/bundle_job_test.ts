@@ -1,7 +1,7 @@
 import { equal, match, rejects, throws } from "node:assert/strict";
 import { bundleJob, checkSelfContained } from "./bundle_job.ts";
 
-const FOLDER = await Deno.makeTempDir({ prefix: "penstock-test-" });
+const FOLDER = await Deno.makeTempDir({ prefix: "penstock test " });
 globalThis.addEventListener("unload", () => Deno.removeSync(FOLDER, { recursive: true }));
 
 async function jobFile(name: string, text: string): Promise<string> {

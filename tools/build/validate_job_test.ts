@@ -1,7 +1,7 @@
 import { deepEqual, equal, rejects } from "node:assert/strict";
 import { relativePlace, validateJob } from "./validate_job.ts";
 
-const FOLDER = await Deno.makeTempDir({ prefix: "penstock-test-" });
+const FOLDER = await Deno.makeTempDir({ prefix: "penstock test " });
 globalThis.addEventListener("unload", () => Deno.removeSync(FOLDER, { recursive: true }));
 
 async function jobFile(name: string, lines: string[]): Promise<string> {
