@@ -19,7 +19,7 @@ import { type AgentMessageOf, type AlarmEdge, MESSAGE_VERSION } from "@shared/me
 import type { Random } from "@shared/random.ts";
 import type { OpenSocket } from "@shared/socket.ts";
 import { AlarmOutbox } from "./alarm_outbox.ts";
-import { LocalStore } from "./checkpoint/local_store.ts";
+import { LocalStore, type Sha256 } from "./checkpoint/local_store.ts";
 import { FailPoints } from "./fail_points.ts";
 import { HubClient, type HubOrder } from "./hub_client.ts";
 import { notRunning, type RegionPorts, RegionRun } from "./region_run.ts";
@@ -44,6 +44,7 @@ export interface AgentPorts {
   readonly random: Random;
   readonly logger: Logger;
   readonly files: LocalFiles;
+  readonly sha256: Sha256;
   readonly fetch: typeof fetch;
   readonly spawn: SpawnChild;
   readonly openSocket: OpenSocket;
@@ -87,7 +88,7 @@ export class Agent {
       bundles,
       alarms: this.#alarms,
       failPoints: new FailPoints(ports.failPoint, stopDead),
-      transfer: { fetch: ports.fetch, clock, random },
+      transfer: { fetch: ports.fetch, sha256: ports.sha256, clock, random },
       clock,
       logger,
     };

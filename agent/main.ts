@@ -13,6 +13,7 @@ import { lockDirectory } from "@shared/platform/directory_lock.ts";
 import { localFiles } from "@shared/platform/local_files.ts";
 import { createLogger } from "@shared/platform/logger.ts";
 import { systemRandom } from "@shared/platform/random.ts";
+import { sha256 } from "@shared/platform/sha256.ts";
 import { openWebSocket } from "@shared/platform/websocket.ts";
 import { Agent } from "./agent.ts";
 import { AGENT_USAGE, type AgentConfig, parseAgentConfig } from "./config.ts";
@@ -54,6 +55,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const unlock = await lockDirectory(dataDir);
   const ports = {
     files: localFiles,
+    sha256,
     fetch,
     clock: systemClock,
     random: systemRandom,

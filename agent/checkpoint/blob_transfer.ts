@@ -11,7 +11,7 @@ import type { Digest } from "@shared/ids.ts";
 import type { SignedUrl } from "@shared/object_store.ts";
 import type { Random } from "@shared/random.ts";
 import { backoffMs, sleep } from "../backoff.ts";
-import { sha256 } from "./local_store.ts";
+import type { Sha256 } from "./local_store.ts";
 
 export const TRANSFER_TRIES_MAX = 3;
 /** One try, connection to last byte. */
@@ -21,6 +21,7 @@ const BACKOFF = { firstMs: 500, maxMs: 5_000 };
 const ANSWER_CHARS_MAX = 200;
 
 export interface TransferPorts {
+  readonly sha256: Sha256;
   readonly fetch: typeof fetch;
   readonly clock: Clock;
   readonly random: Random;
@@ -82,17 +83,21 @@ export function downloadBlob(
       return final(`Cannot ${what}: the object store has no such object`, "object-missing");
     }
     const bytes = new Uint8Array(await response.arrayBuffer());
-    const problem = mismatch(bytes, want);
+    const problem = await mismatch(bytes, want, options.ports);
     if (problem === null) return { kind: "done", value: bytes };
     return final(`Cannot ${what}: ${problem}`, "object-corrupt");
   });
 }
 
-function mismatch(bytes: Uint8Array, want: { digest: Digest; bytes: number | null }) {
+async function mismatch(
+  bytes: Uint8Array,
+  want: { digest: Digest; bytes: number | null },
+  { sha256 }: TransferPorts,
+): Promise<string | null> {
   if (want.bytes !== null && bytes.length !== want.bytes) {
     return `it has ${bytes.length} bytes, want ${want.bytes}`;
   }
-  const found = sha256(bytes);
+  const found = await sha256(bytes);
   return found === want.digest ? null : `it has digest ${found}`;
 }
 

@@ -10,7 +10,6 @@
  *
  * @module
  */
-import { createHash } from "node:crypto";
 import type { Clock } from "@shared/clock.ts";
 import { type Digest, DIGEST_PATTERN } from "@shared/ids.ts";
 import type { LocalFiles } from "@shared/local_files.ts";
@@ -23,7 +22,11 @@ export const UNOWNED_KEEP_MS = 10 * 60_000;
 /** Pseudo-owner of the pieces found at the start. */
 const FOUND_AT_START = "found-at-start";
 
+/** Lower-case hex SHA-256, as a port: the machine's own runs on a thread of its own. */
+export type Sha256 = (bytes: Uint8Array) => Promise<string>;
+
 export interface LocalStoreOptions {
+  readonly sha256: Sha256;
   readonly files: LocalFiles;
   /** Directory that holds nothing else. */
   readonly directory: string;
@@ -81,7 +84,7 @@ export class LocalStore {
   async get(digest: Digest): Promise<Uint8Array | null> {
     if (!this.#stored.has(digest)) return null;
     const bytes = await this.#options.files.read(this.#path(digest));
-    if (bytes !== null && sha256(bytes) === digest) return bytes;
+    if (bytes !== null && await this.#options.sha256(bytes) === digest) return bytes;
     this.#stored.delete(digest);
     this.#options.logger.warn("Removed a local piece that does not match its digest", { digest });
     await this.#options.files.remove(this.#path(digest));
@@ -116,9 +119,4 @@ export class LocalStore {
   #path(digest: string): string {
     return `${this.#options.directory}/${digest}`;
   }
-}
-
-/** Lower-case hex SHA-256. */
-export function sha256(bytes: Uint8Array): string {
-  return createHash("sha256").update(bytes).digest("hex");
 }

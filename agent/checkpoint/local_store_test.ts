@@ -1,5 +1,5 @@
 import { deepStrictEqual as equal } from "node:assert/strict";
-import { digestOf, MemoryFiles, MemoryLogger, utf8 } from "../testdata/fake_world.ts";
+import { digestOf, MemoryFiles, MemoryLogger, sha256, utf8 } from "../testdata/fake_world.ts";
 import { ManualClock } from "@shared/manual_clock.ts";
 import { LocalStore, UNOWNED_KEEP_MS } from "./local_store.ts";
 
@@ -10,6 +10,7 @@ async function opened(files = new MemoryFiles()) {
   const clock = new ManualClock();
   const store = await LocalStore.open({
     files,
+    sha256,
     directory: "/p",
     clock,
     logger: new MemoryLogger(),

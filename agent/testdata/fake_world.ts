@@ -37,6 +37,10 @@ export function digestOf(bytes: Uint8Array): Digest {
   return createHash("sha256").update(bytes).digest("hex") as Digest;
 }
 
+export function sha256(bytes: Uint8Array): Promise<string> {
+  return Promise.resolve(digestOf(bytes));
+}
+
 export function utf8(text: string): Uint8Array {
   return new TextEncoder().encode(text);
 }
@@ -294,6 +298,7 @@ export class World {
       random,
       logger,
       files,
+      sha256,
       fetch,
       spawn: (args) => {
         const child = new FakeChild(args);
