@@ -148,13 +148,14 @@ async function countOnlyRound(brokerUrl: string, round: number): Promise<number>
     ],
     stdout: "piped",
   }).spawn();
-  const lines = counter.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  const lines = counter.stdout.getReader();
+  const decoder = new TextDecoder();
   await lines.read();
   const publisher = publish(brokerUrl, "w4/plain", round);
   for (;;) {
     const { value, done } = await lines.read();
     if (done) break;
-    probe.add(Number(value.trim().split("\n").at(-1)));
+    probe.add(Number(decoder.decode(value).trim().split("\n").at(-1)));
   }
   await publisher;
   await counter.status;

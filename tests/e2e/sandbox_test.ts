@@ -74,7 +74,7 @@ Deno.test("a job cannot read, write, see the environment, run, connect elsewhere
         const found = warden.reports.find((r) => r.attempt === attempt && r.outcome !== "pending");
         return found ?? null;
       });
-      deepStrictEqual(report.outcome, "refused", `${attempt}: ${report.detail}`);
+      deepStrictEqual(report.outcome, "refused", `${attempt}: ${report.detail ?? ""}`);
     }
     await warden.stop();
   }));

@@ -18,6 +18,7 @@ import type {
 } from "@shared/api.ts";
 import { PenstockError } from "@shared/errors.ts";
 import { bundleJob } from "../build/bundle_job.ts";
+import { validateJob } from "../build/validate_job.ts";
 import type { HubApi } from "../cli/hub_api.ts";
 import type { LocalCluster } from "../cluster/cluster.ts";
 import { CountObserver, type Verdict } from "./observer.ts";
@@ -119,7 +120,7 @@ export async function tellStory(options: StoryOptions): Promise<Report> {
 
 async function deploy({ cluster, jobFile, say }: StoryOptions): Promise<string> {
   const { bundle } = await bundleJob(jobFile);
-  const name = /([a-z0-9_]+)\.ts$/.exec(jobFile)![1]!.replaceAll("_", "-");
+  const { name } = (await validateJob(jobFile)).graph;
   const operation = await cluster.api.post<OperationView>("/jobs", { name, bundle, params: {} });
   const jobId = (await ended(cluster.api, operation)).jobId!;
   const job = await until("the job to run", async () => {
