@@ -1,7 +1,7 @@
 /**
  * Jobs as people see them: rows of the database and what memory knows, put together.
  *
- * Pure: rows, live state and the time come in as values.
+ * Pure: rows and live state come in as values.
  *
  * @module
  */
@@ -13,15 +13,15 @@ import type {
   RegionMetrics,
   RegionView,
 } from "@shared/api.ts";
+import type { JobId, RegionId } from "@shared/ids.ts";
 import type { JobFacts, RegionFacts } from "./db/job_view_store.ts";
 import { guaranteeOf } from "./guarantee.ts";
-import type { HubConfig, LiveMetrics, LiveState } from "./ports.ts";
+import type { LiveMetrics, LiveState } from "./ports.ts";
 
 /** What a view is made of beside the rows. */
 export interface Moment {
   readonly live: LiveState;
-  readonly config: Pick<HubConfig, "leaseTtlMs" | "reassignWithinMs">;
-  readonly nowMs: number;
+  isPossiblyAutonomous(jobId: JobId, regionId: RegionId): boolean;
 }
 
 export function jobSummary(job: JobFacts): JobSummary {
@@ -66,11 +66,11 @@ export function jobStatus(job: Pick<JobFacts, "desiredState" | "regions">): JobS
 }
 
 export function regionView(region: RegionFacts, moment: Moment): RegionView {
-  const { jobId: _jobId, agentLastSeenAtMs: _seen, ...rest } = region;
+  const { jobId: _jobId, ...rest } = region;
   const metrics = moment.live.metrics.get(`${region.jobId}/${region.regionId}`);
   return {
     ...rest,
-    isPossiblyAutonomous: isPossiblyAutonomous(region, moment),
+    isPossiblyAutonomous: moment.isPossiblyAutonomous(region.jobId, region.regionId),
     metrics: metrics === undefined || metrics.attempt !== region.attempt
       ? null
       : metricsView(metrics),
@@ -94,13 +94,6 @@ export function metricsView(metrics: LiveMetrics): RegionMetrics {
     isConnected: metrics.isConnected,
     operators: metrics.operators,
   };
-}
-
-/** Its agent has been silent past the time in which the hub may reassign by itself (P6). */
-function isPossiblyAutonomous(region: RegionFacts, { live, config, nowMs }: Moment): boolean {
-  if (region.agentId === null || region.status === "stopped") return false;
-  if (live.onlineAgents.has(region.agentId) || region.agentLastSeenAtMs === null) return false;
-  return nowMs - region.agentLastSeenAtMs > config.leaseTtlMs + config.reassignWithinMs;
 }
 
 function jobGuarantee(job: JobFacts, live: LiveState): GuaranteeView {

@@ -36,7 +36,6 @@ export interface RegionFacts {
   readonly attempt: number;
   readonly agentId: AgentId | null;
   readonly agentName: string | null;
-  readonly agentLastSeenAtMs: number | null;
   readonly lastCompletedId: number | null;
   readonly restoredFromId: number | null;
   readonly consecutiveFailures: number;
@@ -74,7 +73,7 @@ export async function listPlacedRegions(
     .where(and(sql`${regions.agentId} is not null`, sql`${regions.status} <> 'stopped'`))
     .orderBy(jobs.name, regions.regionId);
   return rows.map(({ region, jobName }) => ({
-    ...regionOf({ region, agentName: null, agentLastSeenAt: null }),
+    ...regionOf({ region, agentName: null }),
     jobName,
   }));
 }
@@ -83,7 +82,7 @@ async function factsOf(db: Db, rows: (typeof jobs.$inferSelect)[]): Promise<JobF
   if (rows.length === 0) return [];
   const ids = rows.map((row) => row.id);
   const regionRows = await db
-    .select({ region: regions, agentName: agents.name, agentLastSeenAt: agents.lastSeenAt })
+    .select({ region: regions, agentName: agents.name })
     .from(regions).leftJoin(agents, eq(regions.agentId, agents.id))
     .where(inArray(regions.jobId, ids)).orderBy(regions.jobId, regions.regionId);
   const lastCheckpoints = await lastCheckpointsOf(db, ids);
@@ -131,10 +130,9 @@ async function lastCheckpointsOf(
 }
 
 function regionOf(
-  { region, agentName, agentLastSeenAt }: {
+  { region, agentName }: {
     region: typeof regions.$inferSelect;
     agentName: string | null;
-    agentLastSeenAt: Date | null;
   },
 ): RegionFacts {
   return {
@@ -144,7 +142,6 @@ function regionOf(
     attempt: region.attempt,
     agentId: region.agentId as AgentId | null,
     agentName,
-    agentLastSeenAtMs: agentLastSeenAt?.getTime() ?? null,
     lastCompletedId: region.lastCompletedId,
     restoredFromId: region.restoredFromId,
     consecutiveFailures: region.consecutiveFailures,

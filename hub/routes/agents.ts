@@ -136,7 +136,10 @@ function addChangeRoutes(app: HubApp, deps: RouteDeps): void {
               nowMs: hub.clock.nowMs(),
             },
             { action: "agent.drain", subject: `agent:${agent.id}` },
-            deps.fleetChanged,
+            () => {
+              hub.events.publish("agent.draining", { agentId: agent.id }, { name: agent.name });
+              deps.fleetChanged();
+            },
           );
         })),
   );

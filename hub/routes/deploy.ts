@@ -97,7 +97,10 @@ export function addDeployRoute(app: HubApp, deps: RouteDeps): void {
             allowNonRestoredState,
             droppedOperators: checked.dropped,
           },
-        }, () => deps.wakeJob(jobId));
+        }, () => {
+          hub.events.publish("job.created", { jobId }, { jobName: body.name });
+          deps.wakeJob(jobId);
+        });
       };
     }));
 }

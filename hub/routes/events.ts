@@ -7,7 +7,8 @@
  * 1. The listener is there before the stored events are read, so none falls in between.
  * 2. A stored event is sent once: what was read is skipped when it is pushed.
  * 3. A reader that does not keep up is cut off; it comes back with `Last-Event-ID`.
- * 4. When the request ends, nothing of it is left: listener, timer, buffer.
+ * 4. A heartbeat is a comment, which keeps the connection, and an event, which a page can see.
+ * 5. When the request ends, nothing of it is left: listener, timer, buffer.
  *
  * @module
  */
@@ -41,7 +42,8 @@ const eventsRoute = createRoute({
   },
   responses: {
     200: {
-      description: "`id`, `event` and `data` (the event as JSON); a comment every 15 s",
+      description:
+        "`id`, `event` and `data` (the event as JSON); a heartbeat every 15 s, as a comment and as an event",
       content: { "text/event-stream": { schema: z.string() } },
     },
   },
@@ -123,6 +125,8 @@ function eventStream(deps: RouteDeps, options: StreamOptions): ReadableStream<Ui
       const beat = () => {
         cancelHeartbeat = clock.after(HEARTBEAT_MS, () => {
           write(": heartbeat\n\n");
+          const at = new Date(clock.nowMs()).toISOString();
+          send({ id: null, at, type: "heartbeat", jobId: null, agentId: null, body: {} });
           if (isOpen) beat();
         });
       };

@@ -127,7 +127,7 @@ export function addHistoryRoutes(app: HubApp, deps: RouteDeps): void {
   });
   serve(app, deps, "viewer", metricsRoute, async (c) => {
     const job = await jobOf(hub.db, c.req.valid("param").id);
-    const moment = { live: hub.live, config: hub.config, nowMs: hub.clock.nowMs() };
+    const moment = { live: hub.live, isPossiblyAutonomous: deps.isPossiblyAutonomous };
     const regions = job.regions.map((region) => regionView(region, moment));
     return c.json({ jobId: job.id, regions }, 200);
   });

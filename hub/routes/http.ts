@@ -17,7 +17,7 @@ import type { Context, MiddlewareHandler } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { getCookie } from "hono/cookie";
 import { UserError } from "@shared/errors.ts";
-import type { AgentId, JobId } from "@shared/ids.ts";
+import type { AgentId, JobId, RegionId } from "@shared/ids.ts";
 import type { JobGraph } from "@shared/job_graph.ts";
 import type { BrokerConfig } from "@shared/messages.ts";
 import { bearerOf, identify, mayAct, type Principal, SESSION_COOKIE } from "../auth.ts";
@@ -36,6 +36,8 @@ export interface RouteDeps {
   /** A job changed in the database: its loop looks again. */
   wakeJob(jobId: JobId): void;
   fleetChanged(): void;
+  /** Its agent is unreachable past the time in which the hub may reassign by itself (P6). */
+  isPossiblyAutonomous(jobId: JobId, regionId: RegionId): boolean;
   /** Hands an authenticated agent's socket over to its session. */
   acceptAgent(socket: WebSocket, agent: AgentRecord, remoteAddress: string): void;
   /** Cuts the agent's live connection, if there is one (S4). */

@@ -92,7 +92,7 @@ export function addJobRoutes(app: HubApp, deps: RouteDeps): void {
   });
   serve(app, deps, "viewer", detailRoute, async (c) => {
     const job = await jobOf(hub.db, c.req.valid("param").id);
-    const moment = { live: hub.live, config: hub.config, nowMs: hub.clock.nowMs() };
+    const moment = { live: hub.live, isPossiblyAutonomous: deps.isPossiblyAutonomous };
     return c.json(jobDetail(job, moment), 200);
   });
   serve(app, deps, "operator", stopRoute, (c) => {

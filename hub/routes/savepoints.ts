@@ -120,7 +120,8 @@ export function addSavepointRoutes(app: HubApp, deps: RouteDeps): void {
           const outcome = await deleteSavepoint(tx, hub.hubTerm, { id, nowMs: hub.clock.nowMs() });
           if (outcome !== "deleted") throw whyKept(id, outcome);
           const audit = { action: "savepoint.delete", subject: `savepoint:${id}` };
-          return { status: 204, body: null, audit };
+          const after = () => hub.events.publish("savepoint.deleted", {}, { savepointId: id });
+          return { status: 204, body: null, audit, after };
         })),
   );
 }

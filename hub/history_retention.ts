@@ -1,0 +1,54 @@
+/**
+ * Lets go of history that has had its time: samples, events, answers to repeated requests.
+ *
+ * Touches the database. Checkpoints are not its business, and the audit log is kept for ever.
+ *
+ * @module
+ */
+import type { Clock } from "@shared/clock.ts";
+import type { Logger } from "@shared/logger.ts";
+import type { Db } from "./db/client.ts";
+import { deleteEventsBefore } from "./db/event_store.ts";
+import { deleteRequestsBefore } from "./db/idempotency_store.ts";
+import { deleteSamplesBefore } from "./db/sample_store.ts";
+
+const ROUND_INTERVAL_MS = 60_000;
+const EVENT_RETENTION_MS = 7 * 86_400_000;
+/** How long a repeated Idempotency-Key gets the first answer. */
+const REQUEST_RETENTION_MS = 48 * 3_600_000;
+
+export interface HistoryContext {
+  readonly db: Db;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly config: { readonly sampleRetentionMs: number };
+}
+
+/** One round. */
+export async function forgetHistory({ db, clock, config }: HistoryContext): Promise<void> {
+  const nowMs = clock.nowMs();
+  await deleteSamplesBefore(db, nowMs - config.sampleRetentionMs);
+  await deleteEventsBefore(db, nowMs - EVENT_RETENTION_MS);
+  await deleteRequestsBefore(db, nowMs - REQUEST_RETENTION_MS);
+}
+
+/** Rounds at an interval, one at a time. @returns Stops them; no round runs when it resolves. */
+export function startForgetting(context: HistoryContext): () => Promise<void> {
+  let cancel = () => {};
+  let round: Promise<void> = Promise.resolve();
+  let isStopped = false;
+  const arm = () => {
+    if (isStopped) return;
+    cancel = context.clock.after(ROUND_INTERVAL_MS, () => {
+      round = forgetHistory(context)
+        .catch((error) => context.logger.warn("Old history was not deleted", { error }))
+        .finally(arm);
+    });
+  };
+  arm();
+  return async () => {
+    isStopped = true;
+    cancel();
+    await round;
+  };
+}
