@@ -99,7 +99,7 @@ function AlarmCount() {
     <span class="count unacknowledged">
       {count}
       {more}
-      <span class="visually-hidden"> unacknowledged</span>
+      <span class="visually-hidden">unacknowledged</span>
     </span>
   );
 }

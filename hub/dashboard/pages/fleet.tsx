@@ -12,13 +12,12 @@ import { Time } from "../parts/marks.tsx";
 import { failureText } from "../state/api_client.ts";
 import { useList } from "../state/resource.ts";
 import { useServices } from "../state/services.ts";
+import { mayAdminister } from "../state/session.ts";
 import { NO_AGENTS } from "./overview.tsx";
 
 export function FleetPage() {
   const { session } = useServices();
   const agents = useList<AgentView>("/agents?limit=200", ["agent", "region"]);
-  const who = session.session.value;
-  const isAdmin = who.kind === "signedIn" && who.me.role === "admin";
   return (
     <>
       <PageHead title="Fleet" />
@@ -27,7 +26,7 @@ export function FleetPage() {
           {(items) => <AgentTable agents={items} empty={NO_AGENTS} />}
         </LoadedList>
       </Section>
-      {isAdmin ? <AddAgent /> : null}
+      {mayAdminister(session.session.value) ? <AddAgent /> : null}
     </>
   );
 }

@@ -16,7 +16,7 @@ import { hrefOf } from "../router.ts";
 import { failureText } from "../state/api_client.ts";
 import { useList } from "../state/resource.ts";
 import { useServices } from "../state/services.ts";
-import { mayOperate } from "../state/session.ts";
+import { mayAdminister, mayOperate } from "../state/session.ts";
 import { RollbackPanel } from "./rollback_panel.tsx";
 
 export function JobSavepoints(props: { readonly job: JobDetail }) {
@@ -26,20 +26,20 @@ export function JobSavepoints(props: { readonly job: JobDetail }) {
   const path = `/savepoints?jobId=${encodeURIComponent(job.id)}`;
   const savepoints = useList<SavepointView>(path, ["savepoint", "checkpoint", "rollback"]);
   const rollbackTo = query["rollback"] ?? null;
-  const mayAct = mayOperate(session.session.value);
+  const who = session.session.value;
   return (
     <>
       {rollbackTo === null
         ? null
         : <RollbackPanel key={rollbackTo} job={job} savepointId={rollbackTo} />}
-      {mayAct ? <TakeSavepoint job={job} /> : null}
+      {mayOperate(who) ? <TakeSavepoint job={job} /> : null}
       <Section title="Savepoints">
         <LoadedList list={savepoints}>
           {(items) => (
             <SavepointTable
               jobId={job.id}
               savepoints={items}
-              mayAct={mayAct}
+              mayRollBack={mayAdminister(who)}
               opened={rollbackTo}
             />
           )}
@@ -100,7 +100,7 @@ function SavepointTable(
   props: {
     readonly jobId: string;
     readonly savepoints: readonly SavepointView[];
-    readonly mayAct: boolean;
+    readonly mayRollBack: boolean;
     readonly opened: string | null;
   },
 ) {
@@ -128,10 +128,10 @@ function SavepointTable(
         {
           header: "Action",
           cell: (row) =>
-            props.mayAct && row.status === "completed"
+            props.mayRollBack && row.status === "completed"
               ? (
                 <a class="button" href={href(row)}>
-                  Roll back…<span class="visually-hidden"> to {row.label ?? row.id}</span>
+                  Roll back…<span class="visually-hidden">to {row.label ?? row.id}</span>
                 </a>
               )
               : <span class="muted">none</span>,

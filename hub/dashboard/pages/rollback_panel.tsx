@@ -24,9 +24,6 @@ export interface RollbackPanelProps {
   readonly savepointId: string;
 }
 
-/** Sent with a dry run, which changes nothing. */
-const DRY_RUN_REASON = "dry run";
-
 export function RollbackPanel(props: RollbackPanelProps) {
   const { api, router } = useServices();
   const { job, savepointId } = props;
@@ -34,12 +31,7 @@ export function RollbackPanel(props: RollbackPanelProps) {
   const operationId = router.route.value.query["rollbackOperation"] ?? null;
   const plan = useResource<RollbackPlan>(
     operationId === null ? `${path}#${savepointId}` : null,
-    (signal) =>
-      api.post<RollbackPlan>(
-        path,
-        { savepointId, allowGap: false, dryRun: true, reason: DRY_RUN_REASON },
-        signal,
-      ),
+    (signal) => api.post<RollbackPlan>(path, { savepointId, dryRun: true }, signal),
     [],
   );
   const close = () => router.choose({ rollback: null, rollbackOperation: null });

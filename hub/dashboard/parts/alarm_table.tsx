@@ -71,7 +71,7 @@ function acknowledgeButton(alarm: AlarmView, acknowledge: (alarm: AlarmView) => 
   if (alarm.isAcknowledged) return <span class="muted">none</span>;
   return (
     <button type="button" onClick={() => acknowledge(alarm)}>
-      Acknowledge<span class="visually-hidden"> {alarm.text} on {alarm.equipment}</span>
+      Acknowledge<span class="visually-hidden">{alarm.text} on {alarm.equipment}</span>
     </button>
   );
 }

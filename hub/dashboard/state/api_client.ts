@@ -13,9 +13,10 @@ import type { OperationView, Page, Problem } from "@shared/api.ts";
 
 /** Pages fetched for one list; the rest stays behind "Load more". */
 const PAGES_MAX = 20;
-const OPERATION_WAIT_SECONDS = 10;
+/** Short, so that progress is seen between the looks. */
+const OPERATION_WAIT_SECONDS = 2;
 /** Looks at one operation before the page stops watching; the operation goes on at the hub. */
-const OPERATION_LOOKS_MAX = 360;
+const OPERATION_LOOKS_MAX = 1_800;
 
 /** The hub refused or could not be reached; `status` is 0 when there was no answer. */
 export class ApiError extends Error {
@@ -109,7 +110,7 @@ export function createApiClient(world: ApiWorld): ApiClient {
     async follow(operationId, onProgress, signal) {
       const path = `/operations/${encodeURIComponent(operationId)}`;
       for (let look = 0; look < OPERATION_LOOKS_MAX; look++) {
-        const wait = look === 0 ? "" : `?wait=${OPERATION_WAIT_SECONDS}`;
+        const wait = look === 0 ? "" : `?wait=${OPERATION_WAIT_SECONDS}s`;
         const operation = await get<OperationView>(path + wait, signal);
         onProgress(operation);
         if (operation.status === "succeeded" || operation.status === "failed") return operation;

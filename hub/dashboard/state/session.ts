@@ -81,7 +81,12 @@ export function createSession(
   };
 }
 
-/** Whether this person may acknowledge, save and roll back. */
+/** Whether this person may roll back and add agents. */
+export function mayAdminister(session: Session): boolean {
+  return session.kind === "signedIn" && session.me.role === "admin";
+}
+
+/** Whether this person may acknowledge alarms and take savepoints. */
 export function mayOperate(session: Session): boolean {
   return session.kind === "signedIn" &&
     (session.me.role === "operator" || session.me.role === "admin");
