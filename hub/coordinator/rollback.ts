@@ -60,7 +60,7 @@ export interface RollbackRefusal {
     | "no-region-selected"
     | "region-not-in-savepoint"
     | "state-incompatible"
-    | "gap-not-allowed";
+    | "gap-needs-consent";
   readonly detail: string;
 }
 
@@ -108,7 +108,7 @@ export function refuseGap(plan: RollbackPlan, allowGap: boolean): RollbackRefusa
   if (!plan.needsAllowGap || allowGap) return null;
   const records = plan.gaps.reduce((sum, gap) => sum + gap.records, 0);
   return {
-    code: "gap-not-allowed",
+    code: "gap-needs-consent",
     detail:
       `Rolling back to savepoint ${plan.savepointId} loses ${records} records that the broker ` +
       `does not hold any more: repeat with allowGap to accept this`,

@@ -1,0 +1,314 @@
+/**
+ * An agent without processing: it speaks the control channel, counts a position, uploads snapshots.
+ *
+ * It takes 100 more records into its state before each barrier, so that positions tell lineages apart.
+ */
+import { createHash } from "node:crypto";
+import type { AgentSessions, AgentSocket } from "../../hub/agent_sessions.ts";
+import type { Clock } from "@shared/clock.ts";
+import type { AgentId, CheckpointId, Digest, RegionId, SubtaskId } from "@shared/ids.ts";
+import { KEY_HASH_ID, type SubtaskSnapshot } from "@shared/manifest.ts";
+import type {
+  AgentMessage,
+  DeclineReason,
+  HubMessage,
+  HubMessageOf,
+  RunningRegion,
+} from "@shared/messages.ts";
+import type { ObjectStore } from "@shared/object_store.ts";
+
+const HEARTBEAT_MS = 2_000;
+const RECORDS_PER_BARRIER = 100;
+
+/** Objects in memory; what was put is verified. */
+export class MemoryObjectStore implements ObjectStore {
+  readonly objects = new Map<Digest, Uint8Array>();
+
+  put(digest: Digest, bytes: Uint8Array): Promise<void> {
+    this.objects.set(digest, bytes);
+    return Promise.resolve();
+  }
+  get(digest: Digest): Promise<Uint8Array | null> {
+    return Promise.resolve(this.objects.get(digest) ?? null);
+  }
+  stat(digest: Digest): Promise<{ bytes: number; isDigestVerified: boolean } | null> {
+    const bytes = this.objects.get(digest)?.length;
+    return Promise.resolve(bytes === undefined ? null : { bytes, isDigestVerified: true });
+  }
+  delete(digest: Digest): Promise<void> {
+    this.objects.delete(digest);
+    return Promise.resolve();
+  }
+  async *list() {
+    for (const [digest, bytes] of this.objects) {
+      yield await Promise.resolve({ digest, bytes: bytes.length, modifiedAtMs: 0 });
+    }
+  }
+  signPut(digest: Digest): Promise<{ url: string; headers: Record<string, string> }> {
+    return Promise.resolve({ url: `memory:${digest}`, headers: {} });
+  }
+  signGet(digest: Digest): Promise<{ url: string; headers: Record<string, string> }> {
+    return Promise.resolve({ url: `memory:${digest}`, headers: {} });
+  }
+  check(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+class FakeSocket implements AgentSocket {
+  readyState = 1;
+  readonly bufferedAmount = 0;
+  closeCode: number | null = null;
+  readonly #onHub: (text: string) => void;
+  readonly #listeners = new Map<string, ((event: { data: unknown }) => void)[]>();
+
+  constructor(onHub: (text: string) => void) {
+    this.#onHub = onHub;
+  }
+  send(text: string): void {
+    this.#onHub(text);
+  }
+  close(code: number): void {
+    this.closeCode = code;
+    this.drop();
+  }
+  addEventListener(type: string, listener: (event: { data: unknown }) => void): void {
+    this.#listeners.set(type, [...this.#listeners.get(type) ?? [], listener]);
+  }
+  /** The peer says `text`. */
+  say(text: string): void {
+    if (this.readyState !== 1) return;
+    for (const listener of this.#listeners.get("message") ?? []) listener({ data: text });
+  }
+  /** The connection is gone. */
+  drop(): void {
+    if (this.readyState === 3) return;
+    this.readyState = 3;
+    for (const listener of this.#listeners.get("close") ?? []) listener({ data: null });
+  }
+}
+
+interface Running extends RunningRegion {
+  readonly subtaskId: SubtaskId;
+  position: number;
+}
+
+export class FakeAgent {
+  readonly id: AgentId;
+  readonly received: HubMessage[] = [];
+  readonly regions = new Map<RegionId, { -readonly [K in keyof Running]: Running[K] }>();
+  /** Set: it declines with this instead of acknowledging. */
+  declines: DeclineReason | null = null;
+  /** Set: it keeps silent about checkpoints. */
+  ignoresTriggers = false;
+  /** Called before the agent reacts. */
+  onMessage: (message: HubMessage) => void = () => {};
+  readonly #clock: Clock;
+  readonly #objects: ObjectStore;
+  readonly #uploads = new Map<string, () => void>();
+  #socket: FakeSocket | null = null;
+  #heartbeat: () => void = () => {};
+  #seq = 0;
+
+  constructor(
+    id: string,
+    world: { readonly clock: Clock; readonly objects: ObjectStore },
+  ) {
+    this.id = id as AgentId;
+    this.#clock = world.clock;
+    this.#objects = world.objects;
+  }
+
+  get closeCode(): number | null {
+    return this.#socket?.closeCode ?? null;
+  }
+
+  /** Connects and says hello with what it runs. */
+  connect(sessions: AgentSessions): void {
+    this.#socket = new FakeSocket((text) => this.#onText(text));
+    sessions.accept(this.#socket, { id: this.id, name: this.id }, "127.0.0.1");
+    this.say({
+      kind: "hello",
+      version: 1,
+      agentVersion: "test",
+      bootId: "boot",
+      labels: {},
+      regions: [...this.regions.values()].map((region) => ({
+        jobId: region.jobId,
+        regionId: region.regionId,
+        attempt: region.attempt,
+        status: region.status,
+        lastCompletedId: region.lastCompletedId,
+      })),
+    });
+    this.#beat();
+  }
+
+  /** The process is gone, and with it what it ran. */
+  kill(): void {
+    this.disconnect();
+    this.regions.clear();
+  }
+
+  /** The connection is gone; what it runs goes on. */
+  disconnect(): void {
+    this.#heartbeat();
+    this.#socket?.drop();
+    this.#socket = null;
+  }
+
+  /** Stands still with its connection open, as after SIGSTOP. */
+  freeze(): void {
+    this.#heartbeat();
+  }
+
+  say(message: AgentMessage): void {
+    this.#socket?.say(JSON.stringify(message));
+  }
+
+  messages<K extends HubMessage["kind"]>(kind: K): HubMessageOf<K>[] {
+    return this.received.filter((message): message is HubMessageOf<K> => message.kind === kind);
+  }
+
+  acknowledge(regionId: RegionId, checkpointId: CheckpointId, snapshot: SubtaskSnapshot): void {
+    const region = this.regions.get(regionId)!;
+    const { jobId, attempt, subtaskId } = region;
+    this.say({
+      kind: "acknowledge",
+      jobId,
+      regionId,
+      attempt,
+      subtaskId,
+      checkpointId,
+      snapshot,
+      stats: {
+        startDelayMs: 1,
+        alignmentMs: 0,
+        syncMs: 1,
+        asyncMs: 1,
+        fullBytes: 10,
+        uploadedBytes: 10,
+      },
+    });
+  }
+
+  #beat(): void {
+    this.say({ kind: "heartbeat", seq: ++this.#seq });
+    this.#heartbeat = this.#clock.after(HEARTBEAT_MS, () => this.#beat());
+  }
+
+  #onText(text: string): void {
+    const message = JSON.parse(text) as HubMessage;
+    this.received.push(message);
+    this.onMessage(message);
+    // The hub's turn ends before the agent answers, as over a network.
+    queueMicrotask(() => this.#react(message));
+  }
+
+  #react(message: HubMessage): void {
+    if (!("regionId" in message)) {
+      if (message.kind === "uploadGrant") this.#uploads.get(message.requestId)?.();
+      return;
+    }
+    const region = this.regions.get(message.regionId);
+    switch (message.kind) {
+      case "deploy":
+        return this.#deploy(message);
+      case "run":
+        if (region === undefined || region.attempt !== message.attempt) return;
+        return this.#status(message.regionId, "running");
+      case "stop":
+      case "stale":
+        if (region === undefined || region.attempt > message.attempt) return;
+        this.#status(message.regionId, "stopped");
+        this.regions.delete(message.regionId);
+        return;
+      case "trigger":
+        if (region?.attempt === message.attempt && !this.ignoresTriggers) this.#snapshot(message);
+        return;
+      case "completed":
+        if (region?.attempt === message.attempt) region.lastCompletedId = message.checkpointId;
+        return;
+      default:
+        return;
+    }
+  }
+
+  #deploy(message: HubMessageOf<"deploy">): void {
+    const { jobId, regionId, attempt, restore } = message;
+    this.regions.set(regionId, {
+      jobId,
+      regionId,
+      attempt,
+      status: "restoring",
+      lastCompletedId: null,
+      subtaskId: message.subtasks[0]!.subtaskId,
+      position: restore?.snapshots[0]?.splits[0]?.position ?? 0,
+    });
+    this.#status(regionId, "restoring");
+    this.#status(regionId, "restored");
+  }
+
+  #status(regionId: RegionId, status: RunningRegion["status"]): void {
+    const region = this.regions.get(regionId)!;
+    region.status = status;
+    const { jobId, attempt } = region;
+    this.say({ kind: "status", jobId, regionId, attempt, status, reason: "", isRetryable: true });
+  }
+
+  #snapshot(message: HubMessageOf<"trigger">): void {
+    const region = this.regions.get(message.regionId)!;
+    const { jobId, regionId, attempt, subtaskId } = region;
+    const { checkpointId } = message;
+    if (this.declines !== null) {
+      this.say({
+        kind: "decline",
+        jobId,
+        regionId,
+        attempt,
+        subtaskId,
+        checkpointId,
+        reason: this.declines,
+        detail: "as told",
+      });
+      return;
+    }
+    region.position += RECORDS_PER_BARRIER;
+    const bytes = new TextEncoder().encode(`${jobId}/${regionId}/${region.position}`);
+    const digest = createHash("sha256").update(bytes).digest("hex") as Digest;
+    const requestId = `${regionId}/${attempt}/${checkpointId}`;
+    const snapshot = snapshotOf(region, { digest, bytes: bytes.length }, this.#clock.nowMs());
+    this.#uploads.set(requestId, () => {
+      void this.#objects.put(digest, bytes);
+      this.acknowledge(regionId, checkpointId, snapshot);
+    });
+    const blobs = [{ digest, bytes: bytes.length }];
+    this.say({ kind: "uploadRequest", requestId, jobId, regionId, attempt, checkpointId, blobs });
+  }
+}
+
+function snapshotOf(
+  region: { readonly regionId: RegionId; readonly subtaskId: SubtaskId; readonly position: number },
+  piece: { readonly digest: Digest; readonly bytes: number },
+  nowMs: number,
+): SubtaskSnapshot {
+  const dot = region.regionId.lastIndexOf(".");
+  return {
+    version: 1,
+    subtaskId: region.subtaskId,
+    keyGroupCount: 128,
+    keyHash: KEY_HASH_ID,
+    operators: [{
+      uid: "count",
+      states: [{ name: "state", kind: "value", codecVersion: 1 }],
+      entryCount: region.position / RECORDS_PER_BARRIER,
+    }],
+    splits: [{
+      sourceUid: region.regionId.slice(0, dot),
+      splitIndex: Number(region.regionId.slice(dot + 1)),
+      position: region.position,
+      lastRecordAtMs: nowMs,
+    }],
+    pieces: [{ ...piece, sections: [{ kind: "keyed", uid: "count", groups: [[0, 127]] }] }],
+  };
+}
