@@ -5,7 +5,8 @@
  *
  *  1. (F3) An order of a lower attempt than the table knows is dropped; one of a higher attempt ends
  *     what the agent runs of that region first.
- *  2. (H1) Each hello lists every region that is alive here, with its last completed checkpoint.
+ *  2. (H1) Each hello lists every region that is alive here, with its last completed checkpoint, and
+ *     those that failed, which the hub may not have heard of.
  *  3. (F6) Without the hub the regions go on; nothing here stops or acknowledges on its own account.
  *
  * @module
@@ -26,6 +27,8 @@ import { notRunning, type RegionPorts, RegionRun } from "./region_run.ts";
 import { type Deploy, type JobReport, RunnerHost } from "./runner_host.ts";
 
 export const AGENT_VERSION = "0.1.0";
+/** An answer that does not come within this is asked for again: the hub's database may have been away. */
+const RESEND_INTERVAL_MS = 5_000;
 /** Attempts that are over and still remembered, so that late orders of theirs are recognised. */
 const REMEMBERED_MAX = 1_000;
 
@@ -61,6 +64,7 @@ export class Agent {
   readonly #bootId: string;
   /** Latest attempt of each region, by `job/region`; those that are over are forgotten oldest first. */
   readonly #regions = new Map<string, Known>();
+  #cancelResend: () => void = () => {};
   readonly #windowSecondsLeft = new Map<string, number | null>();
 
   private constructor(ports: AgentPorts, pieces: LocalStore, bundles: LocalStore) {
@@ -80,7 +84,7 @@ export class Agent {
       onJobReport: (jobId, report) => this.#jobReport(jobId, report),
       onFailPoint: stopDead,
     });
-    this.#alarms = new AlarmOutbox((message) => this.#client.send(message));
+    this.#alarms = new AlarmOutbox((message) => this.#client.send(message), clock);
     this.#regionPorts = {
       send: (message) => this.#client.send(message),
       runners: this.#runners,
@@ -105,6 +109,7 @@ export class Agent {
   /** Connects to the hub and takes its orders, for ever. */
   start(): void {
     this.#client.start();
+    this.#resendLater();
   }
 
   get isConnected(): boolean {
@@ -119,6 +124,7 @@ export class Agent {
   /** Stops every region, says goodbye; the hub may place the regions elsewhere at once. */
   async stop(reason: string): Promise<void> {
     await Promise.all([...this.#regions.values()].map((known) => known.run?.stop()));
+    this.#cancelResend();
     await this.#client.close(reason);
     this.#runners.killAll(reason);
   }
@@ -130,12 +136,24 @@ export class Agent {
       agentVersion: AGENT_VERSION,
       bootId: this.#bootId,
       labels: { ...this.#ports.labels },
-      regions: this.#alive().map((run) => run.asRunning),
+      regions: [...this.#regions.values()].flatMap(({ run }) =>
+        run !== null && (!run.isOver || run.status === "failed") ? [run.asRunning] : []
+      ),
     };
   }
 
+  #resendLater(): void {
+    this.#cancelResend = this.#ports.clock.after(RESEND_INTERVAL_MS, () => {
+      if (this.#client.isConnected) {
+        this.#alarms.resend(RESEND_INTERVAL_MS);
+        for (const run of this.#alive()) run.askAgain();
+      }
+      this.#resendLater();
+    });
+  }
+
   #reconnected(): void {
-    this.#alarms.resend();
+    this.#alarms.resend(0);
     for (const run of this.#alive()) run.reconnected();
   }
 

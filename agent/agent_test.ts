@@ -254,6 +254,18 @@ Deno.test("agent: hello after a reconnect lists what runs, with the last complet
   equal(world.child.kinds().filter((kind) => kind === "completed").length, 2);
 });
 
+Deno.test("agent: hello names a region that failed while the hub was away (H1)", async () => {
+  const world = new World();
+  await world.running(4);
+  world.link.close("gone");
+  await settle();
+  world.child.exit(1);
+  await settle();
+  world.clock.advance(500);
+  world.link.welcome();
+  equal(world.link.of("hello")[0]?.regions.map(({ status }) => status), ["failed"]);
+});
+
 Deno.test("agent: a question about ownership waits for the hub and is never guessed (M2)", async () => {
   const world = new World();
   await world.running(1);

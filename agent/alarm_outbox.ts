@@ -10,6 +10,7 @@
  *
  * @module
  */
+import type { Clock } from "@shared/clock.ts";
 import type { Attempt } from "@shared/ids.ts";
 import type { AgentMessage, AlarmEdge } from "@shared/messages.ts";
 
@@ -22,10 +23,12 @@ interface Batch {
   readonly seq: number;
   readonly owner: string;
   readonly edges: AlarmEdge[];
+  sentAtMs: number;
 }
 
 export class AlarmOutbox {
   readonly #send: (message: AgentMessage) => void;
+  readonly #clock: Clock;
   #seq = 0;
   #edgeCount = 0;
   readonly #batches = new Map<number, Batch>();
@@ -33,8 +36,9 @@ export class AlarmOutbox {
   #waiting: { readonly owner: string; readonly upToSeq: number; readonly resolve: () => void }[] =
     [];
 
-  constructor(send: (message: AgentMessage) => void) {
+  constructor(send: (message: AgentMessage) => void, clock: Clock) {
     this.#send = send;
+    this.#clock = clock;
   }
 
   /** Takes edges that one attempt of one region raised, and sends them. */
@@ -45,7 +49,7 @@ export class AlarmOutbox {
     if (dropped > 0) this.#lossy.set(name, (this.#lossy.get(name) ?? 0) + dropped);
     for (let from = 0; from < Math.min(room, edges.length); from += BATCH_EDGES_MAX) {
       const part = edges.slice(from, Math.min(from + BATCH_EDGES_MAX, room));
-      const batch = { seq: ++this.#seq, owner: name, edges: part };
+      const batch = { seq: ++this.#seq, owner: name, edges: part, sentAtMs: 0 };
       this.#batches.set(batch.seq, batch);
       this.#edgeCount += part.length;
       this.#sendBatch(batch);
@@ -90,13 +94,15 @@ export class AlarmOutbox {
     this.#lossy.delete(nameOf(owner));
   }
 
-  /** Sends everything unstored again, in order; called after each welcome. */
-  resend(): void {
-    for (const batch of this.#batches.values()) this.#sendBatch(batch);
+  /** Sends again, in order, what is unstored and was sent at least `sinceMs` ago. */
+  resend(sinceMs: number): void {
+    const dueMs = this.#clock.monotonicMs() - sinceMs;
+    for (const batch of this.#batches.values()) if (batch.sentAtMs <= dueMs) this.#sendBatch(batch);
   }
 
-  #sendBatch({ seq, edges }: Batch): void {
-    this.#send({ kind: "alarms", seq, edges });
+  #sendBatch(batch: Batch): void {
+    batch.sentAtMs = this.#clock.monotonicMs();
+    this.#send({ kind: "alarms", seq: batch.seq, edges: batch.edges });
   }
 
   #isUnstored(owner: string, upToSeq: number): boolean {

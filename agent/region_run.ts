@@ -180,6 +180,11 @@ export class RegionRun implements RunnerTenant {
   reconnected(): void {
     if (this.isOver) return;
     this.#snapshotter.reconnected();
+    this.askAgain();
+  }
+
+  /** Sends again every question about ownership that has no answer yet. */
+  askAgain(): void {
     for (const question of this.#questions.values()) this.#ports.send(question);
   }
 

@@ -93,6 +93,16 @@ Deno.test("snapshotter: alarms that are not stored are sent again after a reconn
   equal(world.link.of("alarms").map((message) => message.edges.map((e) => e.edgeId)), [["e2"]]);
 });
 
+Deno.test("snapshotter: alarms that the hub does not answer are sent again, the link being up", async () => {
+  const world = await triggered();
+  world.child.report({ kind: "alarms", edges: [edge("e1")] });
+  await settle();
+  await world.pass(10);
+  const seqs = world.link.of("alarms").map((message) => message.seq);
+  ok(seqs.length > 1);
+  equal(new Set(seqs).size, 1);
+});
+
 Deno.test("snapshotter: an attempt that had to drop alarms acknowledges nothing any more (C1)", async () => {
   const world = await triggered();
   const edges = Array.from({ length: OUTBOX_EDGES_MAX + 1 }, (_, index) => edge(`e${index}`));
