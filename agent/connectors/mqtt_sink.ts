@@ -32,6 +32,8 @@ export interface MqttSinkOptions {
   readonly broker: BrokerConfig;
   readonly random: Random;
   readonly logger: Logger;
+  /** The broker refused an output: the subtask cannot go on without losing it. */
+  readonly failed: (message: string, options: { isRetryable: boolean }) => void;
 }
 
 /** At this `pendingCount` a runner should pause its source, and resume below half of it. */
@@ -58,6 +60,7 @@ class MqttSink implements SinkWriter {
   #inFlightMax = IN_FLIGHT_MAX;
   #flushes: { behind: Set<StagedOutput>; done: PromiseWithResolvers<void> }[] = [];
   #refusal: PenstockError | null = null;
+  #isClosed = false;
 
   constructor(options: MqttSinkOptions) {
     this.#options = options;
@@ -109,6 +112,7 @@ class MqttSink implements SinkWriter {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     const client = await this.#client;
     await client.endAsync(true);
     const error = new PenstockError(`Sink ${this.#options.sinkUid} was closed`, {
@@ -189,11 +193,13 @@ class MqttSink implements SinkWriter {
 
   /** The output would be missing behind a checkpoint that completes, so none may. */
   #refused(output: StagedOutput, cause: Error): void {
-    this.#refusal ??= new PenstockError(
+    if (this.#isClosed || this.#refusal !== null) return;
+    this.#refusal = new PenstockError(
       `Broker "${this.#options.broker.name}" refused output ${output.outputId} to "${output.topic}": ` +
         messageOf(cause),
       { code: "output-refused", domain: "external", cause },
     );
     for (const { done } of this.#flushes.splice(0)) done.reject(this.#refusal);
+    this.#options.failed(this.#refusal.message, { isRetryable: true });
   }
 }
