@@ -87,6 +87,7 @@ export class HubClient {
   #lease: LeaseState;
   #kept: AgentMessage[] = [];
   #failedTries = 0;
+  #lastReason = "";
   #termSeen = 0;
   #helloSentAtMs = 0;
   #heartbeatSeq = 0;
@@ -232,9 +233,10 @@ export class HubClient {
     this.#failedTries++;
     const delayMs = backoffMs(this.#failedTries, RECONNECT_BACKOFF, random);
     // Every try of a long outage is not worth a line; the lease reports how it goes on.
-    if (wasConnected || this.#failedTries === 1) {
+    if (wasConnected || reason !== this.#lastReason) {
       logger.warn("Lost the hub", { reason, retryInMs: Math.round(delayMs) });
     } else logger.debug("Did not reach the hub", { reason, tries: this.#failedTries });
+    this.#lastReason = reason;
     this.#stepLease({ kind: "closed", nowMs: clock.monotonicMs() });
     this.#setTimer(clock.after(delayMs, () => this.#connect()));
   }
