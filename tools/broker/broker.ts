@@ -119,7 +119,7 @@ export class Broker {
   publish(message: Message, from: Session | null): void {
     if (message.isRetained) {
       if (message.payloadBytes === 0) this.#retained.delete(message.topic);
-      else this.#retained.set(message.topic, message);
+      else this.#retained.set(message.topic, message.copy());
     }
     for (const route of this.#routesOf(message.topic)) {
       if (route.isNoLocal && route.session === from) continue;

@@ -44,6 +44,7 @@ export class BrokerConnection implements Peer {
 
   #in = new Uint8Array(CHUNK_BYTES);
   #inEnd = 0;
+  #chunk: Uint8Array | null = null;
   #out = new Uint8Array(CHUNK_BYTES);
   #outEnd = 0;
   #spare = new Uint8Array(CHUNK_BYTES);
@@ -130,6 +131,7 @@ export class BrokerConnection implements Peer {
 
   #parse(): void {
     let start = 0;
+    this.#chunk = null;
     while (this.#isOpen) {
       let at = start + 1;
       let length = 0;
@@ -146,6 +148,7 @@ export class BrokerConnection implements Peer {
       start = at + length;
       this.#packet(first, at, start);
     }
+    this.#chunk = null;
     this.#in.copyWithin(0, start, this.#inEnd);
     this.#inEnd -= start;
   }
@@ -180,7 +183,9 @@ export class BrokerConnection implements Peer {
     const qos = (first >> 1) & 3;
     if (qos > 1) throw malformed(`QoS ${qos}`);
     const session = this.session;
-    const bytes = this.#in.slice(start, end);
+    // One copy per chunk, which its messages share until they are acknowledged.
+    this.#chunk ??= this.#in.slice(0, this.#inEnd);
+    const bytes = this.#chunk.subarray(start, end);
     const topicEnd = 2 + ((bytes[0]! << 8) | bytes[1]!);
     const propertiesStart = topicEnd + 2 * qos;
     let payloadStart = propertiesStart;
@@ -189,7 +194,7 @@ export class BrokerConnection implements Peer {
       payloadStart = reader.end + reader.value;
     }
     if (topicEnd === 2 || payloadStart > bytes.length) throw malformed("PUBLISH");
-    const topic = Buffer.from(bytes.buffer, 2, topicEnd - 2).toString("latin1");
+    const topic = Buffer.from(bytes.buffer, start + 2, topicEnd - 2).toString("latin1");
     const parts = { qos, isRetained: (first & 1) === 1, topicEnd, propertiesStart, payloadStart };
     this.#broker.publish(new Message(bytes, topic, parts), session);
     if (qos === 0) return;

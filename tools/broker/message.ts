@@ -6,7 +6,7 @@
  * @module
  */
 export class Message {
-  /** Body of the PUBLISH it came in. */
+  /** Body of the PUBLISH it came in; may be a part of a larger buffer. */
   readonly bytes: Uint8Array;
   /** One char a byte. */
   readonly topic: string;
@@ -35,6 +35,17 @@ export class Message {
     this.#topicEnd = parts.topicEnd;
     this.#propertiesStart = parts.propertiesStart;
     this.#payloadStart = parts.payloadStart;
+  }
+
+  /** The same message in bytes of its own, to keep for long. */
+  copy(): Message {
+    return new Message(this.bytes.slice(), this.topic, {
+      qos: this.qos,
+      isRetained: this.isRetained,
+      topicEnd: this.#topicEnd,
+      propertiesStart: this.#propertiesStart,
+      payloadStart: this.#payloadStart,
+    });
   }
 
   get payloadBytes(): number {
