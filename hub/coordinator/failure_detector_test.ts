@@ -1,0 +1,77 @@
+import { deepEqual, equal } from "node:assert/strict";
+import type { AgentId } from "@shared/ids.ts";
+import {
+  createDetector,
+  type DetectorInput,
+  type FailureDetector,
+  stepDetector,
+  verdictOf,
+} from "./failure_detector.ts";
+
+const LIMITS = { leaseTtlMs: 6_000, startGraceMs: 2_000, reassignWithinMs: 30_000 };
+const A = "a" as AgentId;
+
+function run(inputs: readonly DetectorInput[], startedMs = 0) {
+  let state: FailureDetector = createDetector(LIMITS, startedMs);
+  const effects: string[] = [];
+  for (const input of inputs) {
+    const step = stepDetector(state, input);
+    state = step.state;
+    effects.push(...step.effects.map(({ kind, agentId }) => `${kind} ${agentId}`));
+  }
+  return { effects, verdict: verdictOf(state, A) };
+}
+
+const at = (kind: "expect" | "heartbeat" | "gone", nowMs: number): DetectorInput => (
+  { kind, agentId: A, nowMs }
+);
+const tick = (nowMs: number): DetectorInput => ({ kind: "tick", nowMs });
+
+Deno.test("failure detector: a lease expires its time after the last heartbeat, once", () => {
+  const held = [at("heartbeat", 10_000), tick(15_999)];
+  deepEqual(run(held), { effects: [], verdict: "held" });
+  deepEqual(run([...held, tick(16_000), tick(17_000)]), {
+    effects: ["expired a"],
+    verdict: "reassignable",
+  });
+});
+
+Deno.test("failure detector: nothing expires before start, lease and grace are over (F5)", () => {
+  const inputs = [at("expect", 100_000), tick(107_999)];
+  deepEqual(run(inputs, 100_000).effects, []);
+  deepEqual(run([...inputs, tick(108_000)], 100_000).effects, ["expired a"]);
+  deepEqual(run([at("heartbeat", 100_500), tick(107_000)], 100_000).effects, []);
+});
+
+Deno.test("failure detector: after the window an agent is possibly autonomous (P6)", () => {
+  const lost = [at("heartbeat", 10_000), tick(16_000)];
+  equal(run([...lost, tick(46_000)]).verdict, "reassignable");
+  deepEqual(run([...lost, tick(46_001)]), {
+    effects: ["expired a", "unreachable a"],
+    verdict: "possibly-autonomous",
+  });
+});
+
+Deno.test("failure detector: one that said goodbye or was removed is reassignable at once and stays so (P6)", () => {
+  const gone = [at("heartbeat", 10_000), at("gone", 10_001), tick(100_000)];
+  deepEqual(run(gone), { effects: ["expired a"], verdict: "reassignable" });
+  const removed = [at("heartbeat", 10_000), tick(16_000), tick(50_000), at("gone", 50_001)];
+  deepEqual(run(removed), {
+    effects: ["expired a", "unreachable a", "expired a"],
+    verdict: "reassignable",
+  });
+});
+
+Deno.test("failure detector: a heartbeat brings an agent back", () => {
+  for (const lostForMs of [7_000, 60_000]) {
+    const inputs = [
+      at("heartbeat", 10_000),
+      tick(10_000 + lostForMs),
+      tick(50_000 + lostForMs),
+      at("heartbeat", 90_000 + lostForMs),
+    ];
+    const { effects, verdict } = run(inputs);
+    deepEqual([effects.at(-1), verdict], ["returned a", "held"]);
+  }
+  equal(run([]).verdict, "reassignable");
+});
