@@ -106,10 +106,6 @@ export class HubClient {
     return this.#phase === "connected";
   }
 
-  get lease(): LeaseState {
-    return this.#lease;
-  }
-
   /** Starts to connect, and goes on for ever. */
   start(): void {
     this.#tick();

@@ -252,8 +252,8 @@ export class RegionRun implements RunnerTenant {
     const { signal } = this.#abort;
     const { restore } = deploy;
     const snapshot = restore === null ? null : snapshotOf(restore, this.#subtask.subtaskId);
-    this.#snapshotter.restoring(snapshot);
     signal.throwIfAborted();
+    this.#snapshotter.restoring(snapshot);
     const runner = await runners.enter(deploy, this, () => this.#bundle(deploy));
     if (signal.aborted) return await runner.release();
     this.#runner = runner;

@@ -64,7 +64,6 @@ export class RunnerProcess {
   #stderrLogged = 0;
   /** Why it was killed or said that it is broken; the exit tells the rest. */
   #verdict: RunnerExit | null = null;
-  #isExited = false;
 
   constructor(options: RunnerProcessOptions) {
     this.#options = options;
@@ -80,10 +79,6 @@ export class RunnerProcess {
 
   get pid(): number {
     return this.#options.child.pid;
-  }
-
-  get isExited(): boolean {
-    return this.#isExited;
   }
 
   /** Resolves when the job's bundle is loaded; rejects with a `PenstockError` when it exits before. */
@@ -122,7 +117,6 @@ export class RunnerProcess {
   async #watch(): Promise<void> {
     const { child } = this.#options;
     const [exit] = await Promise.all([child.exited, this.#readReports(), this.#readStderr()]);
-    this.#isExited = true;
     this.#cancelReadyTimeout();
     this.#cancelTick();
     const { reason, isRetryable } = this.#verdict ??
