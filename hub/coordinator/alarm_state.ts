@@ -10,7 +10,7 @@
  *                        ▼      acknowledge     ▼
  *                     cleared,unseen ──────▶ cleared,seen
  *
- * Invariants (tests/property/alarm_state_test.ts):
+ * Invariants (tests/property/coordinator_test.ts):
  *
  *   1  The result does not depend on the order or repetition of edges: replays never ring twice.
  *   2  An older edge never overrides a newer one.

@@ -3,7 +3,7 @@
  *
  * Pure and deterministic: the same fleet and the same regions give the same answer, sorted by region.
  *
- * Invariants (tests/property/assignment_test.ts):
+ * Invariants (tests/property/coordinator_test.ts):
  *
  *   1  A region that an eligible agent runs stays there: nothing moves because another agent joined.
  *   2  A draining agent gets nothing new.

@@ -7,7 +7,7 @@
  *   expected ──heartbeat──▶ held ──leaseTtl without one──▶ expired ──reassignWithin──▶ unreachable
  *      └──start + leaseTtl + grace──▶ expired ◀── goodbye        (a heartbeat leads back to held)
  *
- * Invariants (tests/property/failure_detector_test.ts):
+ * Invariants (tests/property/coordinator_test.ts):
  *
  *   F5  Nothing expires before `start + leaseTtl + grace`.
  *   P6  Regions of an expired agent are given away within `reassignWithin` of the expiry only. Later the

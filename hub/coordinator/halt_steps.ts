@@ -7,7 +7,7 @@
  *   halting ──all stopped, or deadline──▶ switching ──switched──▶ restarting ──all running──▶ done
  *                                              └── nothing to restart ────────────────────────▶ done
  *
- * Invariants (tests/property/halt_steps_test.ts):
+ * Invariants (tests/property/coordinator_test.ts):
  *
  *   1  `switch` comes once, after every region has stopped or the deadline has passed.
  *   2  `done` comes once and last.

@@ -4,7 +4,7 @@
  * Pure. Parts are kept per region, because a region that was absent for long still needs its old one
  * while the others have newer ones.
  *
- * Invariants (tests/property/retention_test.ts):
+ * Invariants (tests/property/coordinator_test.ts):
  *
  *   1  The newest `retained` completed parts of each region stay; so the stand-ins of the newest
  *      `retained` degraded checkpoints stay too.

@@ -1,0 +1,211 @@
+/** Properties of the coordinator's smaller machines over generated inputs. */
+import fc from "fast-check";
+import { deepEqual } from "node:assert/strict";
+import { assert } from "@shared/assert.ts";
+import type { AgentId, CheckpointId, RegionId } from "@shared/ids.ts";
+import {
+  type AlarmEdgeInput,
+  type AlarmState,
+  applyEdge,
+} from "../../hub/coordinator/alarm_state.ts";
+import { assign, matches } from "../../hub/coordinator/assignment.ts";
+import {
+  createDetector,
+  type DetectorInput,
+  stepDetector,
+  verdictOf,
+} from "../../hub/coordinator/failure_detector.ts";
+import { type HaltInput, startHalt, stepHalt } from "../../hub/coordinator/halt_steps.ts";
+import { partsToLetGo } from "../../hub/coordinator/retention.ts";
+
+const labels = fc.dictionary(fc.constantFrom("line", "site"), fc.constantFrom("1", "2"));
+const agentIds = ["a", "b", "c"] as AgentId[];
+const regionIds = ["r0", "r1", "r2", "r3"] as RegionId[];
+
+const fleet = fc.tuple(...agentIds.map((agentId) =>
+  fc.record({
+    agentId: fc.constant(agentId),
+    labels,
+    isDraining: fc.boolean(),
+    load: fc.nat(3),
+  })
+)).chain((agents) => fc.subarray(agents));
+const needs = fc.tuple(...regionIds.map((regionId) =>
+  fc.record({
+    regionId: fc.constant(regionId),
+    near: labels,
+    runsOn: fc.constantFrom(null, null, ...agentIds),
+  })
+));
+
+Deno.test("assignment keeps its invariants for every fleet, and ignores the order of its inputs", () => {
+  fc.assert(
+    fc.property(fleet, needs, (agents, regions) => {
+      const placed = assign(regions, agents);
+      deepEqual(assign([...regions].reverse(), [...agents].reverse()), placed);
+      const eligible = agents.filter(({ isDraining }) => !isDraining);
+      for (const { regionId, agentId } of placed) {
+        const need = regions.find((region) => region.regionId === regionId)!;
+        if (need.runsOn !== null) {
+          assert(agentId === need.runsOn, `${regionId} was moved`);
+          continue;
+        }
+        assert((agentId === null) === (eligible.length === 0), `${regionId}: ${agentId}`);
+        if (agentId === null) continue;
+        const chosen = eligible.find((agent) => agent.agentId === agentId);
+        assert(chosen !== undefined, `${regionId} went to a draining agent`);
+        const best = Math.max(...eligible.map((agent) => matches(need.near, agent.labels)));
+        assert(matches(need.near, chosen.labels) === best, `${regionId} has a nearer agent`);
+      }
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+Deno.test("failure detector keeps F5 and P6 for every course of heartbeats", () => {
+  const limits = { leaseTtlMs: 6_000, startGraceMs: 2_000, reassignWithinMs: 30_000 };
+  const startedMs = 50_000;
+  const step = fc.record({
+    ms: fc.nat(12_000),
+    kind: fc.constantFrom("tick", "tick", "tick", "heartbeat", "expect", "gone"),
+  });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+      const agentId = "a" as AgentId;
+      let state = createDetector(limits, startedMs);
+      let nowMs = startedMs;
+      let heardMs: number | null = null;
+      let expiredMs: number | null = null;
+      let isGone = false;
+      for (const { ms, kind } of steps) {
+        nowMs += ms;
+        const input =
+          (kind === "tick" ? { kind, nowMs } : { kind, agentId, nowMs }) as DetectorInput;
+        const result = stepDetector(state, input);
+        state = result.state;
+        if (kind === "heartbeat") [heardMs, expiredMs, isGone] = [nowMs, null, false];
+        if (kind === "expect") heardMs ??= nowMs;
+        if (kind === "gone") [isGone, heardMs] = [true, heardMs ?? nowMs];
+        for (const effect of result.effects) {
+          if (effect.kind !== "expired" || kind === "gone") continue;
+          expiredMs = nowMs;
+          const floor = startedMs + limits.leaseTtlMs + limits.startGraceMs;
+          assert(nowMs >= floor, `F5: expired at ${nowMs}`);
+          assert(nowMs - heardMs! >= limits.leaseTtlMs, "Expired within the lease");
+        }
+        const verdict = verdictOf(state, agentId);
+        if (isGone) assert(verdict === "reassignable", `P6: gone and ${verdict}`);
+        else if (verdict === "possibly-autonomous") {
+          assert(nowMs - expiredMs! > limits.reassignWithinMs, "P6: window closed early");
+        } else if (verdict === "reassignable" && heardMs !== null && kind === "tick") {
+          assert(nowMs - expiredMs! <= limits.reassignWithinMs, "P6: window still open");
+        }
+      }
+    }),
+    { numRuns: 3_000 },
+  );
+});
+
+Deno.test("retention keeps every base, savepoint and stand-in of a retained checkpoint", () => {
+  const history = fc.array(
+    fc.record({
+      completed: fc.subarray(regionIds, { minLength: 1 }),
+      isSavepoint: fc.constantFrom(false, false, false, true),
+      isAbandoned: fc.constantFrom(false, false, false, true),
+    }),
+    { maxLength: 15 },
+  );
+  fc.assert(
+    fc.property(history, fc.integer({ min: 1, max: 4 }), (checkpoints, retained) => {
+      const parts = checkpoints.flatMap(({ completed, isSavepoint, isAbandoned }, i) =>
+        completed.map((regionId) => ({
+          checkpointId: (i + 1) as CheckpointId,
+          regionId,
+          isSavepoint,
+          isAbandoned: isAbandoned && !isSavepoint,
+        }))
+      );
+      const live = parts.filter((part) => !part.isSavepoint && !part.isAbandoned);
+      const bases = regionIds.map((regionId) => ({
+        regionId,
+        baseId: (live.findLast((part) => part.regionId === regionId)?.checkpointId) ?? null,
+      }));
+      const gone = new Set(
+        partsToLetGo(parts, bases, retained).map((p) => `${p.checkpointId}/${p.regionId}`),
+      );
+      const isGone = (id: number, regionId: string) => gone.has(`${id}/${regionId}`);
+      for (const part of parts) {
+        if (part.isSavepoint) assert(!isGone(part.checkpointId, part.regionId), "L2");
+      }
+      const newest = [...new Set(live.map(({ checkpointId }) => checkpointId))]
+        .sort((a, b) => b - a).slice(0, retained);
+      for (const id of newest) {
+        for (const regionId of regionIds) {
+          const standIn = live.filter((p) => p.regionId === regionId && p.checkpointId <= id)
+            .at(-1);
+          if (standIn === undefined) continue;
+          assert(
+            !isGone(standIn.checkpointId, regionId),
+            `${standIn.checkpointId} of ${id} is gone`,
+          );
+        }
+      }
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+Deno.test("halt steps switch once, after all stopped or the deadline, and are done once", () => {
+  const step = fc.oneof(
+    fc.record({ kind: fc.constant("tick" as const), nowMs: fc.nat(8_000) }),
+    fc.record({
+      kind: fc.constantFrom("stopped", "running"),
+      regionId: fc.constantFrom(...regionIds),
+    }),
+    fc.record({ kind: fc.constant("switched" as const), toRun: fc.subarray(regionIds) }),
+  );
+  fc.assert(
+    fc.property(fc.subarray(regionIds), fc.array(step, { maxLength: 30 }), (toStop, steps) => {
+      let { state, effects } = startHalt(toStop, 0);
+      const all: string[] = effects.map(({ kind }) => kind);
+      const stopped = new Set<RegionId>();
+      let isLate = toStop.length === 0;
+      for (const input of steps as HaltInput[]) {
+        if (input.kind === "stopped") stopped.add(input.regionId);
+        if (input.kind === "tick" && input.nowMs >= 5_000) isLate = true;
+        ({ state, effects } = stepHalt(state, input));
+        for (const { kind } of effects) {
+          all.push(kind);
+          const mayGo = isLate || toStop.every((regionId) => stopped.has(regionId));
+          assert(kind !== "switch" || mayGo, "Switched while a region was running");
+        }
+      }
+      assert(["", "switch", "switch,done"].includes(all.join()), `Effects ${all}`);
+      assert(state.phase !== "done" || all.length === 2, "Done without saying so");
+    }),
+    { numRuns: 3_000 },
+  );
+});
+
+Deno.test("alarm state does not depend on order or repetition of edges", () => {
+  const edge: fc.Arbitrary<AlarmEdgeInput> = fc.record({
+    edgeId: fc.constantFrom("e1", "e2", "e3", "e4"),
+    isActive: fc.boolean(),
+    atMs: fc.nat(5),
+  });
+  const fold = (edges: readonly AlarmEdgeInput[]) =>
+    edges.reduce<AlarmState | null>((state, one) => applyEdge(state, one).state, null);
+  const pair = fc.array(edge, { minLength: 1, maxLength: 8 }).chain((edges) =>
+    fc.tuple(
+      fc.constant(edges),
+      fc.shuffledSubarray([...edges, ...edges], { minLength: edges.length }),
+    )
+  );
+  fc.assert(
+    fc.property(pair, ([edges, repeated]) => {
+      deepEqual(fold([...edges, ...repeated]), fold(edges));
+      deepEqual(fold([...repeated, ...edges]), fold(edges));
+    }),
+    { numRuns: 2_000 },
+  );
+});
