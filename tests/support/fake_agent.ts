@@ -101,6 +101,8 @@ export class FakeAgent {
   declines: DeclineReason | null = null;
   /** Set: it keeps silent about checkpoints. */
   ignoresTriggers = false;
+  /** Set: it deploys nothing. */
+  ignoresDeploys = false;
   /** Called before the agent reacts. */
   onMessage: (message: HubMessage) => void = () => {};
   readonly #clock: Clock;
@@ -213,7 +215,8 @@ export class FakeAgent {
     const region = this.regions.get(message.regionId);
     switch (message.kind) {
       case "deploy":
-        return this.#deploy(message);
+        if (!this.ignoresDeploys) this.#deploy(message);
+        return;
       case "run":
         if (region === undefined || region.attempt !== message.attempt) return;
         return this.#status(message.regionId, "running");
