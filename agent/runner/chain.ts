@@ -209,7 +209,7 @@ export function listOf(outputs: Iterable<unknown>): readonly unknown[] {
 function compileSink(
   uid: string,
   { count }: OperatorPlace,
-  { origin, sinks, afterWrite }: ChainParts,
+  { origin, sinks, deadLetters, afterWrite }: ChainParts,
 ): Emit {
   const sink = sinks.get(uid);
   assert(sink !== undefined, `Sink "${uid}" has no connector`);
@@ -221,7 +221,11 @@ function compileSink(
       serial = origin.serial;
       index = 0;
     }
-    sink.write(record, origin.outputId(uid, index++));
+    try {
+      sink.write(record, origin.outputId(uid, index++));
+    } catch (thrown) {
+      deadLetters.judge({ uid, onError: "fail" }, record, { thrown, position: origin.position });
+    }
     count.recordsOut++;
     afterWrite(sink);
   };

@@ -6,14 +6,24 @@
  * @module
  */
 
-/** A function whose promise resolves after other work had its turn. */
-export function createTurns(): () => Promise<void> {
-  const { port1, port2 } = new MessageChannel();
-  const waiting: (() => void)[] = [];
-  port1.onmessage = () => waiting.shift()?.();
-  return () =>
-    new Promise((resolve) => {
-      waiting.push(resolve);
-      port2.postMessage(null);
+export class Turns {
+  readonly #channel = new MessageChannel();
+  readonly #waiting: (() => void)[] = [];
+
+  constructor() {
+    this.#channel.port1.onmessage = () => this.#waiting.shift()?.();
+  }
+
+  /** Resolves after other work had its turn. */
+  next(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+      this.#channel.port2.postMessage(null);
     });
+  }
+
+  /** Lets the process end; no `next` resolves from now on. */
+  close(): void {
+    this.#channel.port1.close();
+  }
 }

@@ -294,20 +294,21 @@ export class StateTable {
     const entries = this.ttlMs === null
       ? group.entries
       : group.entries.filter((entry) => !this.#isExpired(entry, this.#latestMs));
-    const copy = this.#isMutable ? cloneValue : same;
-    group.frozen = {
-      keys: entries.map((entry) => entry.key),
-      slots: Array.from(
-        { length: this.slotCount },
-        (_, slot) => entries.map((entry) => copy(entry.slots[slot])),
-      ),
-      lastWriteMs: this.ttlMs === null ? null : entries.map((entry) => entry.lastWriteMs),
-      timers: entries.map((entry) => entry.timers),
-    };
+    const count = entries.length;
+    const keys = new Array<string>(count);
+    const timers = new Array<readonly number[] | null>(count);
+    const slots = Array.from({ length: this.slotCount }, () => new Array<unknown>(count));
+    for (let i = 0; i < count; i++) {
+      const entry = entries[i]!;
+      keys[i] = entry.key;
+      timers[i] = entry.timers;
+      for (let slot = 0; slot < slots.length; slot++) {
+        const value = entry.slots[slot];
+        slots[slot]![i] = this.#isMutable ? cloneValue(value) : value;
+      }
+    }
+    const lastWriteMs = this.ttlMs === null ? null : entries.map((entry) => entry.lastWriteMs);
+    group.frozen = { keys, slots, lastWriteMs, timers };
     group.isWanted = false;
   }
-}
-
-function same<T>(value: T): T {
-  return value;
 }
