@@ -68,7 +68,7 @@ export async function penstock(args: readonly string[]): Promise<number> {
     stdout: { write: (text: string) => print(text.replace(/\n$/, "")) },
     stderr: { write: (text: string) => note(text.replace(/\n$/, "")) },
     env: Deno.env.toObject(),
-    exitCode: undefined as number | string | null | undefined,
+    exitCode: null as number | string | null,
   };
   await run(app, args, { process });
   const code = Number(process.exitCode ?? 0);
