@@ -17,6 +17,7 @@ import type { Db } from "../db/client.ts";
 import { latestSamples, readSamples } from "../db/sample_store.ts";
 import type { HubContext } from "../ports.ts";
 import {
+  bodyOr,
   type HubApp,
   json,
   notFound,
@@ -63,6 +64,7 @@ const anomaliesRoute = createRoute({
   responses: { 200: json("One page of anomalies", pageSchema(alarmSchema)) },
 });
 
+const acknowledgeBody = z.strictObject({ comment: z.string().max(1000).optional() });
 const acknowledgeRoute = createRoute({
   method: "post",
   path: "/api/v1/alarms/{id}/ack",
@@ -70,7 +72,7 @@ const acknowledgeRoute = createRoute({
   summary: "Acknowledge an alarm; the first who does stays named",
   request: {
     params: z.object({ id: z.string().min(1).max(200) }),
-    body: optionalJsonBody(z.strictObject({ comment: z.string().max(1000).optional() })),
+    body: optionalJsonBody(acknowledgeBody),
   },
   responses: { 200: json("The alarm as it is now", alarmSchema) },
 });
@@ -125,7 +127,7 @@ export function addAlarmRoutes(app: HubApp, deps: RouteDeps): void {
       change(c, deps, () =>
         Promise.resolve(async (tx: Db) => {
           const { id } = c.req.valid("param");
-          const { comment } = c.req.valid("json");
+          const { comment } = bodyOr(acknowledgeBody, c.req.valid("json"));
           const { name, displayName } = c.get("principal");
           const by = { principal: displayName, nowMs: hub.clock.nowMs() };
           const alarm = await acknowledgeAlarm(tx, id, by);

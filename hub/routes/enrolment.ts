@@ -25,6 +25,7 @@ import {
   revokeJoinToken,
 } from "../db/token_store.ts";
 import {
+  bodyOr,
   type HubApp,
   json,
   notFound,
@@ -44,17 +45,18 @@ const labelsSchema = z.record(
   z.string().max(63),
 );
 
+const tokenBody = z.strictObject({
+  ttlSeconds: z.number().int().min(60).max(JOIN_TOKEN_TTL_MS / 1000)
+    .default(JOIN_TOKEN_TTL_MS / 1000),
+  labels: labelsSchema.default({}),
+});
 const createTokenRoute = createRoute({
   method: "post",
   path: "/api/v1/tokens",
   tags: ["tokens"],
   summary: "Make a join token: one agent may enrol with it, once",
   request: {
-    body: optionalJsonBody(z.strictObject({
-      ttlSeconds: z.number().int().min(60).max(JOIN_TOKEN_TTL_MS / 1000)
-        .default(JOIN_TOKEN_TTL_MS / 1000),
-      labels: labelsSchema.default({}),
-    })),
+    body: optionalJsonBody(tokenBody),
   },
   responses: { 201: json("The token; its secret is shown this once", createdJoinTokenSchema) },
 });
@@ -77,16 +79,17 @@ const revokeRoute = createRoute({
   responses: { 204: { description: "Revoked" } },
 });
 
+const enrolBody = z.strictObject({
+  name: z.string().regex(NAME_PATTERN).optional(),
+  labels: labelsSchema.default({}),
+});
 const enrolRoute = createRoute({
   method: "post",
   path: "/api/v1/enrol",
   tags: ["tokens"],
   summary: "Enrol an agent, with a join token as bearer",
   request: {
-    body: optionalJsonBody(z.strictObject({
-      name: z.string().regex(NAME_PATTERN).optional(),
-      labels: labelsSchema.default({}),
-    })),
+    body: optionalJsonBody(enrolBody),
   },
   responses: { 201: json("The agent and its credential, shown this once", enrolmentSchema) },
 });
@@ -95,7 +98,7 @@ export function addEnrolmentRoutes(app: HubApp, deps: RouteDeps): void {
   const { hub } = deps;
   serve(app, deps, "admin", createTokenRoute, (c) =>
     change(c, deps, () => {
-      const { ttlSeconds, labels } = c.req.valid("json");
+      const { ttlSeconds, labels } = bodyOr(tokenBody, c.req.valid("json"));
       const token = newJoinSecret(hub.random, deps.hubId);
       return Promise.resolve(async (tx: Db) => {
         const nowMs = hub.clock.nowMs();
@@ -149,7 +152,7 @@ function addEnrolRoute(app: HubApp, deps: RouteDeps): void {
     const bearer = bearerOf(c.req.header("authorization"));
     const token = bearer === null ? null : await findJoinToken(hub.db, hashSecret(bearer));
     if (token === null) throw refuseToken(deps, address);
-    const wanted = c.req.valid("json");
+    const wanted = bodyOr(enrolBody, c.req.valid("json"));
     const actor = { name: `join:${token.id}`, role: "agent" };
     return await change(c, deps, () => {
       const credential = newAgentCredential(hub.random);

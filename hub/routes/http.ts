@@ -178,6 +178,11 @@ export function optionalJsonBody<S extends z.ZodType>(schema: S) {
   return { content: { "application/json": { schema } }, required: false };
 }
 
+/** The body of a call that may come without one: what an empty object would be. */
+export function bodyOr<S extends z.ZodType>(schema: S, body: z.output<S> | undefined): z.output<S> {
+  return body ?? schema.parse({});
+}
+
 export const PAGE_LIMIT_DEFAULT = 50;
 export const PAGE_LIMIT_MAX = 200;
 

@@ -12,6 +12,7 @@ import { getJobFacts, type JobFacts, listJobFacts } from "../db/job_view_store.t
 import { openOperations, type OperationKind } from "../db/operation_store.ts";
 import { jobDetail, jobSummary } from "../job_views.ts";
 import {
+  bodyOr,
   type HubApp,
   type HubRequest,
   json,
@@ -54,6 +55,10 @@ const detailRoute = createRoute({
   responses: { 200: json("The job", jobDetailSchema) },
 });
 
+const stopBody = z.strictObject({
+  savepoint: z.boolean().default(false),
+  drain: z.boolean().default(false),
+});
 const stopRoute = createRoute({
   method: "post",
   path: "/api/v1/jobs/{id}/stop",
@@ -61,10 +66,7 @@ const stopRoute = createRoute({
   summary: "Stop a job, with a savepoint first if asked; both or nothing",
   request: {
     params,
-    body: optionalJsonBody(z.strictObject({
-      savepoint: z.boolean().default(false),
-      drain: z.boolean().default(false),
-    })),
+    body: optionalJsonBody(stopBody),
   },
   responses: { 202: json("Accepted", operationSchema) },
 });
@@ -96,7 +98,7 @@ export function addJobRoutes(app: HubApp, deps: RouteDeps): void {
     return c.json(jobDetail(job, moment), 200);
   });
   serve(app, deps, "operator", stopRoute, (c) => {
-    const { savepoint, drain } = c.req.valid("json");
+    const { savepoint, drain } = bodyOr(stopBody, c.req.valid("json"));
     return endJob(c, deps, c.req.valid("param").id, "stop", { savepoint, drain });
   });
   serve(

@@ -10,6 +10,7 @@ import { createRoute, z } from "@hono/zod-openapi";
 import type { Db } from "../db/client.ts";
 import { deleteSavepoint, getSavepoint, listSavepoints } from "../db/savepoint_store.ts";
 import {
+  bodyOr,
   type HubApp,
   json,
   notFound,
@@ -27,6 +28,7 @@ import { operationSchema, pageSchema, savepointSchema } from "./schemas.ts";
 
 const params = z.object({ id: z.string().min(1).max(64).openapi({ description: "Savepoint id" }) });
 
+const createBody = z.strictObject({ label: z.string().min(1).max(200).optional() });
 const createSavepointRoute = createRoute({
   method: "post",
   path: "/api/v1/jobs/{id}/savepoints",
@@ -34,7 +36,7 @@ const createSavepointRoute = createRoute({
   summary: "Take a savepoint of a running job",
   request: {
     params: z.object(jobPath),
-    body: optionalJsonBody(z.strictObject({ label: z.string().min(1).max(200).optional() })),
+    body: optionalJsonBody(createBody),
   },
   responses: { 202: json("Accepted", operationSchema) },
 });
@@ -78,7 +80,7 @@ export function addSavepointRoutes(app: HubApp, deps: RouteDeps): void {
         Promise.resolve(async (tx: Db) => {
           const job = await jobOf(tx, c.req.valid("param").id);
           refuseEnded(job);
-          const label = c.req.valid("json").label ?? null;
+          const label = bodyOr(createBody, c.req.valid("json")).label ?? null;
           return await accept(
             tx,
             {

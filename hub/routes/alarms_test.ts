@@ -1,0 +1,120 @@
+import { deepEqual, equal } from "node:assert/strict";
+import type { AlarmView, EquipmentView, Page, SampleSeries } from "@shared/api.ts";
+import type { JobId, RegionId } from "@shared/ids.ts";
+import type { AlarmEdge } from "@shared/messages.ts";
+import { openTestHub } from "../../tests/support/hub_app.ts";
+import { recordEdges } from "../db/alarm_store.ts";
+import { recordSamples } from "../db/sample_store.ts";
+
+const AT_MS = Date.UTC(2026, 0, 1) - 60_000;
+
+function edge(alarm: number, isActive: boolean, atMs = AT_MS, key = "pump-1"): AlarmEdge {
+  return {
+    edgeId: `${alarm}-${isActive ? "raise" : "clear"}`,
+    alarmId: `alarm-${alarm}`,
+    jobId: "job" as JobId,
+    regionId: "s.0" as RegionId,
+    attempt: 1,
+    operatorUid: "drift",
+    sinkUid: "anomalies",
+    key,
+    isActive,
+    priority: alarm === 2 ? "high" : "medium",
+    text: `odd ${alarm}`,
+    response: "",
+    atMs,
+    value: 71.5,
+    score: alarm === 3 ? null : 4.2,
+    threshold: 4,
+  } as AlarmEdge;
+}
+
+Deno.test("alarms: raised once, cleared, acknowledged by a person", async (t) => {
+  const test = await openTestHub();
+  const { db } = test.hub;
+  const alarms = async (query = "") =>
+    (await (await test.call("GET", `/api/v1/alarms${query}`)).json() as Page<AlarmView>).items;
+
+  await t.step("edges replayed after a restore ring nobody twice", async () => {
+    const first = await recordEdges(db, [edge(1, true), edge(2, true, AT_MS + 5)], AT_MS);
+    deepEqual(first.raised.map(({ alarmId }) => alarmId), ["alarm-1", "alarm-2"]);
+    const replay = await recordEdges(db, [edge(1, true), edge(1, false, AT_MS + 9)], AT_MS);
+    deepEqual([replay.raised.length, replay.cleared.length], [0, 1]);
+    deepEqual((await alarms("?state=active")).map(({ id }) => id), ["alarm-2"]);
+    deepEqual((await alarms()).map(({ id }) => id), ["alarm-2", "alarm-1"]);
+  });
+
+  await t.step("a raise behind its clear does not ring, and keeps the earlier time", async () => {
+    await recordEdges(db, [edge(3, false, AT_MS + 20)], AT_MS);
+    await recordEdges(db, [edge(3, true, AT_MS + 10)], AT_MS);
+    const [alarm] = await alarms("?priority=medium&state=all&limit=1");
+    deepEqual([alarm?.id, alarm?.isActive], ["alarm-3", false]);
+    equal(Date.parse(alarm!.raisedAt), AT_MS + 10);
+  });
+
+  await t.step("pages go on behind the last alarm", async () => {
+    const page = await (await test.call("GET", "/api/v1/alarms?limit=2")).json() as Page<AlarmView>;
+    const rest = await (await test.call("GET", `/api/v1/alarms?limit=2&cursor=${page.next}`))
+      .json() as Page<AlarmView>;
+    deepEqual([...page.items, ...rest.items].map(({ id }) => id), [
+      "alarm-3",
+      "alarm-2",
+      "alarm-1",
+    ]);
+  });
+
+  await t.step("the first who acknowledges stays named", async () => {
+    const acknowledge = async (token: string) =>
+      await (await test.call("POST", "/api/v1/alarms/alarm-2/ack", { token })).json() as AlarmView;
+    equal((await acknowledge(test.tokens.operator)).acknowledgedBy, "operator");
+    equal((await acknowledge(test.tokens.admin)).acknowledgedBy, "operator");
+    equal((await test.call("POST", "/api/v1/alarms/none/ack")).status, 404);
+    deepEqual((await alarms("?state=unacknowledged")).map(({ id }) => id), ["alarm-3", "alarm-1"]);
+  });
+
+  await t.step("anomalies are what a detector scored", async () => {
+    const page = await (await test.call("GET", "/api/v1/anomalies")).json() as Page<AlarmView>;
+    deepEqual(page.items.map(({ id }) => id), ["alarm-2", "alarm-1"]);
+  });
+
+  await t.step("a long span is cut to what a chart can draw, and its spike stays", async () => {
+    const samples = Array.from({ length: 10_000 }, (_, i) => ({
+      operatorUid: "drift",
+      key: "pump-1",
+      atMs: AT_MS - 10_000_000 + i * 1000,
+      value: i === 4_321 ? 999 : Math.sin(i),
+      score: null,
+    }));
+    await recordSamples(db, "job", samples);
+    await recordSamples(db, "job", samples.slice(0, 10));
+    const from = new Date(AT_MS - 10_000_000).toISOString();
+    const path = `/api/v1/equipment/pump-1/samples?jobId=job&from=${from}`;
+    const { items } = await (await test.call("GET", path)).json() as { items: SampleSeries[] };
+    const [series] = items;
+    equal(items.length, 1);
+    equal(
+      series!.at.length <= 2000 && series!.at.length > 600,
+      true,
+      `${series!.at.length} points`,
+    );
+    equal(Math.max(...series!.value.map((value) => value ?? 0)), 999);
+    deepEqual([...series!.at].sort((a, b) => a - b), series!.at);
+  });
+
+  await t.step("equipment shows its freshest signal and its open alarms", async () => {
+    test.live.recordSample("job" as JobId, {
+      operatorUid: "drift",
+      key: "pump-1",
+      atMs: AT_MS,
+      value: 5,
+      score: 1,
+    });
+    const { items } = await (await test.call("GET", "/api/v1/equipment")).json() as Page<
+      EquipmentView
+    >;
+    equal(items.length, 1);
+    const { value, activeAlarms, unacknowledgedAlarms, highestPriority } = items[0]!;
+    deepEqual([value, activeAlarms, unacknowledgedAlarms, highestPriority], [5, 1, 2, "high"]);
+  });
+  await test.close();
+});

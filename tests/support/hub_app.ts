@@ -1,0 +1,212 @@
+/**
+ * The hub's HTTP face over a database in memory, for tests of routes: no socket, a clock that stands
+ * still, job loops that only note that they were woken.
+ */
+import { createApp } from "../../hub/app.ts";
+import { hashSecret, newApiSecret } from "../../hub/auth.ts";
+import { parseHubFlags } from "../../hub/config.ts";
+import { takeReign } from "../../hub/db/hub_state_store.ts";
+import { insertApiToken } from "../../hub/db/token_store.ts";
+import { createEventFeed, type StoredEventFeed } from "../../hub/event_feed.ts";
+import { createLiveState, type MutableLiveState } from "../../hub/live_state.ts";
+import type { HubContext } from "../../hub/ports.ts";
+import { createFailureLimit } from "../../hub/rate_limit.ts";
+import type { HubApp, RouteDeps } from "../../hub/routes/http.ts";
+import type { Role } from "@shared/api.ts";
+import type { Digest } from "@shared/ids.ts";
+import type { JobGraph } from "@shared/job_graph.ts";
+import { ManualClock } from "@shared/manual_clock.ts";
+import type { ObjectStore } from "@shared/object_store.ts";
+import { SeededRandom } from "@shared/seeded_random.ts";
+import { openMemoryDatabase } from "./memory_database.ts";
+import { type LoggedLine, recordingLogger } from "./logger.ts";
+
+export interface TestHub {
+  readonly app: HubApp;
+  readonly deps: RouteDeps;
+  readonly hub: HubContext;
+  readonly clock: ManualClock;
+  readonly live: MutableLiveState;
+  readonly events: StoredEventFeed;
+  readonly objects: Map<Digest, Uint8Array>;
+  readonly tokens: Readonly<Record<Exclude<Role, "agent">, string>>;
+  /** Jobs whose loop was woken, agents that were cut off. */
+  readonly woken: string[];
+  readonly cut: string[];
+  readonly lines: readonly LoggedLine[];
+  /** What the next deployment's bundle evaluates to. */
+  graph: JobGraph;
+  call(
+    method: string,
+    path: string,
+    options?: {
+      token?: string | null;
+      body?: unknown;
+      headers?: Record<string, string>;
+      address?: string;
+    },
+  ): Promise<Response>;
+  close(): Promise<void>;
+}
+
+export async function openTestHub(): Promise<TestHub> {
+  const { db, close } = await openMemoryDatabase();
+  const clock = new ManualClock();
+  const random = new SeededRandom(7);
+  const { logger, lines } = recordingLogger();
+  const reign = await takeReign(db, clock, random);
+  const live = createLiveState();
+  const events = createEventFeed({ db, clock, logger });
+  const objects = new Map<Digest, Uint8Array>();
+  const settings = parseHubFlags(["--broker", "plant=mqtt://127.0.0.1:1883"], {})!;
+  const hub: HubContext = {
+    config: {
+      ...settings.tuning,
+      brokers: settings.brokers,
+      listen: "127.0.0.1:8080",
+      publicUrl: "http://hub.test",
+    },
+    db,
+    objects: memoryObjects(objects, clock),
+    clock,
+    random,
+    logger,
+    hubTerm: reign.hubTerm,
+    events,
+    live,
+  };
+  const woken: string[] = [];
+  const cut: string[] = [];
+  const tokens = { viewer: "", operator: "", admin: "" };
+  for (const role of ["viewer", "operator", "admin"] as const) {
+    tokens[role] = newApiSecret(random);
+    await insertApiToken(db, {
+      id: random.uuid(),
+      name: role,
+      role,
+      secretHash: hashSecret(tokens[role]),
+      nowMs: clock.nowMs(),
+      expiresAtMs: null,
+    });
+  }
+  const deps: RouteDeps = {
+    hub,
+    signingSecret: reign.signingSecret,
+    hubId: "0123456789abcdef",
+    version: "0.0.0",
+    wakeJob: (jobId) => void woken.push(jobId),
+    fleetChanged() {},
+    isPossiblyAutonomous: () => false,
+    acceptAgent() {},
+    cutAgent: (agentId) => void cut.push(agentId),
+    extractGraph: () => Promise.resolve(test.graph),
+    checkBroker: () => Promise.reject(new Error("no broker here")),
+    upgradeWebSocket() {
+      throw new Error("No sockets in this test");
+    },
+    assets: { dashboard: () => Promise.resolve(null), apiReference: () => Promise.resolve(null) },
+    loginFailures: createFailureLimit({ failuresMax: 3, windowMs: 60_000 }),
+    enrolFailures: createFailureLimit({ failuresMax: 3, windowMs: 60_000 }),
+  };
+  const app = createApp(deps);
+  const test: TestHub = {
+    app,
+    deps,
+    hub,
+    clock,
+    live,
+    events,
+    objects,
+    tokens,
+    woken,
+    cut,
+    lines,
+    graph: testGraph("pump-watch"),
+    async call(method, path, { token = tokens.admin, body, headers = {}, address } = {}) {
+      const all: Record<string, string> = { ...headers };
+      if (token !== null) all["authorization"] = `Bearer ${token}`;
+      if (body !== undefined) all["content-type"] ??= "application/json";
+      const text = typeof body === "string" || body === undefined ? body : JSON.stringify(body);
+      const init = { method, headers: all, ...(text === undefined ? {} : { body: text }) };
+      return await app.request(path, init, { remoteAddress: address ?? "192.0.2.1" });
+    },
+    async close() {
+      await events.flush();
+      await close();
+    },
+  };
+  return test;
+}
+
+/** One MQTT source with two splits, one keyed operator, one sink. */
+export function testGraph(name: string): JobGraph {
+  return {
+    version: 1,
+    name,
+    operators: [
+      {
+        uid: "telemetry",
+        kind: "source",
+        label: "mqtt plant",
+        isKeyed: false,
+        states: [],
+        source: {
+          connector: "mqtt",
+          broker: "plant",
+          splits: [{ topics: ["a/+"], near: { line: "1" } }, { topics: ["b/+"], near: {} }],
+          receiveMaximum: 65_535,
+          sessionExpirySeconds: 86_400,
+          whenHubAway: "continue",
+          onGap: "continue",
+          maxPayloadBytes: 1_000_000,
+          peakRate: 1_000,
+        },
+      },
+      {
+        uid: "count",
+        kind: "mapWithState",
+        label: "count",
+        isKeyed: true,
+        states: [{ name: "state", kind: "value", codecVersion: 1 }],
+      },
+      {
+        uid: "counts",
+        kind: "sink",
+        label: "mqtt plant",
+        isKeyed: false,
+        states: [],
+        sink: { connector: "mqtt", broker: "plant", delivery: "staged" },
+      },
+    ],
+    edges: [
+      { from: "telemetry", to: "count", kind: "keyByLocal" },
+      { from: "count", to: "counts", kind: "forward" },
+    ],
+  };
+}
+
+function memoryObjects(objects: Map<Digest, Uint8Array>, clock: ManualClock): ObjectStore {
+  return {
+    put(digest, bytes) {
+      objects.set(digest, bytes);
+      return Promise.resolve();
+    },
+    get: (digest) => Promise.resolve(objects.get(digest) ?? null),
+    stat(digest) {
+      const bytes = objects.get(digest)?.length;
+      return Promise.resolve(bytes === undefined ? null : { bytes, isDigestVerified: true });
+    },
+    delete(digest) {
+      objects.delete(digest);
+      return Promise.resolve();
+    },
+    async *list() {
+      for (const [digest, { length: bytes }] of objects) {
+        yield { digest, bytes, modifiedAtMs: clock.nowMs() };
+      }
+    },
+    signPut: () => Promise.resolve({ url: "", headers: {} }),
+    signGet: () => Promise.resolve({ url: "", headers: {} }),
+    check: () => Promise.resolve(),
+  };
+}
