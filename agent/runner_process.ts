@@ -33,8 +33,10 @@ export const WATCHDOG_TICK_MS = 1_000;
 export const SILENT_TICKS_MAX = 15;
 /** Standard error that is logged, of one runner. */
 const STDERR_LOGGED_MAX = 64 * 1024;
-/** End of standard error that is shown when the runner exits. */
-const STDERR_TAIL_CHARS = 500;
+/** End of standard error in which the reason of an exit is looked for. */
+const STDERR_TAIL_CHARS = 16 * 1024;
+/** Of the reason, how much is shown. */
+const REASON_CHARS_MAX = 500;
 
 export interface RunnerExit {
   readonly reason: string;
@@ -189,11 +191,15 @@ export class RunnerProcess {
   }
 
   #describe({ code, signal }: ChildExit): string {
-    const tail = this.#stderrTail.trim();
-    if (/out of memory|heap limit/i.test(tail)) {
+    const lines = this.#stderrTail.split("\n").map((line) => line.trim()).filter((line) =>
+      line !== ""
+    );
+    if (lines.some((line) => /out of memory|heap limit/i.test(line))) {
       return `The runner ran out of memory: its heap limit is ${this.#options.heapMb} MB`;
     }
     const how = signal === null ? `exited with code ${code}` : `was ended by ${signal}`;
-    return `The runner ${how}${tail === "" ? "" : `: ${tail}`}`;
+    // A stack follows the line that says what went wrong.
+    const said = lines.find((line) => /error|fatal|panic/i.test(line)) ?? lines.at(-1);
+    return `The runner ${how}${said === undefined ? "" : `: ${said.slice(0, REASON_CHARS_MAX)}`}`;
   }
 }

@@ -16,5 +16,5 @@ export interface ChildProcess {
   kill(): void;
 }
 
-/** Starts this program's own executable with `args` and an empty environment. */
+/** Starts this program's own executable with `args`, without this process's environment. */
 export type SpawnChild = (args: readonly string[]) => ChildProcess;
