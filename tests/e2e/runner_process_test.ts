@@ -1,0 +1,219 @@
+import { deepStrictEqual, match, strictEqual } from "node:assert/strict";
+import type { Attempt, CheckpointId, Digest, RegionId, SubtaskId } from "@shared/ids.ts";
+import { runnerArguments } from "../../agent/runner_command.ts";
+import {
+  encodeFrame,
+  FrameDecoder,
+  type RunnerCommand,
+  type RunnerReport,
+} from "../../agent/runner_frames.ts";
+
+const TIMEOUT_MS = 30_000;
+const of = { regionId: "in.0" as RegionId, attempt: 1 as Attempt };
+const subtask = {
+  subtaskId: "in.0" as SubtaskId,
+  sourceUid: "in",
+  splitIndex: 0,
+  operatorUids: ["in", "count", "tenth", "out"],
+};
+
+/** A job as a bundle leaves it: counts 1,000 keys, and raises an alarm at every tenth record of a key. */
+const JOB = `
+  const specs = [
+    { kind: "source", uid: "in", source: { connector: "generator", splitCount: 1, ratePerSecond: 20000,
+      eventTime: null, next: (position) => ({ key: "k" + position % 1000 }) } },
+    { kind: "mapWithState", uid: "count", onError: "fail", codecVersion: 1, ttlMs: null,
+      keyOf: (r) => r.key, initial: () => 0, fn: (n, r) => [n + 1, { key: r.key, n: n + 1 }] },
+    { kind: "filter", uid: "tenth", onError: "fail", fn: (r) => r.n % 10 === 0 },
+    { kind: "sink", uid: "out", sink: { connector: "alarm", priority: "low", response: "",
+      text: (r) => r.key + "=" + r.n } },
+  ];
+  const operators = specs.map(({ uid, kind, keyOf }) => ({ uid, kind, label: kind, isKeyed: !!keyOf,
+    states: keyOf ? [{ name: "value", kind: "value", codecVersion: 1 }] : [] }));
+  const edges = specs.slice(1).map(({ uid }, i) => ({ from: specs[i].uid, to: uid, kind: "forward" }));
+  module.exports.default = { sdkVersion: 1, name: "test", build: () => ({
+    graph: { version: 1, name: "test", operators, edges },
+    operators: new Map(specs.map((spec) => [spec.uid, spec])) }) };`;
+
+/** A runner process and everything it reported. */
+class RunnerUnderTest {
+  readonly child: Deno.ChildProcess;
+  readonly reports: RunnerReport[] = [];
+  readonly pieces = new Map<Digest, Uint8Array>();
+  readonly #input: WritableStreamDefaultWriter<Uint8Array>;
+  #changed = Promise.withResolvers<void>();
+  readonly #ended: Promise<void>;
+
+  constructor(bundle: string) {
+    this.child = new Deno.Command(Deno.execPath(), {
+      args: runnerArguments({ runnerBundle: bundle, brokers: [], heapMb: 128 }),
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "inherit",
+      clearEnv: true,
+    }).spawn();
+    this.#input = this.child.stdin.getWriter();
+    this.#ended = this.#read();
+  }
+
+  async send(command: RunnerCommand, body?: Uint8Array): Promise<void> {
+    await this.#input.write(encodeFrame(command, body));
+  }
+
+  init(job: string, failPoint: string | null = null): Promise<void> {
+    const command = {
+      kind: "init",
+      jobId: "job",
+      jobName: "test",
+      params: {},
+      brokers: [],
+    } as const;
+    return this.send({ ...command, failPoint }, new TextEncoder().encode(job));
+  }
+
+  /** The first report of this kind for which `isIt` holds. */
+  async report<K extends RunnerReport["kind"]>(
+    kind: K,
+    isIt: (report: Extract<RunnerReport, { kind: K }>) => boolean = () => true,
+  ): Promise<Extract<RunnerReport, { kind: K }>> {
+    const deadline = AbortSignal.timeout(TIMEOUT_MS);
+    for (;;) {
+      for (const report of this.reports) {
+        const candidate = report as Extract<RunnerReport, { kind: K }>;
+        if (report.kind === kind && isIt(candidate)) return candidate;
+      }
+      if (deadline.aborted) throw new Error(`No "${kind}" within ${TIMEOUT_MS} ms`);
+      await this.#changed.promise;
+    }
+  }
+
+  /** Closes its input, as the death of the agent does, and waits for its end. */
+  async end(): Promise<Deno.CommandStatus> {
+    await this.#input.close().catch(() => {});
+    const status = await this.child.status;
+    await this.#ended;
+    return status;
+  }
+
+  async kill(): Promise<void> {
+    this.child.kill("SIGKILL");
+    await this.end();
+  }
+
+  async #read(): Promise<void> {
+    const decoder = new FrameDecoder<RunnerReport>();
+    for await (const chunk of this.child.stdout) {
+      decoder.push(chunk, (report, body) => {
+        this.reports.push(report);
+        if (report.kind === "piece") this.pieces.set(report.digest, body);
+        this.#changed.resolve();
+        this.#changed = Promise.withResolvers();
+      });
+    }
+  }
+}
+
+/** The count that each key's latest alarm shows. */
+function counts(runner: RunnerUnderTest): Map<string, number> {
+  const latest = new Map<string, number>();
+  for (const report of runner.reports) {
+    if (report.kind !== "alarms") continue;
+    for (const { text } of report.edges) {
+      const [key, n] = text.split("=");
+      strictEqual(
+        Number(n),
+        (latest.get(key!) ?? Number(n) - 10) + 10,
+        `${key} skipped or repeated`,
+      );
+      latest.set(key!, Number(n));
+    }
+  }
+  return latest;
+}
+
+async function withBundle(body: (bundle: string) => Promise<void>): Promise<void> {
+  const directory = await Deno.makeTempDir();
+  try {
+    const bundle = `${directory}/runner.js`;
+    const entry = new URL("../../agent/runner/main.ts", import.meta.url).pathname;
+    const { success } = await new Deno.Command(Deno.execPath(), {
+      args: ["bundle", "--quiet", "--platform=deno", "--output", bundle, entry],
+    }).output();
+    strictEqual(success, true, "The runner does not bundle");
+    await body(bundle);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+}
+
+Deno.test("runner process: without a permission it counts, snapshots, and a second process goes on exactly there (C8)", async () => {
+  await withBundle(async (bundle) => {
+    const first = new RunnerUnderTest(bundle);
+    await first.init(JOB);
+    await first.report("ready");
+    await first.send({ kind: "start", ...of, subtask, restore: null });
+    await first.report("restored");
+    await first.send({ kind: "run", ...of });
+    await first.report("running");
+    await first.report("metrics", ({ subtasks }) => subtasks[0]!.recordsIn > 15_000);
+    const checkpointId = 7 as CheckpointId;
+    await first.send({ kind: "trigger", ...of, checkpointId, isSavepoint: false });
+    const { snapshot } = await first.report("snapshot");
+    strictEqual(snapshot.operators[0]?.entryCount, 1000);
+    await first.kill();
+
+    const second = new RunnerUnderTest(bundle);
+    await second.init(JOB);
+    for (const { digest } of snapshot.pieces) {
+      await second.send({ kind: "restorePiece", ...of, digest }, first.pieces.get(digest)!);
+    }
+    const restore = { checkpointId, isSavepoint: false, snapshot };
+    await second.send({ kind: "start", ...of, subtask, restore });
+    await second.report("restored");
+    await second.send({ kind: "run", ...of });
+    await second.report("alarms");
+    const position = snapshot.splits[0]!.position;
+    const { edges } = second.reports.find((report) => report.kind === "alarms")!;
+    const [key, n] = edges[0]!.text.split("=");
+    const taken = Math.ceil((position - Number(key!.slice(1))) / 1000);
+    strictEqual(Number(n) > taken && Number(n) <= taken + 10, true, `${n} after ${taken}`);
+    await second.report("metrics", ({ subtasks }) => subtasks[0]!.recordsIn > 10_000);
+    deepStrictEqual(counts(second).size, 1000);
+    strictEqual((await second.end()).code, 0);
+  });
+});
+
+Deno.test("runner process: it ends with its input while it is busy, and says why a bundle is broken", async () => {
+  await withBundle(async (bundle) => {
+    const busy = new RunnerUnderTest(bundle);
+    await busy.init(JOB.replace("ratePerSecond: 20000", "ratePerSecond: null"));
+    await busy.send({ kind: "start", ...of, subtask, restore: null });
+    await busy.report("restored");
+    await busy.send({ kind: "run", ...of });
+    await busy.report("alarms");
+    const startMs = performance.now();
+    strictEqual((await busy.end()).code, 0);
+    strictEqual(performance.now() - startMs < 2_000, true);
+
+    const broken = new RunnerUnderTest(bundle);
+    await broken.init("Deno.readTextFileSync('/etc/passwd')");
+    match((await broken.report("broken")).message, /The job does not load: .*undefined/);
+    strictEqual((await broken.end()).code, 1);
+  });
+});
+
+Deno.test("runner process: at its fail point it says so and does nothing more", async () => {
+  await withBundle(async (bundle) => {
+    const runner = new RunnerUnderTest(bundle);
+    await runner.init(JOB, "barrier-after-snapshot:1");
+    await runner.send({ kind: "start", ...of, subtask, restore: null });
+    await runner.report("restored");
+    await runner.send({ kind: "run", ...of });
+    await runner.report("alarms");
+    const checkpointId = 1 as CheckpointId;
+    await runner.send({ kind: "trigger", ...of, checkpointId, isSavepoint: false });
+    strictEqual((await runner.report("failPoint")).name, "barrier-after-snapshot");
+    await runner.kill();
+    strictEqual(runner.reports.at(-1)?.kind, "failPoint");
+  });
+});
