@@ -219,10 +219,11 @@ function ToastList() {
           <span>{toast.text}</span>
           <button
             type="button"
+            aria-label={`Dismiss: ${toast.text}`}
             onClick={() =>
               toasts.dismiss(toast.id)}
           >
-            Dismiss<span class="visually-hidden">: {toast.text}</span>
+            Dismiss
           </button>
         </div>
       ))}

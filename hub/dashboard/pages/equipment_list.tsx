@@ -12,6 +12,7 @@ import { LoadedList, PageHead, Section } from "../parts/frame.tsx";
 import { freshnessOf } from "../parts/health.ts";
 import { useList } from "../state/resource.ts";
 import { useServices } from "../state/services.ts";
+import { DISCOVERY_MS } from "./overview.tsx";
 
 const FILTERS = [
   { value: "all", text: "All" },
@@ -25,7 +26,7 @@ export function EquipmentListPage() {
   const { query } = router.route.value;
   const filter = FILTERS.find((one) => one.value === query["state"])?.value ?? "all";
   const text = query["text"] ?? "";
-  const equipment = useList<EquipmentView>("/equipment?limit=200", ["alarm"]);
+  const equipment = useList<EquipmentView>("/equipment?limit=200", ["alarm"], DISCOVERY_MS);
   const shown = (one: EquipmentView) => {
     if (!one.equipment.toLowerCase().includes(text.toLowerCase())) return false;
     switch (filter) {

@@ -13,11 +13,11 @@ import { failureText } from "../state/api_client.ts";
 import { useList } from "../state/resource.ts";
 import { useServices } from "../state/services.ts";
 import { mayAdminister } from "../state/session.ts";
-import { NO_AGENTS } from "./overview.tsx";
+import { HEARTBEAT_MS, NO_AGENTS } from "./overview.tsx";
 
 export function FleetPage() {
   const { session } = useServices();
-  const agents = useList<AgentView>("/agents?limit=200", ["agent", "region"]);
+  const agents = useList<AgentView>("/agents?limit=200", ["agent", "region"], HEARTBEAT_MS);
   return (
     <>
       <PageHead title="Fleet" />

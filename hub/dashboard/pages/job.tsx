@@ -8,7 +8,7 @@ import type { JobDetail, RegionView } from "@shared/api.ts";
 import { countText, durationText, NONE, plural, rateText, shortId } from "../format.ts";
 import { Facts, Loaded, PageHead, Section } from "../parts/frame.tsx";
 import { GraphView } from "../parts/graph_view.tsx";
-import { jobMark, type Mark, statusMark } from "../parts/health.ts";
+import { jobMark, type Mark, rowClass, statusMark } from "../parts/health.ts";
 import { Badge, ShareBar, Time } from "../parts/marks.tsx";
 import { Table } from "../parts/table.tsx";
 import { hrefOf, type JobTab } from "../router.ts";
@@ -20,10 +20,10 @@ import { JobHistory } from "./job_history.tsx";
 import { JobSavepoints } from "./job_savepoints.tsx";
 
 const TABS: readonly (readonly [JobTab, string])[] = [
-  ["graph", "Graph and regions"],
+  ["graph", "Graph"],
   ["checkpoints", "Checkpoints"],
   ["savepoints", "Savepoints"],
-  ["history", "Attempts and gaps"],
+  ["history", "History"],
 ];
 
 export function JobPage(props: { readonly jobId: string; readonly tab: JobTab }) {
@@ -187,7 +187,7 @@ function RegionTable(props: { readonly job: JobDetail }) {
       isCaptionHidden
       rows={rows}
       rowKey={(row) => row.region.regionId}
-      rowClass={(row) => row.region.status === "running" ? "" : "is-abnormal"}
+      rowClass={(row) => rowClass(statusMark(row.region.status))}
       empty="The job has no regions yet."
       columns={[
         { header: "Region", isWide: true, cell: (row) => <RegionName region={row.region} /> },

@@ -27,11 +27,12 @@ export function JobSavepoints(props: { readonly job: JobDetail }) {
   const savepoints = useList<SavepointView>(path, ["savepoint", "checkpoint", "rollback"]);
   const rollbackTo = query["rollback"] ?? null;
   const who = session.session.value;
+  const label = savepoints.value?.items.find((one) => one.id === rollbackTo)?.label ?? null;
   return (
     <>
       {rollbackTo === null
         ? null
-        : <RollbackPanel key={rollbackTo} job={job} savepointId={rollbackTo} />}
+        : <RollbackPanel key={rollbackTo} job={job} savepointId={rollbackTo} label={label} />}
       {mayOperate(who) ? <TakeSavepoint job={job} /> : null}
       <Section title="Savepoints">
         <LoadedList list={savepoints}>

@@ -17,10 +17,15 @@ import { hrefOf } from "../router.ts";
 import { type ListResource, useList } from "../state/resource.ts";
 import { useServices } from "../state/services.ts";
 
+/** A heartbeat is no event: the time of the last one is asked for. */
+export const HEARTBEAT_MS = 5_000;
+/** New equipment shows within this time; the values of known ones come with the stream. */
+export const DISCOVERY_MS = 15_000;
+
 export function OverviewPage() {
-  const jobs = useList<JobSummary>("/jobs?limit=200", ["job", "region", "alarm"]);
-  const agents = useList<AgentView>("/agents?limit=200", ["agent", "region"]);
-  const equipment = useList<EquipmentView>("/equipment?limit=200", ["alarm"]);
+  const jobs = useList<JobSummary>("/jobs?limit=200", ["job", "region", "alarm", "checkpoint"]);
+  const agents = useList<AgentView>("/agents?limit=200", ["agent", "region"], HEARTBEAT_MS);
+  const equipment = useList<EquipmentView>("/equipment?limit=200", ["alarm"], DISCOVERY_MS);
   const alarms = useList<AlarmView>("/alarms?state=unacknowledged&limit=200", ["alarm"]);
   return (
     <>

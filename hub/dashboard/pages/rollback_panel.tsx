@@ -22,11 +22,13 @@ import { useServices } from "../state/services.ts";
 export interface RollbackPanelProps {
   readonly job: JobDetail;
   readonly savepointId: string;
+  /** Null for a savepoint without one. */
+  readonly label: string | null;
 }
 
 export function RollbackPanel(props: RollbackPanelProps) {
   const { api, router } = useServices();
-  const { job, savepointId } = props;
+  const { job, label, savepointId } = props;
   const path = `/jobs/${encodeURIComponent(job.id)}/rollbacks`;
   const operationId = router.route.value.query["rollbackOperation"] ?? null;
   const plan = useResource<RollbackPlan>(
@@ -44,7 +46,10 @@ export function RollbackPanel(props: RollbackPanelProps) {
     </span>
   );
   return (
-    <Section title={`Roll back ${job.name}`} actions={actions}>
+    <Section
+      title={`Roll ${job.name} back to ${label === null ? savepointId : `"${label}"`}`}
+      actions={actions}
+    >
       {operationId === null
         ? (
           <Loaded resource={plan}>

@@ -7,7 +7,7 @@
 import type { AgentView } from "@shared/api.ts";
 import { NONE } from "../format.ts";
 import { hrefOf } from "../router.ts";
-import { agentMark, statusMark } from "./health.ts";
+import { agentMark, rowClass, statusMark } from "./health.ts";
 import { Age, Badge } from "./marks.tsx";
 import { Table } from "./table.tsx";
 
@@ -20,8 +20,7 @@ export function AgentTable(
       isCaptionHidden
       rows={props.agents}
       rowKey={(agent) => agent.id}
-      rowClass={(agent) =>
-        agent.status === "offline" || agent.status === "stale" ? "is-abnormal" : ""}
+      rowClass={(agent) => rowClass(agentMark(agent.status))}
       empty={props.empty}
       columns={[
         { header: "Agent", isWide: true, cell: (agent) => <strong>{agent.name}</strong> },

@@ -60,7 +60,7 @@ export function AlarmTable(props: AlarmTableProps) {
       isCaptionHidden
       rows={props.alarms}
       rowKey={(row) => row.id}
-      rowClass={(row) => row.isActive ? "is-abnormal" : ""}
+      rowClass={(row) => row.isActive ? "row-bad" : ""}
       empty={props.empty}
       columns={columns}
     />

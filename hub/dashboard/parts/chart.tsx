@@ -30,7 +30,7 @@ export interface ChartProps {
   readonly group: string;
 }
 
-const HEIGHT = 200;
+const HEIGHT = 180;
 
 export function Chart(props: ChartProps) {
   const { theme } = useServices();
@@ -95,12 +95,15 @@ function optionsOf(
       x: { time: true, range: () => [current().fromMs / 1000, current().toMs / 1000] },
       y: { range: (_plot, low, high) => paddedRange(low, high, current().limit) },
     },
-    axes: [{ ...axis, space: 70, values: clockLabels }, { ...axis, size: 54 }],
+    axes: [{ ...axis, space: 64, size: 32, values: clockLabels }, { ...axis, size: 54 }],
     series: [
       { label: "Time", value: "{HH}:{mm}:{ss}" },
       { label: title, stroke: ink.line, width: 1.5, points: { show: false }, spanGaps: false },
     ],
-    hooks: { drawClear: [(plot) => drawBands(plot, current(), ink)] },
+    hooks: {
+      drawClear: [(plot) => within(plot, () => drawBands(plot, current(), ink))],
+      draw: [(plot) => within(plot, () => drawLimit(plot, current().limit, ink))],
+    },
   };
 }
 
@@ -146,32 +149,60 @@ function colours(): Colours {
   };
 }
 
-function drawBands(plot: uPlot, props: ChartProps, ink: Colours): void {
+/** Draws with the plotting area as clip, and leaves the context as it was. */
+function within(plot: uPlot, draw: () => void): void {
   const { ctx, bbox } = plot;
   ctx.save();
   ctx.beginPath();
   ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
   ctx.clip();
+  draw();
+  ctx.restore();
+}
+
+function drawBands(plot: uPlot, props: ChartProps, ink: Colours): void {
+  const { ctx, bbox } = plot;
+  const toX = (atMs: number) => plot.valToPos(atMs / 1000, "x", true);
+  ctx.fillStyle = ink.band;
+  for (const span of mergedSpans(props.bands, props.toMs)) {
+    const left = toX(span.fromMs);
+    ctx.fillRect(left, bbox.top, Math.max(2, toX(span.toMs) - left), bbox.height);
+  }
+  ctx.fillStyle = ink.alarm;
   for (const band of props.bands) {
-    const left = plot.valToPos(band.fromMs / 1000, "x", true);
-    const right = plot.valToPos((band.toMs ?? props.toMs) / 1000, "x", true);
-    ctx.fillStyle = ink.band;
-    ctx.fillRect(left, bbox.top, Math.max(2, right - left), bbox.height);
-    ctx.fillStyle = ink.alarm;
-    ctx.fillRect(left, bbox.top, 2, bbox.height);
+    const left = toX(band.fromMs);
+    ctx.fillRect(left, bbox.top, globalThis.devicePixelRatio, bbox.height);
     drawMarker(ctx, left, bbox.top);
   }
-  if (props.limit !== null) {
-    const y = plot.valToPos(props.limit, "y", true);
-    ctx.strokeStyle = ink.alarm;
-    ctx.lineWidth = 1;
-    ctx.setLineDash([6, 4]);
-    ctx.beginPath();
-    ctx.moveTo(bbox.left, y);
-    ctx.lineTo(bbox.left + bbox.width, y);
-    ctx.stroke();
+}
+
+/** The spans in which any of `bands` is active, so that two alarms are not shaded twice. */
+export function mergedSpans(
+  bands: readonly Band[],
+  nowMs: number,
+): { fromMs: number; toMs: number }[] {
+  const merged: { fromMs: number; toMs: number }[] = [];
+  for (const band of [...bands].sort((a, b) => a.fromMs - b.fromMs)) {
+    const toMs = band.toMs ?? nowMs;
+    const last = merged.at(-1);
+    if (last !== undefined && band.fromMs <= last.toMs) last.toMs = Math.max(last.toMs, toMs);
+    else merged.push({ fromMs: band.fromMs, toMs });
   }
-  ctx.restore();
+  return merged;
+}
+
+function drawLimit(plot: uPlot, limit: number | null, ink: Colours): void {
+  if (limit === null) return;
+  const { ctx, bbox } = plot;
+  const y = plot.valToPos(limit, "y", true);
+  const unit = globalThis.devicePixelRatio;
+  ctx.strokeStyle = ink.alarm;
+  ctx.lineWidth = 1.5 * unit;
+  ctx.setLineDash([6 * unit, 4 * unit]);
+  ctx.beginPath();
+  ctx.moveTo(bbox.left, y);
+  ctx.lineTo(bbox.left + bbox.width, y);
+  ctx.stroke();
 }
 
 /** A small triangle at the top: the alarm was raised here. */

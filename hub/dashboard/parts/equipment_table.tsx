@@ -29,7 +29,7 @@ export function EquipmentTable(
       isCaptionHidden
       rows={rows}
       rowKey={(row) => `${row.jobId}/${row.operatorUid}/${row.equipment}`}
-      rowClass={(row) => row.activeAlarms > 0 ? "is-abnormal" : ""}
+      rowClass={(row) => row.activeAlarms > 0 ? "row-bad" : ""}
       empty={props.empty}
       columns={[
         { header: "Equipment", isWide: true, cell: (row) => <EquipmentLink equipment={row} /> },

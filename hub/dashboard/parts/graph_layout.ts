@@ -30,7 +30,7 @@ export interface GraphLayout {
   readonly edges: readonly PlacedEdge[];
 }
 
-export const NODE_WIDTH = 190;
+export const NODE_WIDTH = 220;
 export const NODE_HEIGHT = 84;
 
 /** @param direction `LR` on wide screens, `TB` on narrow ones. */

@@ -13,7 +13,8 @@ import { Table } from "./table.tsx";
 
 /** Below this width the graph runs from top to bottom. */
 const NARROW = "(max-width: 760px)";
-const LABEL_LENGTH_MAX = 28;
+const UID_LENGTH_MAX = 24;
+const LABEL_LENGTH_MAX = 30;
 
 export function GraphView(
   props: { readonly graph: JobGraph; readonly rates: ReadonlyMap<string, OperatorRate> },
@@ -76,12 +77,12 @@ function GraphNode(props: { readonly placed: PlacedNode; readonly rate: Operator
     <g transform={`translate(${x} ${y})`} class="graph-node">
       <rect width={NODE_WIDTH} height={NODE_HEIGHT} rx="3" />
       <text x="10" y="19" class="graph-kind">{node.kind}{node.isKeyed ? " · keyed" : ""}</text>
-      <text x="10" y="38" class="graph-uid">{cut(node.uid, 22)}</text>
+      <text x="10" y="38" class="graph-uid">{cut(node.uid, UID_LENGTH_MAX)}</text>
       <text x="10" y="55" class="graph-label">{cut(node.label, LABEL_LENGTH_MAX)}</text>
       <text x="10" y="74" class="graph-rate">
         {rate === null
           ? "no rate yet"
-          : `in ${rateText(rate.inPerSecond)}  out ${rateText(rate.outPerSecond)}`}
+          : `in ${rateText(rate.inPerSecond)} · out ${rateText(rate.outPerSecond)}`}
       </text>
       <title>{`${node.uid}: ${node.label}`}</title>
     </g>

@@ -18,6 +18,11 @@ export interface Mark {
   readonly text: string;
 }
 
+/** Class of a table row whose state is `mark`: abnormal rows have an edge in its colour. */
+export function rowClass(mark: Mark): string {
+  return mark.tone === "bad" || mark.tone === "warn" ? `row-${mark.tone}` : "";
+}
+
 /** Signals come about once a second; this long without one, the value shown is old. */
 export const STALE_AFTER_MS = 15_000;
 

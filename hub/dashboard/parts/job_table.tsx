@@ -6,7 +6,7 @@
  */
 import type { JobSummary } from "@shared/api.ts";
 import { hrefOf } from "../router.ts";
-import { jobMark, statusMark } from "./health.ts";
+import { jobMark, rowClass, statusMark } from "./health.ts";
 import { Age, Badge } from "./marks.tsx";
 import { Table } from "./table.tsx";
 
@@ -17,7 +17,7 @@ export function JobTable(props: { readonly jobs: readonly JobSummary[]; readonly
       isCaptionHidden
       rows={props.jobs}
       rowKey={(job) => job.id}
-      rowClass={(job) => job.status === "degraded" ? "is-abnormal" : ""}
+      rowClass={(job) => rowClass(jobMark(job.status))}
       empty={props.empty}
       columns={[
         {

@@ -122,7 +122,7 @@ function Operators(props: { readonly operators: readonly OperatorPlan[] }) {
       caption="Operators whose state is not restored as it is"
       rows={changed}
       rowKey={(row) => row.uid}
-      rowClass={(row) => row.compatibility === "incompatible" ? "is-abnormal" : ""}
+      rowClass={(row) => row.compatibility === "incompatible" ? "row-bad" : ""}
       empty=""
       columns={[
         { header: "Operator", cell: (row) => row.uid },

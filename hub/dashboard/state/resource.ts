@@ -30,11 +30,13 @@ export interface Resource<T> {
  * What `load` gives, again after each event of `refreshOn` and each new connection of the stream.
  *
  * @param key Names what is loaded; another key starts from nothing, null loads nothing.
+ * @param everyMs Fetches again this often as well, for what changes without an event.
  */
 export function useResource<T>(
   key: string | null,
   load: (signal: AbortSignal) => Promise<T>,
   refreshOn: readonly string[],
+  everyMs: number | null = null,
 ): Resource<T> {
   const { clock, stream } = useServices();
   const [answer, setAnswer] = useState<
@@ -60,7 +62,7 @@ export function useResource<T>(
         setAnswer((last) => ({ key, value: last.key === key ? last.value : null, failure }));
       }
     };
-    const refetcher = createRefetcher(clock, fetchOnce, gone.signal);
+    const refetcher = createRefetcher(clock, fetchOnce, everyMs);
     reload.current = refetcher.now;
     refetcher.now();
     const unsubscribe = stream.on(refreshOn, refetcher.soon);
@@ -70,6 +72,7 @@ export function useResource<T>(
     });
     return () => {
       gone.abort();
+      refetcher.stop();
       unsubscribe();
       unwatch();
     };
@@ -85,19 +88,22 @@ export function useResource<T>(
 interface Refetcher {
   now(): void;
   soon(): void;
+  stop(): void;
 }
 
 /** Runs `fetchOnce` when asked, one at a time; what is asked for meanwhile follows after a pause. */
 function createRefetcher(
   clock: Clock,
   fetchOnce: () => Promise<void>,
-  gone: AbortSignal,
+  everyMs: number | null,
 ): Refetcher {
+  let isStopped = false;
   let isFetching = false;
   let isWanted = false;
-  let isPausing = false;
+  let cancelPause: (() => void) | null = null;
+  let cancelRepeat: (() => void) | null = null;
   const now = () => {
-    if (gone.aborted) return;
+    if (isStopped) return;
     if (isFetching) {
       isWanted = true;
       return;
@@ -110,21 +116,38 @@ function createRefetcher(
     });
   };
   const soon = () => {
-    if (isPausing || gone.aborted) return;
-    isPausing = true;
-    const cancel = clock.after(REFETCH_PAUSE_MS, () => {
-      isPausing = false;
+    if (isStopped || cancelPause !== null) return;
+    cancelPause = clock.after(REFETCH_PAUSE_MS, () => {
+      cancelPause = null;
       now();
     });
-    gone.addEventListener("abort", cancel, { once: true });
   };
-  return { now, soon };
+  const repeat = (everyMs: number) => {
+    cancelRepeat = clock.after(everyMs, () => {
+      now();
+      repeat(everyMs);
+    });
+  };
+  if (everyMs !== null) repeat(everyMs);
+  return {
+    now,
+    soon,
+    stop() {
+      isStopped = true;
+      cancelPause?.();
+      cancelRepeat?.();
+    },
+  };
 }
 
 /** One GET. */
-export function useGet<T>(path: string | null, refreshOn: readonly string[]): Resource<T> {
+export function useGet<T>(
+  path: string | null,
+  refreshOn: readonly string[],
+  everyMs: number | null = null,
+): Resource<T> {
   const { api } = useServices();
-  return useResource<T>(path, (signal) => api.get<T>(path!, signal), refreshOn);
+  return useResource<T>(path, (signal) => api.get<T>(path!, signal), refreshOn, everyMs);
 }
 
 export interface ListResource<T> extends Resource<Page<T>> {
@@ -133,7 +156,11 @@ export interface ListResource<T> extends Resource<Page<T>> {
 }
 
 /** A list behind cursors; a refresh fetches as many pages as are shown. */
-export function useList<T>(path: string | null, refreshOn: readonly string[]): ListResource<T> {
+export function useList<T>(
+  path: string | null,
+  refreshOn: readonly string[],
+  everyMs: number | null = null,
+): ListResource<T> {
   const { api } = useServices();
   const pageCount = useRef(1);
   const shownPath = useRef(path);
@@ -145,6 +172,7 @@ export function useList<T>(path: string | null, refreshOn: readonly string[]): L
     path,
     (signal) => api.pages<T>(path!, pageCount.current, signal),
     refreshOn,
+    everyMs,
   );
   return {
     ...resource,
