@@ -13,7 +13,7 @@ import { type BuiltJob, type JobDefinition, SDK_VERSION } from "@shared/sdk/oper
 import type { LogLevel, WriteLog } from "./report_logger.ts";
 
 /** Globals that would reach the runner's pipes, its process or more threads. */
-const REMOVED_GLOBALS = ["Deno", "Worker", "prompt", "alert", "confirm", "close"] as const;
+const REMOVED_GLOBALS = ["Worker", "prompt", "alert", "confirm", "close"] as const;
 const LOG_CHARACTERS_MAX = 2_000;
 
 /**
@@ -24,6 +24,7 @@ export function secureGlobals(log: WriteLog): void {
   const globals = globalThis as unknown as Record<string, unknown>;
   for (const name of REMOVED_GLOBALS) fix(globals, name, undefined);
   fix(globals, "process", harmlessProcess());
+  fix(globals, "Deno", harmlessRuntime(globals.Deno as Record<string, unknown>));
   globals.console = consoleOf(log);
   closePrototypes();
 }
@@ -64,17 +65,25 @@ function fix(globals: Record<string, unknown>, name: string, value: unknown): vo
 function harmlessProcess(): Record<string, unknown> {
   const { version, versions, platform, arch } = process;
   return Object.freeze({
-    nextTick: nextTick,
+    nextTick,
     emitWarning: () => {},
     on: () => {},
     once: () => {},
     env: Object.freeze({}),
     argv: Object.freeze([]),
+    stdout: Object.freeze({ fd: 1, isTTY: false }),
+    stderr: Object.freeze({ fd: 2, isTTY: false }),
     version,
     versions,
     platform,
     arch,
   });
+}
+
+/** What the runtime's own modules look for in `Deno` when they load later; nothing that acts. */
+function harmlessRuntime(runtime: Record<string, unknown>): Record<string, unknown> {
+  const { build, version, errors, internal } = runtime;
+  return Object.freeze({ build, version, errors, internal });
 }
 
 function refuseRequire(name: string): never {

@@ -197,7 +197,7 @@ Deno.test("runner process: it ends with its input while it is busy, and says why
 
     const broken = new RunnerUnderTest(bundle);
     await broken.init("Deno.readTextFileSync('/etc/passwd')");
-    match((await broken.report("broken")).message, /The job does not load: .*undefined/);
+    match((await broken.report("broken")).message, /The job does not load: .*not a function/);
     strictEqual((await broken.end()).code, 1);
   });
 });
