@@ -5,11 +5,12 @@
 import { createApp } from "../../hub/app.ts";
 import { hashSecret, newApiSecret } from "../../hub/auth.ts";
 import { parseHubFlags } from "../../hub/config.ts";
+import type { Db } from "../../hub/db/client.ts";
 import { takeReign } from "../../hub/db/hub_state_store.ts";
 import { insertApiToken } from "../../hub/db/token_store.ts";
 import { createEventFeed, type StoredEventFeed } from "../../hub/event_feed.ts";
 import { createLiveState, type MutableLiveState } from "../../hub/live_state.ts";
-import type { HubContext } from "../../hub/ports.ts";
+import type { HubConfig, HubContext } from "../../hub/ports.ts";
 import { createFailureLimit } from "../../hub/rate_limit.ts";
 import type { HubApp, RouteDeps } from "../../hub/routes/http.ts";
 import type { Role } from "@shared/api.ts";
@@ -20,6 +21,14 @@ import type { ObjectStore } from "@shared/object_store.ts";
 import { SeededRandom } from "@shared/seeded_random.ts";
 import { openMemoryDatabase } from "./memory_database.ts";
 import { type LoggedLine, recordingLogger } from "./logger.ts";
+
+export interface CallOptions {
+  readonly token?: string | null;
+  /** A text is sent as it is, everything else as JSON. */
+  readonly body?: unknown;
+  readonly headers?: Record<string, string>;
+  readonly address?: string;
+}
 
 export interface TestHub {
   readonly app: HubApp;
@@ -36,21 +45,16 @@ export interface TestHub {
   readonly lines: readonly LoggedLine[];
   /** What the next deployment's bundle evaluates to. */
   graph: JobGraph;
-  call(
-    method: string,
-    path: string,
-    options?: {
-      token?: string | null;
-      body?: unknown;
-      headers?: Record<string, string>;
-      address?: string;
-    },
-  ): Promise<Response>;
+  /** As admin unless another token is given; null sends none. */
+  call(method: string, path: string, options?: CallOptions): Promise<Response>;
   close(): Promise<void>;
 }
 
-export async function openTestHub(): Promise<TestHub> {
-  const { db, close } = await openMemoryDatabase();
+/** @param database Another one than a fresh one in memory; closed with the hub. */
+export async function openTestHub(
+  database?: { readonly db: Db; close(): Promise<void> },
+): Promise<TestHub> {
+  const { db, close } = database ?? await openMemoryDatabase();
   const clock = new ManualClock();
   const random = new SeededRandom(7);
   const { logger, lines } = recordingLogger();
@@ -58,14 +62,8 @@ export async function openTestHub(): Promise<TestHub> {
   const live = createLiveState();
   const events = createEventFeed({ db, clock, logger });
   const objects = new Map<Digest, Uint8Array>();
-  const settings = parseHubFlags(["--broker", "plant=mqtt://127.0.0.1:1883"], {})!;
   const hub: HubContext = {
-    config: {
-      ...settings.tuning,
-      brokers: settings.brokers,
-      listen: "127.0.0.1:8080",
-      publicUrl: "http://hub.test",
-    },
+    config: testConfig(),
     db,
     objects: memoryObjects(objects, clock),
     clock,
@@ -77,18 +75,7 @@ export async function openTestHub(): Promise<TestHub> {
   };
   const woken: string[] = [];
   const cut: string[] = [];
-  const tokens = { viewer: "", operator: "", admin: "" };
-  for (const role of ["viewer", "operator", "admin"] as const) {
-    tokens[role] = newApiSecret(random);
-    await insertApiToken(db, {
-      id: random.uuid(),
-      name: role,
-      role,
-      secretHash: hashSecret(tokens[role]),
-      nowMs: clock.nowMs(),
-      expiresAtMs: null,
-    });
-  }
+  const tokens = await addTokens(hub);
   const deps: RouteDeps = {
     hub,
     signingSecret: reign.signingSecret,
@@ -122,20 +109,55 @@ export async function openTestHub(): Promise<TestHub> {
     cut,
     lines,
     graph: testGraph("pump-watch"),
-    async call(method, path, { token = tokens.admin, body, headers = {}, address } = {}) {
-      const all: Record<string, string> = { ...headers };
-      if (token !== null) all["authorization"] = `Bearer ${token}`;
-      if (body !== undefined) all["content-type"] ??= "application/json";
-      const text = typeof body === "string" || body === undefined ? body : JSON.stringify(body);
-      const init = { method, headers: all, ...(text === undefined ? {} : { body: text }) };
-      return await app.request(path, init, { remoteAddress: address ?? "192.0.2.1" });
-    },
+    call: (method, path, options = {}) =>
+      callApp(app, method, path, { token: tokens.admin, ...options }),
     async close() {
       await events.flush();
       await close();
     },
   };
   return test;
+}
+
+function testConfig(): HubConfig {
+  const settings = parseHubFlags(["--broker", "plant=mqtt://127.0.0.1:1883"], {})!;
+  return {
+    ...settings.tuning,
+    brokers: settings.brokers,
+    listen: "127.0.0.1:8080",
+    publicUrl: "http://hub.test",
+  };
+}
+
+async function addTokens(hub: HubContext): Promise<TestHub["tokens"]> {
+  const tokens = { viewer: "", operator: "", admin: "" };
+  for (const role of ["viewer", "operator", "admin"] as const) {
+    tokens[role] = newApiSecret(hub.random);
+    await insertApiToken(hub.db, {
+      id: hub.random.uuid(),
+      name: role,
+      role,
+      secretHash: hashSecret(tokens[role]),
+      nowMs: hub.clock.nowMs(),
+      expiresAtMs: null,
+    });
+  }
+  return tokens;
+}
+
+async function callApp(
+  app: HubApp,
+  method: string,
+  path: string,
+  options: CallOptions,
+): Promise<Response> {
+  const { token = null, body, address = "192.0.2.1" } = options;
+  const headers: Record<string, string> = { ...options.headers };
+  if (token !== null) headers["authorization"] = `Bearer ${token}`;
+  if (body !== undefined) headers["content-type"] ??= "application/json";
+  const text = typeof body === "string" || body === undefined ? body : JSON.stringify(body);
+  const init = { method, headers, ...(text === undefined ? {} : { body: text }) };
+  return await app.request(path, init, { remoteAddress: address });
 }
 
 /** One MQTT source with two splits, one keyed operator, one sink. */
