@@ -2,7 +2,9 @@ import { deepStrictEqual as equal, match, ok } from "node:assert/strict";
 import type { Attempt, CheckpointId } from "@shared/ids.ts";
 import type { HubMessageOf } from "@shared/messages.ts";
 import { FakeHub } from "./testdata/fake_hub.ts";
-import { deployOf, JOB, REGION } from "./testdata/fake_world.ts";
+import { bundleJob } from "../tools/build/bundle_job.ts";
+import { validateJob } from "../tools/build/validate_job.ts";
+import { deployOf, digestOf, JOB, REGION } from "./testdata/fake_world.ts";
 
 const MAIN = new URL("./main.ts", import.meta.url).pathname;
 const RUNNER = new URL("./testdata/fake_runner.js", import.meta.url).pathname;
@@ -16,17 +18,14 @@ class Site {
   #agent: Deno.ChildProcess | null = null;
   #reading: Promise<void> = Promise.resolve();
 
+  /** Null: the real one, made by the agent itself. */
+  runnerBundle: string | null = RUNNER;
+
   start(env: Record<string, string> = {}, token = "join-me"): Deno.ChildProcess {
     Deno.writeTextFileSync(`${this.folder}/token`, token);
     const flags = ["--hub", this.hub.url, "--join-token-file", `${this.folder}/token`];
-    const more = [
-      "--name",
-      "gateway-1",
-      "--data-dir",
-      `${this.folder}/own`,
-      "--runner-bundle",
-      RUNNER,
-    ];
+    const more = ["--name", "gateway-1", "--data-dir", `${this.folder}/own`];
+    if (this.runnerBundle !== null) more.push("--runner-bundle", this.runnerBundle);
     const args = ["run", "-A", "--quiet", MAIN, ...flags, ...more];
     const agent = new Deno.Command(Deno.execPath(), { args, env, stdout: "piped", stderr: "piped" })
       .spawn();
@@ -170,6 +169,42 @@ Deno.test({
       await site.running();
       const pids = site.runnerPids();
       equal(pids.length, 1);
+      agent.kill("SIGKILL");
+      await agent.status;
+      await untilDead(pids);
+    }),
+});
+
+Deno.test({
+  name: "agent process: when it is killed the real runner ends by itself (F1)",
+  ignore: !isLinux,
+  fn: () =>
+    atSite(async (site) => {
+      const path = new URL("../examples/pump_watch.ts", import.meta.url).pathname;
+      const [{ bundle }, { regions }] = await Promise.all([bundleJob(path), validateJob(path)]);
+      const { regionId, subtasks } = regions[0]!;
+      site.hub.bundle = new TextEncoder().encode(bundle);
+      site.runnerBundle = null;
+      const agent = site.start();
+      await site.hub.until("hello");
+      site.hub.tell(deployOf(1, {
+        regionId,
+        jobName: "pump-watch",
+        bundleDigest: digestOf(site.hub.bundle),
+        bundleUrl: { url: `${site.hub.url}/bundle`, headers: {} },
+        subtasks: subtasks.map((plan) => ({ ...plan, operatorUids: [...plan.operatorUids] })),
+        brokers: [{
+          name: "plant",
+          url: "mqtt://127.0.0.1:1",
+          username: null,
+          password: null,
+          caPem: null,
+        }],
+      }));
+      const told = await site.hub.until("status", ({ status }) => status !== "restoring");
+      equal([told.status, told.reason], ["restored", ""]);
+      const pids = site.runnerPids();
+      equal(pids.filter(isAlive).length, 1);
       agent.kill("SIGKILL");
       await agent.status;
       await untilDead(pids);

@@ -14,6 +14,7 @@ const LOOK_MS = 20;
 export class FakeHub {
   readonly received: AgentMessage[] = [];
   readonly objects = new Map<string, Uint8Array>();
+  bundle: Uint8Array = BUNDLE;
   readonly authorizations: (string | null)[] = [];
   #server: Deno.HttpServer<Deno.NetAddr>;
   #socket: WebSocket | null = null;
@@ -67,7 +68,7 @@ export class FakeHub {
       return Response.json({ agentId: "agent-1", name, credential: "own-secret" });
     }
     if (pathname === "/api/v1/agents/connect") return this.#connect(request);
-    if (pathname === "/bundle") return new Response(BUNDLE as Uint8Array<ArrayBuffer>);
+    if (pathname === "/bundle") return new Response(this.bundle as Uint8Array<ArrayBuffer>);
     if (request.method === "PUT") {
       this.objects.set(pathname.slice(1), new Uint8Array(await request.arrayBuffer()));
       return new Response("");
