@@ -48,6 +48,8 @@ export type RunnerCommand =
       readonly checkpointId: CheckpointId;
       readonly isSavepoint: boolean;
       readonly snapshot: SubtaskSnapshot;
+      /** State that no operator takes is left behind instead of refused (S2); default false. */
+      readonly allowNonRestoredState?: boolean;
     } | null;
   })
   /** Every subtask of the region has restored: records and timers may run (C8). */
