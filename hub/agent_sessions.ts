@@ -28,6 +28,7 @@ import {
   createDetector,
   type DetectorInput,
   type FailureDetector,
+  type LeaseVerdict,
   stepDetector,
   verdictOf,
 } from "./coordinator/failure_detector.ts";
@@ -96,6 +97,7 @@ class Sessions implements AgentSessions {
   readonly #touchedMs = new Map<AgentId, number>();
   #detector: FailureDetector;
   #cancelTick: () => void = () => {};
+  #isStarted = false;
   #isStopped = false;
 
   constructor(ctx: SessionsContext, loops: JobLoops) {
@@ -110,6 +112,7 @@ class Sessions implements AgentSessions {
     for (const agentId of await agentsWithRegions(this.#ctx.db)) {
       this.#detect({ kind: "expect", agentId, nowMs: this.#ctx.clock.monotonicMs() });
     }
+    this.#isStarted = true;
     this.#armTick();
   }
 
@@ -132,8 +135,9 @@ class Sessions implements AgentSessions {
     return this.#sessions.has(agentId);
   }
 
-  verdict(agentId: AgentId) {
-    return verdictOf(this.#detector, agentId);
+  verdict(agentId: AgentId): LeaseVerdict {
+    // Before it is known who is expected, nobody is lost.
+    return !this.#isStarted ? "held" : verdictOf(this.#detector, agentId);
   }
 
   cut(agentId: AgentId, reason: string): void {

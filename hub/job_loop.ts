@@ -52,6 +52,8 @@ import { sleep } from "./sleep.ts";
 /** Inputs that wait; more means that the database has been away for long, and agents ask again. */
 const QUEUE_MAX = 20_000;
 const RELOAD_DELAY_MS = 1_000;
+/** Times an input is handled when something fails in between. */
+const HANDLE_ATTEMPTS_MAX = 2;
 /** Notes that one input may cause; more means that two parts talk in a circle. */
 const NOTES_MAX = 10_000;
 
@@ -167,19 +169,29 @@ export class JobLoop {
     }
   }
 
+  /** Every input can be handled twice: it is judged by the state that was loaded. */
   async #handleOne(work: Work): Promise<void> {
-    while (this.#run === null) {
-      if (this.#isStopped) return;
+    for (let attempt = 0; attempt < HANDLE_ATTEMPTS_MAX; attempt++) {
+      const run = await this.#loaded();
+      if (run === null) return;
+      try {
+        await work(run);
+        await settle(run);
+        this.#isOver = isOver(run);
+        return;
+      } catch (thrown) {
+        this.#onError(thrown);
+      }
+    }
+  }
+
+  /** Waits for the database as long as it takes; null when the loop was stopped. */
+  async #loaded(): Promise<JobRun | null> {
+    while (this.#run === null && !this.#isStopped) {
       this.#run = await this.#tryLoad();
       if (this.#run === null) await sleep(this.#options.world.clock, RELOAD_DELAY_MS);
     }
-    try {
-      await work(this.#run);
-      await settle(this.#run);
-      this.#isOver = isOver(this.#run);
-    } catch (thrown) {
-      this.#onError(thrown);
-    }
+    return this.#isStopped ? null : this.#run;
   }
 
   /** The job as the database has it, with everything a crash left open brought to an end. */
@@ -317,7 +329,8 @@ function regionOf(world: LoopWorld, row: RegionRecord): Omit<RegionRun, "plan"> 
     retryAtMs: waitMs <= 0 ? null : nowMs + Math.min(waitMs, world.config.restartBackoffMs.max),
     sinceMs: nowMs,
     nextCause: row.attempt === 0 ? "deploy" : "restart",
-    isMoving: false,
+    // Unless an operation takes it up, a stop that was under way ends with another attempt.
+    isMoving: row.status === "stopping",
   };
 }
 

@@ -84,10 +84,14 @@ export async function stopRegion(run: JobRun, region: RegionRun, reason: string)
   tell(run, region, { kind: "stop", reason });
 }
 
-/** Ends what takes too long: starts that hang, stops that are not answered. */
+/** Ends what takes too long: starts that hang, stops that are not answered, agents without a lease. */
 export async function checkDeadlines(run: JobRun): Promise<void> {
   const nowMs = run.world.clock.monotonicMs();
   for (const region of run.regions.values()) {
+    const { agentId } = region;
+    if (agentId !== null && isOnAgent(region) && run.world.links.verdict(agentId) !== "held") {
+      await onAgentLost(run, agentId);
+    }
     const tookMs = nowMs - region.sinceMs;
     const isStarting = region.status === "deploying" || region.status === "restoring";
     if (region.isMoving && region.status === "stopping" && tookMs >= HALT_TIMEOUT_MS) {

@@ -145,6 +145,11 @@ test("job loop: a COMMIT whose answer is lost is asked for again and stands (C3)
   };
   await world.completed(3);
   ok(losses > 0, "No answer was lost: the test shows nothing");
+  for (const agent of world.agents.values()) {
+    deepEqual(agent.messages("aborted"), [], "A checkpoint that stands was called aborted");
+    const told = agent.messages("completed").map(({ checkpointId }) => Number(checkpointId));
+    ok([2, 3].every((checkpointId) => told.includes(checkpointId)), `Told of ${told}`);
+  }
   deepEqual((await world.regions()).map(({ attempt }) => attempt), [1, 1]);
 });
 

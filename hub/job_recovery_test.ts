@@ -125,6 +125,51 @@ test("recovery: regions leave an agent that drains, restored elsewhere from thei
   equal(world.agents.get("a")!.regions.size, 0);
 });
 
+test("recovery: a move that a crash of the hub interrupts is finished", async (world) => {
+  await world.completed(1);
+  const agent = world.agents.get("a")!;
+  agent.ignoresStops = true;
+  await setDraining(world.db, agent.id, true);
+  world.loops.fleetChanged();
+  await world.until(
+    async () => (await world.regions())[0]!.status === "stopping",
+    "the region is asked to stop",
+  );
+  await restart(world);
+  await world.allRunning();
+  deepEqual((await world.regions()).map((region) => region.agentId), ["b", "b"]);
+});
+
+test("recovery: a database that is away for a while costs no attempt and no checkpoint (F10, F11)", async (world) => {
+  await world.completed(1);
+  await world.stopHub();
+  let isAway = false;
+  world.wrapDb = (db) =>
+    new Proxy(db, {
+      get(target, name) {
+        if (isAway) throw new Error("Connection refused");
+        const value = Reflect.get(target, name);
+        return typeof value === "function" ? value.bind(target) : value;
+      },
+    });
+  await world.startHub();
+  for (const agent of world.agents.values()) agent.connect(world.sessions);
+  await world.pass(1_000);
+  isAway = true;
+  for (let second = 0; second < 120; second++) {
+    world.clock.advance(1_000);
+    await new Promise((resolve) => setTimeout(resolve, 0));
+  }
+  isAway = false;
+  for (let second = 0; second < 5; second++) {
+    world.clock.advance(1_000);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  const [newest] = await listCheckpoints(world.db, JOB_ID, { limit: 1, beforeId: null });
+  await world.completed(newest!.id + 1);
+  deepEqual((await world.regions()).map(({ attempt }) => attempt), [1, 1]);
+});
+
 test("recovery: an agent that restarted empty gets its region back at once, under a new attempt", async (world) => {
   await world.completed(1);
   const agent = world.agents.get("a")!;

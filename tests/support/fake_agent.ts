@@ -101,6 +101,8 @@ export class FakeAgent {
   declines: DeclineReason | null = null;
   /** Set: it keeps silent about checkpoints. */
   ignoresTriggers = false;
+  /** Set: it does not stop what it is told to stop. */
+  ignoresStops = false;
   /** Set: it deploys nothing. */
   ignoresDeploys = false;
   /** Called before the agent reacts. */
@@ -223,6 +225,7 @@ export class FakeAgent {
       case "stop":
       case "stale":
         if (region === undefined || region.attempt > message.attempt) return;
+        if (message.kind === "stop" && this.ignoresStops) return;
         this.#status(message.regionId, "stopped");
         this.regions.delete(message.regionId);
         return;
