@@ -2,12 +2,13 @@
  * The keyed state of one operator in one subtask: entries by key, grouped by key group, with a
  * copy-on-write capture for snapshots.
  *
- * Pure: time comes in as a value. A capture copies nothing. It ends a write interval; a group that the
- * snapshot wants is copied when the encoder takes it or when a write is about to change it, whichever
- * comes first. What is copied is references: values are replaced, never changed in place. A table of
- * which that is not true says `isMutable` and has its values cloned.
+ * Pure: time comes in as a value. A capture copies nothing. It ends a write interval; an entry of a group
+ * that the snapshot still wants is saved when a write is about to change it for the first time, so that
+ * the cost of a capture is spread over the writes behind it. What is saved is references: values are
+ * replaced, never changed in place. A table of which that is not true says `isMutable` and has its values
+ * cloned.
  *
- *   group:  open ──capture──▶ wanted ──take, or first write──▶ frozen ──take──▶ open
+ *   group:  open ──capture──▶ wanted, entries saved on write ──take──▶ open
  *
  * Invariants:
  *
@@ -49,14 +50,18 @@ interface OwnEntry {
   timers: readonly number[] | null;
   /** Index in `group.entries`; -1 once removed. */
   position: number;
+  /** Interval in which it was made, or saved for a capture; a capture does not read it any more then. */
+  savedIn: number;
 }
 
 interface Group {
   readonly entries: OwnEntry[];
   /** Number of the interval between captures in which it was last written. */
   writtenIn: number;
+  /** A capture has yet to take it. */
   isWanted: boolean;
-  frozen: GroupColumns | null;
+  /** Entries changed or removed since that capture, as they were. */
+  saved: Entry[];
 }
 
 export class StateTable {
@@ -77,7 +82,7 @@ export class StateTable {
     this.#isMutable = options.isMutable;
     this.#groups = Array.from(
       { length: KEY_GROUP_COUNT },
-      () => ({ entries: [], writtenIn: 0, isWanted: false, frozen: null }),
+      () => ({ entries: [], writtenIn: 0, isWanted: false, saved: [] }),
     );
   }
 
@@ -100,7 +105,7 @@ export class StateTable {
       if (value !== undefined) this.#insert(key, slot, value, nowMs);
       return;
     }
-    this.#beforeWrite(entry.group);
+    this.#beforeWrite(entry);
     if (this.ttlMs !== null && this.#isExpired(entry, nowMs)) {
       entry.slots = new Array<unknown>(this.slotCount).fill(undefined);
     }
@@ -112,7 +117,7 @@ export class StateTable {
   /** Announces that the values of `key` are about to be changed in place; for mutable tables. */
   beforeChange(key: string): void {
     const entry = this.#entries.get(key);
-    if (entry !== undefined) this.#beforeWrite(entry.group);
+    if (entry !== undefined) this.#beforeWrite(entry);
   }
 
   /** Adds a timer of `key`. @returns False when it had that timer already. */
@@ -120,7 +125,7 @@ export class StateTable {
     const entry = this.#entries.get(key) ?? this.#create(key, nowMs);
     const timers = entry.timers ?? [];
     if (timers.includes(timeMs)) return false;
-    this.#beforeWrite(entry.group);
+    this.#beforeWrite(entry);
     entry.timers = [...timers, timeMs].sort((a, b) => a - b);
     return true;
   }
@@ -129,7 +134,7 @@ export class StateTable {
   removeTimer(key: string, timeMs: number): boolean {
     const entry = this.#entries.get(key);
     if (!entry?.timers?.includes(timeMs)) return false;
-    this.#beforeWrite(entry.group);
+    this.#beforeWrite(entry);
     const left = entry.timers.filter((other) => other !== timeMs);
     entry.timers = left.length === 0 ? null : left;
     this.#removeIfEmpty(entry);
@@ -144,7 +149,7 @@ export class StateTable {
       return;
     }
     const target = entry ?? this.#create(key, before.lastWriteMs);
-    this.#beforeWrite(target.group);
+    this.#beforeWrite(target);
     target.slots = [...before.slots];
     target.lastWriteMs = before.lastWriteMs;
     target.timers = before.timers;
@@ -202,18 +207,19 @@ export class StateTable {
   /** The group as it was at the capture. Each wanted group can be taken once. */
   take(group: number): GroupColumns {
     const own = this.#groups[group]!;
-    if (own.isWanted) this.#freeze(own);
-    const { frozen } = own;
-    assert(frozen !== null, `Group ${group} of "${this.uid}" is not part of the capture`);
-    own.frozen = null;
-    return frozen;
+    assert(own.isWanted, `Group ${group} of "${this.uid}" is not part of the capture`);
+    const entries: Entry[] = own.saved;
+    for (const entry of own.entries) if (entry.savedIn !== this.#interval) entries.push(entry);
+    own.isWanted = false;
+    own.saved = [];
+    return this.#columnsOf(entries);
   }
 
   /** Forgets the capture and what was copied for it. */
   dropCapture(): void {
     for (const group of this.#groups) {
       group.isWanted = false;
-      group.frozen = null;
+      group.saved = [];
     }
   }
 
@@ -244,8 +250,10 @@ export class StateTable {
 
   #create(key: string, nowMs: number): OwnEntry {
     const group = this.#groups[keyGroupOf(key)]!;
-    this.#beforeWrite(group);
-    return this.#adopt(key, group, nowMs);
+    group.writtenIn = this.#interval;
+    const entry = this.#adopt(key, group, nowMs);
+    entry.savedIn = this.#interval;
+    return entry;
   }
 
   #adopt(key: string, group: Group, lastWriteMs: number): OwnEntry {
@@ -253,7 +261,7 @@ export class StateTable {
       ? [undefined]
       : new Array<unknown>(this.slotCount).fill(undefined);
     const position = group.entries.length;
-    const entry = { key, group, slots, lastWriteMs, timers: null, position };
+    const entry = { key, group, slots, lastWriteMs, timers: null, position, savedIn: 0 };
     group.entries.push(entry);
     this.#entries.set(key, entry);
     return entry;
@@ -267,7 +275,7 @@ export class StateTable {
 
   #remove(entry: OwnEntry): void {
     const { group } = entry;
-    this.#beforeWrite(group);
+    this.#beforeWrite(entry);
     const last = group.entries.pop()!;
     if (last !== entry) {
       group.entries[entry.position] = last;
@@ -277,23 +285,34 @@ export class StateTable {
     this.#entries.delete(entry.key);
   }
 
-  #isExpired(entry: OwnEntry, nowMs: number): boolean {
+  #isExpired(entry: Entry, nowMs: number): boolean {
     if (this.ttlMs === null || entry.timers !== null) return false;
     if (nowMs > this.#latestMs) this.#latestMs = nowMs;
     return this.#latestMs - entry.lastWriteMs > this.ttlMs;
   }
 
-  /** Once per group and interval: saves what a capture still wants of it. */
-  #beforeWrite(group: Group): void {
-    if (group.writtenIn === this.#interval) return;
-    if (group.isWanted) this.#freeze(group);
+  /** Marks the group as written, and saves the entry if a capture still wants it as it is. */
+  #beforeWrite(entry: OwnEntry): void {
+    const { group } = entry;
     group.writtenIn = this.#interval;
+    if (!group.isWanted || entry.savedIn === this.#interval) return;
+    entry.savedIn = this.#interval;
+    const { key, lastWriteMs, timers } = entry;
+    group.saved.push({
+      key,
+      slots: entry.slots.map((value) => this.#kept(value)),
+      lastWriteMs,
+      timers,
+    });
   }
 
-  #freeze(group: Group): void {
-    const entries = this.ttlMs === null
-      ? group.entries
-      : group.entries.filter((entry) => !this.#isExpired(entry, this.#latestMs));
+  #kept(value: unknown): unknown {
+    return this.#isMutable ? cloneValue(value) : value;
+  }
+
+  #columnsOf(all: readonly Entry[]): GroupColumns {
+    const { ttlMs } = this;
+    const entries = ttlMs === null ? all : all.filter((entry) => !this.#isExpired(entry, 0));
     const count = entries.length;
     const keys = new Array<string>(count);
     const timers = new Array<readonly number[] | null>(count);
@@ -302,13 +321,9 @@ export class StateTable {
       const entry = entries[i]!;
       keys[i] = entry.key;
       timers[i] = entry.timers;
-      for (let slot = 0; slot < slots.length; slot++) {
-        const value = entry.slots[slot];
-        slots[slot]![i] = this.#isMutable ? cloneValue(value) : value;
-      }
+      for (let slot = 0; slot < slots.length; slot++) slots[slot]![i] = entry.slots[slot];
     }
-    const lastWriteMs = this.ttlMs === null ? null : entries.map((entry) => entry.lastWriteMs);
-    group.frozen = { keys, slots, lastWriteMs, timers };
-    group.isWanted = false;
+    const lastWriteMs = ttlMs === null ? null : entries.map((entry) => entry.lastWriteMs);
+    return { keys, slots, lastWriteMs, timers };
   }
 }
