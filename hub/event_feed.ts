@@ -39,7 +39,8 @@ export function createEventFeed(
       }
     }
   };
-  const drain = async () => {
+  /** @returns False when the database did not take a batch; a retry is set then. */
+  const drain = async (): Promise<boolean> => {
     while (queue.length > 0) {
       const batch = queue.slice(0, EVENTS_PER_INSERT);
       try {
@@ -52,12 +53,17 @@ export function createEventFeed(
           error: messageOf(thrown),
         });
         world.clock.after(RETRY_DELAY_MS, start);
-        return;
+        return false;
       }
     }
+    return true;
   };
   const start = () => {
-    writing ??= drain().finally(() => writing = null);
+    writing ??= drain().then((isDone) => {
+      writing = null;
+      // Published between the last look at the queue and now.
+      if (isDone && queue.length > 0) start();
+    });
   };
 
   return {

@@ -50,6 +50,8 @@ Deno.test("enrolment: a join token makes one agent, once", async (t) => {
     test.clock.advance(3_600_001);
     equal((await enrol(late.token)).status, 401);
     equal((await test.call("POST", "/api/v1/tokens", { body: { ttlSeconds: 7200 } })).status, 400);
+    const plain = await (await test.call("POST", "/api/v1/tokens")).json() as CreatedJoinToken;
+    equal(Date.parse(plain.expiresAt) - test.clock.nowMs(), 3_600_000);
   });
 
   await t.step("guessing locks the address out (S44)", async () => {

@@ -65,7 +65,6 @@ export function addEventRoutes(app: HubApp, deps: RouteDeps): void {
       isWanted: filterOf(types, jobId),
       afterId: lastId === undefined ? null : Number(lastId),
       ended: () => open--,
-      signal: c.req.raw.signal,
     });
     return c.body(body, 200, {
       "content-type": "text/event-stream",
@@ -80,7 +79,6 @@ interface StreamOptions {
   /** Null starts with what happens from now on. */
   readonly afterId: number | null;
   readonly ended: () => void;
-  readonly signal: AbortSignal;
 }
 
 function eventStream(deps: RouteDeps, options: StreamOptions): ReadableStream<Uint8Array> {
@@ -99,7 +97,6 @@ function eventStream(deps: RouteDeps, options: StreamOptions): ReadableStream<Ui
         isOpen = false;
         unsubscribe();
         cancelHeartbeat();
-        options.signal.removeEventListener("abort", close);
         options.ended();
         try {
           controller.close();
@@ -135,7 +132,6 @@ function eventStream(deps: RouteDeps, options: StreamOptions): ReadableStream<Ui
         else early.push(event);
       });
       dispose = close;
-      options.signal.addEventListener("abort", close);
       write(`retry: ${RETRY_MS}\n\n`);
       beat();
       if (options.afterId === null) return;

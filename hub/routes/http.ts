@@ -178,9 +178,9 @@ export function optionalJsonBody<S extends z.ZodType>(schema: S) {
   return { content: { "application/json": { schema } }, required: false };
 }
 
-/** The body of a call that may come without one: what an empty object would be. */
-export function bodyOr<S extends z.ZodType>(schema: S, body: z.output<S> | undefined): z.output<S> {
-  return body ?? schema.parse({});
+/** The body of a call that may come without one; then it is that of an empty object. */
+export function bodyOr<S extends z.ZodType>(schema: S, body: unknown): z.output<S> {
+  return schema.parse(body ?? {});
 }
 
 export const PAGE_LIMIT_DEFAULT = 50;

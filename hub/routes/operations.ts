@@ -65,7 +65,7 @@ export function addOperationRoutes(app: HubApp, deps: RouteDeps): void {
       if (operation === null) throw notFound("operation", id);
       const isEnded = operation.status === "succeeded" || operation.status === "failed";
       const leftMs = untilMs - hub.clock.monotonicMs();
-      if (isEnded || leftMs <= 0 || c.req.raw.signal.aborted) {
+      if (isEnded || leftMs <= 0) {
         if (!isEnded) c.header("retry-after", "1");
         return c.json(operationView(operation), 200);
       }
