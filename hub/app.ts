@@ -12,8 +12,8 @@
  */
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { MiddlewareHandler } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import { HTTPException } from "hono/http-exception";
+import { boundBody } from "./body_limit.ts";
 import { DeposedError } from "./db/hub_state_store.ts";
 import { PenstockError } from "@shared/errors.ts";
 import type { Problem } from "@shared/api.ts";
@@ -55,7 +55,7 @@ export function createApp(deps: RouteDeps): HubApp {
     await next();
     harden(c);
   });
-  app.use(boundBody());
+  app.use(boundBody(bodySizeMax));
   app.use(refuseOtherMediaTypes);
   addHealthRoutes(app, deps);
   addSessionRoutes(app, deps);
@@ -137,20 +137,9 @@ function errorsOf(issue: Issue): { path: string; message: string }[] {
   return [{ path: path.join("."), message: issue.message }];
 }
 
-function boundBody(): MiddlewareHandler<HubEnv> {
-  const bounded = (maxSize: number) =>
-    bodyLimit({
-      maxSize,
-      onError: () => {
-        throw new Refusal(413, "body-too-large", `The body may have at most ${maxSize} bytes`);
-      },
-    });
-  const general = bounded(BODY_BYTES_MAX);
-  const deploy = bounded(DEPLOY_BODY_BYTES_MAX);
-  return (c, next) => {
-    if (c.req.path.startsWith("/objects/")) return next();
-    return c.req.path === "/api/v1/jobs" ? deploy(c, next) : general(c, next);
-  };
+function bodySizeMax(path: string): number | null {
+  if (path.startsWith("/objects/")) return null;
+  return path === "/api/v1/jobs" ? DEPLOY_BODY_BYTES_MAX : BODY_BYTES_MAX;
 }
 
 /** A body of another type is refused instead of being taken for an empty one. */

@@ -92,20 +92,15 @@ Deno.test("app: rules that hold for every route", async (t) => {
         (await problemOf(await test.call("POST", "/api/v1/tokens", { body: "{x" }))).status,
         400,
       );
-      const big = { body: { labels: { a: "x".repeat(1_100_000) } } };
-      equal((await problemOf(await test.call("POST", "/api/v1/tokens", big))).status, 413);
+      const big = JSON.stringify({ labels: { a: "x".repeat(1_100_000) } });
+      const announced = { body: big, headers: { "content-length": String(big.length) } };
+      equal((await problemOf(await test.call("POST", "/api/v1/tokens", announced))).status, 413);
+      equal(
+        (await problemOf(await test.call("POST", "/api/v1/tokens", { body: big }))).status,
+        413,
+      );
     },
   );
-
-  await t.step("an unknown field is refused by name, __proto__ among them (S20)", async () => {
-    const body = '{"labels":{},"colour":1,"__proto__":{"polluted":true}}';
-    const problem = await problemOf(await test.call("POST", "/api/v1/tokens", { body }));
-    equal(problem.status, 400);
-    deepEqual(problem.errors?.map(({ path }) => path).sort(), ["__proto__", "colour"]);
-    equal(({} as { polluted?: boolean }).polluted, undefined);
-    const query = await problemOf(await test.call("GET", "/api/v1/jobs?colour=red"));
-    equal(query.errors?.[0]?.path, "colour");
-  });
 
   await t.step("a mistake of ours shows a request id and nothing of its inside (S23)", async () => {
     const broken = test.hub.db.select;
