@@ -115,8 +115,8 @@ async function onUploadRequest(
     })));
     from.send({ kind: "uploadGrant", requestId, blobs: granted });
   } catch (thrown) {
+    ctx.logger.warn("Uploads could not be granted", { jobId, regionId, error: messageOf(thrown) });
     refuse("hub-unable");
-    throw thrown;
   }
 }
 

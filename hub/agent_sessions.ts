@@ -41,12 +41,16 @@ import {
 import { touchAgent } from "./db/agent_store.ts";
 import { agentsWithRegions } from "./db/region_store.ts";
 import type { AgentLinks, JobLoops } from "./ports.ts";
+import { sleep } from "./sleep.ts";
 
 const HELLO_WITHIN_MS = 5_000;
 /** Messages of one agent that wait to be handled. */
 const QUEUE_MAX = 10_000;
 /** Bytes that wait in an agent's socket; more means that it does not read. */
 const BUFFERED_BYTES_MAX = 64 * 1024 * 1024;
+/** Times a message is handled when the database fails in between. */
+const HANDLE_ATTEMPTS_MAX = 3;
+const HANDLE_RETRY_MS = 300;
 const TICK_MS = 200;
 /** How often the database is told that an agent is there. */
 const TOUCH_INTERVAL_MS = 5_000;
@@ -347,17 +351,28 @@ class Session implements MessageSource {
   async #work(): Promise<void> {
     this.#isWorking = true;
     for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+      if (next.kind === "goodbye") this.#events.goodbye();
+      else await this.#handle(next);
+    }
+    this.#isWorking = false;
+  }
+
+  /** Messages say what is so, not what to add: handling one again after an error is safe. */
+  async #handle(
+    message: Exclude<AgentMessage, { kind: "heartbeat" | "goodbye" }>,
+  ): Promise<void> {
+    for (let attempt = 1; attempt <= HANDLE_ATTEMPTS_MAX; attempt++) {
       try {
-        if (next.kind === "goodbye") this.#events.goodbye();
-        else await answerMessage(this.#ctx, this.#loops, this, next);
+        return await answerMessage(this.#ctx, this.#loops, this, message);
       } catch (thrown) {
         this.#ctx.logger.warn("Message of an agent was not handled", {
           agentId: this.agent.id,
-          kind: next.kind,
+          kind: message.kind,
+          attempt,
           error: messageOf(thrown),
         });
       }
+      await sleep(this.#ctx.clock, HANDLE_RETRY_MS * attempt);
     }
-    this.#isWorking = false;
   }
 }

@@ -134,7 +134,7 @@ test("job loop: a COMMIT whose answer is lost is asked for again and stands (C3)
   await world.completed(1);
   await world.stopHub();
   let losses = 0;
-  world.wrapDb = (db) => losingAnswers(db, () => losses++ < 3 && isArmed);
+  world.wrapDb = (db) => losingAnswers(db, () => isArmed && losses++ < 3);
   let isArmed = false;
   await world.startHub();
   for (const agent of world.agents.values()) agent.connect(world.sessions);
@@ -143,7 +143,11 @@ test("job loop: a COMMIT whose answer is lost is asked for again and stands (C3)
     if (name === "before-commit") isArmed = true;
     if (name === "after-commit-before-notify") isArmed = false;
   };
-  await world.completed(3);
+  await world.pump(
+    async () => (await world.regions()).every(({ lastCompletedId }) => lastCompletedId! >= 3),
+    "checkpoint 3 completes",
+  );
+  await world.idle();
   ok(losses > 0, "No answer was lost: the test shows nothing");
   for (const agent of world.agents.values()) {
     deepEqual(agent.messages("aborted"), [], "A checkpoint that stands was called aborted");

@@ -248,6 +248,16 @@ export class HubWorld {
     throw new Error(`Waited ${STEP_MS * STEPS_MAX} virtual ms in vain until ${what}`);
   }
 
+  /** Like `until`, while the hub itself waits on the clock and cannot become idle. */
+  async pump(isSo: () => Promise<boolean> | boolean, what: string): Promise<void> {
+    for (let step = 0; step < STEPS_MAX; step++) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      if (await isSo()) return;
+      this.clock.advance(STEP_MS / 2);
+    }
+    throw new Error(`Waited in vain until ${what}`);
+  }
+
   /** Lets `ms` pass. */
   async pass(ms: number): Promise<void> {
     for (let past = 0; past < ms; past += STEP_MS) {
