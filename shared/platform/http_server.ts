@@ -2,7 +2,7 @@
 
 export interface HttpServer {
   readonly port: number;
-  /** Takes no new requests, lets those under way finish for a moment, then cuts them. */
+  /** Takes no new requests and lets those under way finish for a moment; event streams never would. */
   close(): Promise<void>;
 }
 
@@ -15,25 +15,23 @@ export interface HttpServerOptions {
   readonly answer: (request: Request, remoteAddress: string) => Response | Promise<Response>;
 }
 
-/** Event streams never finish by themselves. */
 const FINISH_WITHIN_MS = 500;
 
 /** Listens from now on. @throws If the address is taken. */
 export function serveHttp(options: HttpServerOptions): HttpServer {
   const { hostname, port, tls, answer } = options;
-  const cut = new AbortController();
   const server = Deno.serve({
     hostname,
     port,
-    signal: cut.signal,
     onListen: () => {},
     ...(tls === null ? {} : tls),
   }, (request, { remoteAddr }) => answer(request, addressOf(remoteAddr)));
   return {
     port: (server.addr as Deno.NetAddr).port,
     async close() {
-      const timer = setTimeout(() => cut.abort(), FINISH_WITHIN_MS);
-      await server.shutdown().catch(() => {});
+      let timer = 0;
+      const cut = new Promise<void>((resolve) => timer = setTimeout(resolve, FINISH_WITHIN_MS));
+      await Promise.race([server.shutdown(), cut]);
       clearTimeout(timer);
     },
   };
