@@ -29,7 +29,7 @@ export function serveHttp(options: HttpServerOptions): HttpServer {
   return {
     port: (server.addr as Deno.NetAddr).port,
     async close() {
-      let timer = 0;
+      let timer: ReturnType<typeof setTimeout> | undefined;
       const cut = new Promise<void>((resolve) => timer = setTimeout(resolve, FINISH_WITHIN_MS));
       await Promise.race([server.shutdown(), cut]);
       clearTimeout(timer);
