@@ -28,6 +28,7 @@ import {
 } from "./db/blob_store.ts";
 import type { Db } from "./db/client.ts";
 import { DeposedError, withReign } from "./db/hub_state_store.ts";
+import type { HubContext } from "./ports.ts";
 
 export interface GarbageContext {
   readonly db: Db;
@@ -36,6 +37,7 @@ export interface GarbageContext {
   readonly logger: Logger;
   readonly hubTerm: HubTerm;
   readonly config: { readonly garbageGraceMs: number };
+  readonly failPoint?: HubContext["failPoint"] | undefined;
 }
 
 /** What one round did. */
@@ -66,6 +68,7 @@ export async function collectGarbage(context: GarbageContext): Promise<GarbageRo
       ...await markGarbage(tx, { nowMs, olderThanMs: nowMs - config.garbageGraceMs }, BATCH),
     ]);
     if (digests.length === 0) break;
+    context.failPoint?.("garbage-marked");
     round = sum(round, await deleteObjects(context, digests, markedAtMs));
   }
   return round;
