@@ -1,12 +1,12 @@
 /**
- * When a savepoint can be taken and when it may be deleted.
+ * When a savepoint can be taken.
  *
- * Pure. A savepoint is a checkpoint that a person owns: it needs every region, is never subsumed, and
- * leaves only by an explicit delete (L2).
+ * Pure. A savepoint is a checkpoint that a person owns: it needs every region and is never subsumed.
+ * Whether it may be deleted (L2) is decided in the transaction that deletes it, by the rows it locks.
  *
  * @module
  */
-import type { CheckpointId, RegionId } from "@shared/ids.ts";
+import type { RegionId } from "@shared/ids.ts";
 
 export type SavepointReadiness =
   | { readonly kind: "ready" }
@@ -33,24 +33,4 @@ export function judgeReadiness(
     detail: `A savepoint needs every region; not running after ${Math.round(waitedMs / 1000)} s: ` +
       missing.join(", "),
   };
-}
-
-export interface RecoveryBase {
-  readonly regionId: RegionId;
-  readonly isActive: boolean;
-  readonly lastCompletedId: CheckpointId | null;
-  readonly restoredFromId: CheckpointId | null;
-}
-
-/** Regions of an active job that could recover from nothing else than this savepoint; sorted (L2). */
-export function regionsThatNeed(
-  checkpointId: CheckpointId,
-  bases: readonly RecoveryBase[],
-): RegionId[] {
-  return bases
-    .filter((base) =>
-      base.isActive && (base.lastCompletedId ?? base.restoredFromId) === checkpointId
-    )
-    .map(({ regionId }) => regionId)
-    .sort();
 }

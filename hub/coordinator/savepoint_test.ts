@@ -1,6 +1,6 @@
 import { deepEqual, equal } from "node:assert/strict";
-import type { CheckpointId, RegionId } from "@shared/ids.ts";
-import { judgeReadiness, regionsThatNeed } from "./savepoint.ts";
+import type { RegionId } from "@shared/ids.ts";
+import { judgeReadiness } from "./savepoint.ts";
 
 function running(states: Record<string, boolean>): Map<RegionId, boolean> {
   return new Map(Object.entries(states) as [RegionId, boolean][]);
@@ -16,16 +16,4 @@ Deno.test("savepoint: waits for every region, and says which are missing in the 
     kind: "refused",
     detail: "A savepoint needs every region; not running after 2 s: a, b",
   });
-});
-
-Deno.test("savepoint: is needed while an active region could recover from nothing else (L2)", () => {
-  const id = (value: number | null) => value as CheckpointId | null;
-  const base = (regionId: string, last: number | null, from: number | null, isActive = true) => ({
-    regionId: regionId as RegionId,
-    isActive,
-    lastCompletedId: id(last),
-    restoredFromId: id(from),
-  });
-  const bases = [base("d", null, 5), base("a", 7, 5), base("b", null, 5, false), base("c", 5, 2)];
-  deepEqual(regionsThatNeed(5 as CheckpointId, bases), ["c", "d"]);
 });

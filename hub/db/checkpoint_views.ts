@@ -72,20 +72,6 @@ export async function getCheckpoint(
   };
 }
 
-/** The newest checkpoint of each job that completed, savepoints included. */
-export async function lastCompletedByJob(
-  db: Db,
-): Promise<Map<string, { id: number; endedAt: string; status: string }>> {
-  const rows = await db.selectDistinctOn([checkpoints.jobId]).from(checkpoints)
-    .where(inArray(checkpoints.status, ["completed", "degraded"]))
-    .orderBy(checkpoints.jobId, desc(checkpoints.checkpointId));
-  return new Map(rows.map((row) => [row.jobId, {
-    id: row.checkpointId,
-    endedAt: (row.endedAt ?? row.triggeredAt).toISOString(),
-    status: row.status,
-  }]));
-}
-
 async function totalsOf(
   db: Db,
   jobId: string,

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { and, asc, desc, eq, inArray, lt, ne, or, type SQL } from "drizzle-orm";
+import { and, asc, eq, inArray, ne, or } from "drizzle-orm";
 import type { HubTerm, JobId } from "@shared/ids.ts";
 import type { JobGraph } from "@shared/job_graph.ts";
 import type { Db } from "./client.ts";
@@ -56,26 +56,6 @@ export async function createJob(db: Db, job: NewJob): Promise<void> {
 export async function getJob(db: Db, id: string): Promise<JobRecord | null> {
   const rows = await db.select().from(jobs).where(eq(jobs.id, id));
   return rows[0] === undefined ? null : recordOf(rows[0]);
-}
-
-/** The newest job of this name that is not stopped or cancelled, else the newest of this name. */
-export async function findJobByName(db: Db, name: string): Promise<JobRecord | null> {
-  const rows = await db.select().from(jobs).where(eq(jobs.name, name)).orderBy(desc(jobs.id));
-  const row = rows.find(({ desiredState }) => desiredState === "running") ?? rows[0];
-  return row === undefined ? null : recordOf(row);
-}
-
-/** Newest first; ids sort by time, so the last id of a page is the cursor of the next. */
-export async function listJobs(
-  db: Db,
-  page: { readonly limit: number; readonly beforeId: string | null },
-): Promise<JobRecord[]> {
-  const condition: SQL | undefined = page.beforeId === null
-    ? undefined
-    : lt(jobs.id, page.beforeId);
-  const rows = await db.select().from(jobs).where(condition).orderBy(desc(jobs.id))
-    .limit(page.limit);
-  return rows.map(recordOf);
 }
 
 /** Jobs that need a loop: they are to run, something of them runs, or an operation on them is open. */

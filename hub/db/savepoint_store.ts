@@ -74,8 +74,7 @@ export async function savepointParts(
 }
 
 /**
- * Deletes a savepoint and its references. Whether that may be is the caller's to ask first
- * (`regionsThatNeed` of hub/coordinator/savepoint.ts); the row is checked once more inside.
+ * Deletes a savepoint and its references, unless a running job still needs it.
  *
  * @returns `needed` when a region's only recovery base is this savepoint (L2).
  */
