@@ -6,6 +6,9 @@
  *   away ── socket opens, hello ──▶ greeting ── welcome ──▶ connected
  *     ◀── closed, silent for the lease, no welcome in time ── (back-off 0.5 s to 10 s, jittered)
  *
+ * An agent that has held a lease waits no longer than a third of it, and gives a hub that does not
+ * answer no longer than the lease: a healthy agent is back before a restarted hub may call it lost (F5).
+ *
  *  1. Messages leave in the order of `send`; what is kept while away leaves right behind the welcome.
  *  2. What is kept is bounded: events give way first, then the oldest.
  *  3. (F1) A hub of a lower term than one already seen is deposed: the agent does not listen to it.
@@ -29,8 +32,12 @@ import { backoffMs, sleep } from "./backoff.ts";
 import { initialLease, type LeaseInput, type LeaseState, stepLease } from "./lease.ts";
 
 export const RECONNECT_BACKOFF = { firstMs: 500, maxMs: 10_000 };
-/** From opening the socket to the welcome. */
+/** From opening the socket to the welcome, at most; the lease, where there was one and it is shorter. */
 export const WELCOME_TIMEOUT_MS = 10_000;
+/** A welcome takes a few looks into the hub's database, on a busy machine too. */
+const WELCOME_TIMEOUT_MIN_MS = 3_000;
+/** A lease has room for this many tries. */
+const TRIES_PER_LEASE = 3;
 /** Messages kept for a hub that is away. */
 export const KEPT_MAX = 1_000;
 /** With more than this unsent, what may be lost is not sent. */
@@ -93,6 +100,8 @@ export class HubClient {
   #heartbeatSeq = 0;
   readonly #heartbeatSentAtMs = new Map<number, number>();
   #heartbeatIntervalMs = 2_000;
+  /** As the last welcome said; null before the first, when no region depends on it. */
+  #leaseTtlMs: number | null = null;
   /** Cancels the timer of the present phase: reconnect, welcome timeout or next heartbeat. */
   #cancelTimer: () => void = () => {};
   #cancelTick: () => void = () => {};
@@ -147,8 +156,11 @@ export class HubClient {
       onClose: (reason) => isPresent() && this.#lost(reason),
     });
     this.#socket = socket;
-    this.#setTimer(clock.after(WELCOME_TIMEOUT_MS, () => {
-      socket.close(`No welcome within ${WELCOME_TIMEOUT_MS} ms`);
+    const timeoutMs = this.#leaseTtlMs === null
+      ? WELCOME_TIMEOUT_MS
+      : Math.min(WELCOME_TIMEOUT_MS, Math.max(WELCOME_TIMEOUT_MIN_MS, this.#leaseTtlMs));
+    this.#setTimer(clock.after(timeoutMs, () => {
+      socket.close(`No welcome within ${timeoutMs} ms`);
     }));
   }
 
@@ -189,6 +201,7 @@ export class HubClient {
     this.#phase = "connected";
     this.#failedTries = 0;
     this.#heartbeatIntervalMs = Math.max(100, welcome.heartbeatIntervalMs);
+    this.#leaseTtlMs = welcome.leaseTtlMs;
     this.#stepLease({
       kind: "welcomed",
       sentAtMs: this.#helloSentAtMs,
@@ -227,7 +240,11 @@ export class HubClient {
     this.#phase = "away";
     this.#socket = null;
     this.#failedTries++;
-    const delayMs = backoffMs(this.#failedTries, RECONNECT_BACKOFF, random);
+    const maxMs = Math.min(
+      RECONNECT_BACKOFF.maxMs,
+      (this.#leaseTtlMs ?? Infinity) / TRIES_PER_LEASE,
+    );
+    const delayMs = backoffMs(this.#failedTries, { ...RECONNECT_BACKOFF, maxMs }, random);
     // Every try of a long outage is not worth a line; the lease reports how it goes on.
     if (wasConnected || reason !== this.#lastReason) {
       logger.warn("Lost the hub", { reason, retryInMs: Math.round(delayMs) });

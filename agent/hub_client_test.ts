@@ -26,6 +26,22 @@ Deno.test("hub client: reconnects for ever, jittered, between 0.5 and 10 s (F45)
   ok(new Set(waits.slice(-5)).size > 1);
 });
 
+Deno.test("hub client: having held a lease it tries often enough to keep it, however long the hub is away (F5)", async () => {
+  const world = new World();
+  await world.agent();
+  world.link.welcome();
+  const leaseTtlMs = 6_000;
+  for (let round = 0; round < 12; round++) {
+    await lost(world);
+    const before = world.links.length;
+    world.clock.advance(leaseTtlMs / 3);
+    ok(world.links.length > before, `round ${round}: still waiting after a third of the lease`);
+  }
+  world.link.events.onOpen();
+  world.clock.advance(leaseTtlMs);
+  match(world.link.closedBecause!, /No welcome within 6000 ms/);
+});
+
 Deno.test("hub client: a welcome resets the back-off", async () => {
   const world = new World();
   await world.agent();
