@@ -24,10 +24,13 @@ import {
   type ConnectOptions,
   decodeConnack,
   decodeDisconnect,
+  decodePuback,
   decodeSuback,
+  DISCONNECT_AND_FORGET_BYTES,
   DISCONNECT_BYTES,
   encodeConnect,
   encodePubacks,
+  encodePublish,
   encodeSubscribe,
   malformed,
   PACKET,
@@ -55,6 +58,8 @@ export interface SessionEvents {
   connected(profile: BrokerProfile): void;
   /** One reason code per filter; 0..2 is the granted QoS. */
   subscribed(reasonCodes: readonly number[]): void;
+  /** The oldest unanswered PUBLISH was answered; without this, a session publishes nothing. */
+  published?(reasonCode: number): void;
   /** Messages of one chunk of bytes follow. */
   batchStarted(): void;
   /** `message` is valid during the call. */
@@ -66,7 +71,15 @@ export interface SessionEvents {
 const CONNACK_TIMEOUT_MS = 10_000;
 /** Time spent on messages before the rest of the process gets a turn. */
 const BUSY_MS_MAX = 8;
+/** Reads below this many bytes, following each other within `DENSE_MS`, are gathered. */
+const SMALL_READ_BYTES = 64 * 1024;
+const DENSE_MS = 12;
+/** So many in a row are let through: a burst of a few messages is not delayed. */
+const SMALL_READS_MAX = 8;
+/** How long bytes may gather in the socket's buffer before the next read. */
+const GATHER_MS = 10;
 const SUBSCRIBE_PACKET_ID = 1;
+const KEEP_SESSION = { endsSession: false };
 
 export class MqttSession implements PacketSink {
   readonly #connection: Connection;
@@ -116,6 +129,11 @@ export class MqttSession implements PacketSink {
     this.#send(encodeSubscribe(SUBSCRIBE_PACKET_ID, filters));
   }
 
+  /** Publishes at QoS 1; `published` gets the answer. The caller gives each its own packet id, not 1. */
+  publish(topic: string, packetId: number, payload: Uint8Array): void {
+    this.#send(encodePublish(topic, packetId, payload));
+  }
+
   /** Writes one PUBACK per id, in order, as one piece with what is sent in the same turn. */
   acknowledge(packetIds: Uint16Array): void {
     this.#send(encodePubacks(packetIds));
@@ -143,10 +161,10 @@ export class MqttSession implements PacketSink {
     this.#resume?.();
   }
 
-  /** Says goodbye and closes; the broker keeps the session. */
-  async disconnect(): Promise<void> {
+  /** Says goodbye and closes; the broker keeps the session, or forgets it where so told. */
+  async disconnect(options: { readonly endsSession: boolean } = KEEP_SESSION): Promise<void> {
     if (this.#state === "connected") {
-      this.#send(DISCONNECT_BYTES);
+      this.#send(options.endsSession ? DISCONNECT_AND_FORGET_BYTES : DISCONNECT_BYTES);
       await this.flushed();
     }
     this.#close({ kind: "closed" });
@@ -170,6 +188,9 @@ export class MqttSession implements PacketSink {
         return this.#connack(body);
       case PACKET.SUBACK:
         return this.#events.subscribed(decodeSuback(body).reasonCodes);
+      case PACKET.PUBACK:
+        if (this.#events.published === undefined) throw malformed("PUBACK without PUBLISH");
+        return this.#events.published(decodePuback(body));
       case PACKET.PINGRESP: {
         const confirmed = this.#pings.shift();
         if (confirmed === undefined) throw malformed("PINGRESP without PINGREQ");
@@ -207,6 +228,8 @@ export class MqttSession implements PacketSink {
 
   async #readLoop(): Promise<void> {
     let busyMs = 0;
+    let lastReadMs = -Infinity;
+    let smallReads = 0;
     while (!this.#isOver) {
       const startMs = this.#clock.monotonicMs();
       this.#parse();
@@ -215,20 +238,36 @@ export class MqttSession implements PacketSink {
       // A read that finds bytes does not let timers and other input run: a full pipe would shut them out.
       if (busyMs > BUSY_MS_MAX) {
         busyMs = 0;
-        await new Promise<void>((resolve) => this.#clock.after(0, resolve));
+        await this.#wait(0);
+      } else if (smallReads > SMALL_READS_MAX) {
+        // Brokers write message by message; a read for each costs more than all that is done with it.
+        await this.#wait(GATHER_MS);
       }
       if (this.#reader.isHeld) await new Promise<void>((resolve) => this.#resume = resolve);
-      else await this.#read();
+      else {
+        const count = await this.#read();
+        const nowMs = this.#clock.monotonicMs();
+        const isDense = count < SMALL_READ_BYTES && nowMs - lastReadMs < DENSE_MS;
+        smallReads = isDense ? smallReads + 1 : 0;
+        lastReadMs = nowMs;
+      }
     }
   }
 
-  async #read(): Promise<void> {
+  #wait(delayMs: number): Promise<void> {
+    return new Promise<void>((resolve) => void this.#clock.after(delayMs, resolve));
+  }
+
+  /** @returns How many bytes came; 0 when the connection is over. */
+  async #read(): Promise<number> {
     try {
       const count = await this.#connection.read(this.#reader.space());
       if (count === null) this.#close(this.#lost("closed by the broker"));
       else this.#reader.filled(count);
+      return count ?? 0;
     } catch (error) {
       this.#close(this.#lost(messageOf(error)));
+      return 0;
     }
   }
 

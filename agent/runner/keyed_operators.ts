@@ -12,9 +12,12 @@ import {
   stepDetect,
 } from "@shared/operators/anomaly_edges.ts";
 import type { StatefulSpec } from "@shared/sdk/operator.ts";
+import type { TableKey } from "../state/state_table.ts";
 import { type ChainParts, type Emit, listOf, type OperatorPlace } from "./chain.ts";
 
 const VALUE_SLOT = 0;
+/** Tables look whole numbers of up to nine digits up as such. */
+const NUMBERS_END = 1e9;
 
 /** The key of a record as text. @throws {TypeError} If it is not a text, number or boolean. */
 export function keyText(key: unknown): string {
@@ -23,6 +26,12 @@ export function keyText(key: unknown): string {
   throw new TypeError(
     `The key is ${key === null ? "null" : `of type ${typeof key}`}: want text, number or boolean`,
   );
+}
+
+/** The key of a record as a table looks it up: small whole numbers need no text. */
+function tableKey(key: unknown): TableKey {
+  const isSmall = typeof key === "number" && Number.isInteger(key) && key >= 0 && key < NUMBERS_END;
+  return isSmall && !Object.is(key, -0) ? key as number : keyText(key);
 }
 
 export function compileMapWithState(
@@ -67,13 +76,18 @@ function compileUpdate<Output>(
   const table = state.table(spec.uid);
   return (record) => {
     try {
-      const key = keyText(keyOf(record));
-      const held = table.find(key, origin.nowMs)?.slots[VALUE_SLOT];
+      const lookUp = tableKey(keyOf(record));
+      const entry = table.find(lookUp, origin.nowMs);
+      const key = entry === undefined ? keyText(lookUp) : entry.key;
+      const held = entry?.slots[VALUE_SLOT];
       const before = held === undefined ? initial() : held;
       const [after, output] = fn(before, record, key);
       const result = { output: outputOf(output) };
       // A write renews the time to live, so only state that never expires may skip an equal one.
-      if (after !== held || ttlMs !== null) table.put(key, VALUE_SLOT, after, origin.nowMs);
+      if (after !== held || ttlMs !== null) {
+        if (entry === undefined) table.put(key, VALUE_SLOT, after, origin.nowMs);
+        else table.write(entry, VALUE_SLOT, after, origin.nowMs);
+      }
       return result;
     } catch (thrown) {
       deadLetters.judge(spec, record, { thrown, position: origin.position });

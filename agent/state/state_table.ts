@@ -64,12 +64,39 @@ interface Group {
   saved: Entry[];
 }
 
+/** A key as text, or as the whole number that its text is. */
+export type TableKey = string | number;
+
+/**
+ * How a key is looked up. A whole number costs a fraction of a text in a map, so texts that are one are
+ * looked up as numbers; the entry keeps the text.
+ */
+type MapKey = string | number;
+
+const NUMBER_DIGITS_MAX = 9;
+const DIGIT_0 = 48;
+const DIGIT_9 = 57;
+
+function mapKeyOf(key: TableKey): MapKey {
+  if (typeof key === "number") return key;
+  const { length } = key;
+  if (length === 0 || length > NUMBER_DIGITS_MAX) return key;
+  let number = 0;
+  for (let i = 0; i < length; i++) {
+    const digit = key.charCodeAt(i);
+    if (digit < DIGIT_0 || digit > DIGIT_9) return key;
+    number = number * 10 + digit - DIGIT_0;
+  }
+  const isCanonical = length === 1 || key.charCodeAt(0) !== DIGIT_0;
+  return isCanonical ? number : key;
+}
+
 export class StateTable {
   readonly uid: string;
   readonly slotCount: number;
   readonly ttlMs: number | null;
   readonly #isMutable: boolean;
-  readonly #entries = new Map<string, OwnEntry>();
+  readonly #entries = new Map<MapKey, OwnEntry>();
   readonly #groups: readonly Group[];
   #interval = 1;
   #latestMs = 0;
@@ -92,37 +119,42 @@ export class StateTable {
   }
 
   /** The entry of `key`; undefined when there is none or it has expired by `nowMs`. */
-  find(key: string, nowMs: number): Entry | undefined {
-    const entry = this.#entries.get(key);
+  find(key: TableKey, nowMs: number): Entry | undefined {
+    const entry = this.#entries.get(mapKeyOf(key));
     if (entry === undefined || this.ttlMs === null) return entry;
     return this.#isExpired(entry, nowMs) ? undefined : entry;
   }
 
   /** Sets one slot of `key`; undefined clears it. An entry left without value and timer is removed. */
   put(key: string, slot: number, value: unknown, nowMs: number): void {
-    const entry = this.#entries.get(key);
-    if (entry === undefined) {
-      if (value !== undefined) this.#insert(key, slot, value, nowMs);
-      return;
-    }
+    const entry = this.#entries.get(mapKeyOf(key));
+    if (entry !== undefined) this.write(entry, slot, value, nowMs);
+    else if (value !== undefined) this.#insert(key, slot, value, nowMs);
+  }
+
+  /** `put` for an entry that `find` has just given. */
+  write(found: Entry, slot: number, value: unknown, nowMs: number): void {
+    const entry = found as OwnEntry;
     this.#beforeWrite(entry);
-    if (this.ttlMs !== null && this.#isExpired(entry, nowMs)) {
-      entry.slots = new Array<unknown>(this.slotCount).fill(undefined);
+    if (this.ttlMs !== null) {
+      if (this.#isExpired(entry, nowMs)) {
+        entry.slots = new Array<unknown>(this.slotCount).fill(undefined);
+      }
+      entry.lastWriteMs = Math.max(entry.lastWriteMs, nowMs);
     }
     entry.slots[slot] = value;
-    entry.lastWriteMs = Math.max(entry.lastWriteMs, nowMs);
     if (value === undefined) this.#removeIfEmpty(entry);
   }
 
   /** Announces that the values of `key` are about to be changed in place; for mutable tables. */
   beforeChange(key: string): void {
-    const entry = this.#entries.get(key);
+    const entry = this.#entries.get(mapKeyOf(key));
     if (entry !== undefined) this.#beforeWrite(entry);
   }
 
   /** Adds a timer of `key`. @returns False when it had that timer already. */
   addTimer(key: string, timeMs: number, nowMs: number): boolean {
-    const entry = this.#entries.get(key) ?? this.#create(key, nowMs);
+    const entry = this.#entries.get(mapKeyOf(key)) ?? this.#create(key, nowMs);
     const timers = entry.timers ?? [];
     if (timers.includes(timeMs)) return false;
     this.#beforeWrite(entry);
@@ -132,7 +164,7 @@ export class StateTable {
 
   /** Removes a timer of `key`. @returns False when it had no such timer. */
   removeTimer(key: string, timeMs: number): boolean {
-    const entry = this.#entries.get(key);
+    const entry = this.#entries.get(mapKeyOf(key));
     if (!entry?.timers?.includes(timeMs)) return false;
     this.#beforeWrite(entry);
     const left = entry.timers.filter((other) => other !== timeMs);
@@ -143,7 +175,7 @@ export class StateTable {
 
   /** Puts `key` back to what it was when `before` was taken with `snapshotOf`. */
   rollBack(key: string, before: Entry | null): void {
-    const entry = this.#entries.get(key);
+    const entry = this.#entries.get(mapKeyOf(key));
     if (before === null) {
       if (entry !== undefined) this.#remove(entry);
       return;
@@ -157,7 +189,7 @@ export class StateTable {
 
   /** A copy of the entry of `key` as it is now; null when there is none. */
   snapshotOf(key: string): Entry | null {
-    const entry = this.#entries.get(key);
+    const entry = this.#entries.get(mapKeyOf(key));
     return entry === undefined ? null : { ...entry, slots: [...entry.slots] };
   }
 
@@ -263,7 +295,7 @@ export class StateTable {
     const position = group.entries.length;
     const entry = { key, group, slots, lastWriteMs, timers: null, position, savedIn: 0 };
     group.entries.push(entry);
-    this.#entries.set(key, entry);
+    this.#entries.set(mapKeyOf(key), entry);
     return entry;
   }
 
@@ -282,7 +314,7 @@ export class StateTable {
       last.position = entry.position;
     }
     entry.position = -1;
-    this.#entries.delete(entry.key);
+    this.#entries.delete(mapKeyOf(entry.key));
   }
 
   #isExpired(entry: Entry, nowMs: number): boolean {
