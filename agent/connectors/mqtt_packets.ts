@@ -96,6 +96,12 @@ export function encodeSubscribe(packetId: number, filters: readonly string[]): U
   return packet((PACKET.SUBSCRIBE << 4) | 2, body);
 }
 
+/** PUBLISH at QoS 1, not retained, without properties [3.3]. */
+export function encodePublish(topic: string, packetId: number, payload: Uint8Array): Uint8Array {
+  const body = new ByteWriter().text(topic).uint16(packetId).byte(0).raw(payload);
+  return packet((PACKET.PUBLISH << 4) | 2, body);
+}
+
 /** PUBACKs of success [3.4], one after the other. */
 export function encodePubacks(packetIds: Uint16Array): Uint8Array {
   const bytes = new Uint8Array(4 * packetIds.length);
@@ -113,6 +119,12 @@ export function encodePubacks(packetIds: Uint16Array): Uint8Array {
 export const PINGREQ_BYTES: Uint8Array = Uint8Array.of(PACKET.PINGREQ << 4, 0);
 /** Normal disconnection: no will, the session stays [3.14]. */
 export const DISCONNECT_BYTES: Uint8Array = Uint8Array.of(PACKET.DISCONNECT << 4, 0);
+
+/** Normal disconnection with Session Expiry 0: the broker forgets the session [3.14.2.2.2]. */
+export const DISCONNECT_AND_FORGET_BYTES: Uint8Array = Uint8Array.of(
+  ...[PACKET.DISCONNECT << 4, 7, 0],
+  ...[5, PROPERTY.SESSION_EXPIRY_SECONDS, 0, 0, 0, 0],
+);
 
 export type PropertyValue = number | string | Uint8Array;
 export type Properties = ReadonlyMap<number, PropertyValue>;
@@ -155,6 +167,11 @@ export function decodeSuback(body: Uint8Array): { packetId: number; reasonCodes:
   const packetId = reader.uint16();
   reader.properties();
   return { packetId, reasonCodes: [...reader.rest()] };
+}
+
+/** PUBACK from the broker [3.4]: its reason code; 0x80 and above is a refusal. */
+export function decodePuback(body: Uint8Array): number {
+  return body[2] ?? 0;
 }
 
 /** DISCONNECT from the broker [3.14]: its reason code. */

@@ -28,6 +28,8 @@ import type { SplitPosition } from "@shared/manifest.ts";
 import type { BrokerConfig, RegionEvent } from "@shared/messages.ts";
 import type { Random } from "@shared/random.ts";
 import type { SourceSpec } from "@shared/sdk/operator.ts";
+import { isProbeTopic } from "./broker_probe.ts";
+import { type ProbeFinding, profileEvent } from "./broker_verdict.ts";
 import type { SourceMetrics, SourceOutput, SourceReader } from "./connector.ts";
 import { decodeJson, RecordRefused } from "./json_decoder.ts";
 import { MessageHash } from "./message_hash.ts";
@@ -47,6 +49,8 @@ export interface MqttSourceOptions {
   readonly broker: BrokerConfig;
   readonly output: SourceOutput;
   readonly dial: Dialer;
+  /** What the broker really does; called when the source is attached, which never waits for it (M7). */
+  readonly probe: (broker: BrokerConfig) => Promise<ProbeFinding>;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -294,15 +298,24 @@ class MqttSource implements SourceReader {
     this.#event("broker-connected", `Connected to broker "${this.#options.broker.name}"`, {
       isSessionPresent: profile.isSessionPresent,
     });
-    this.#event("broker-profile", "What the broker grants", {
-      receiveMaximum: profile.receiveMaximum,
-      windowSize: this.#options.spec.receiveMaximum,
-      sessionExpirySeconds: profile.sessionExpirySeconds ?? this.#options.spec.sessionExpirySeconds,
-      maximumQos: profile.maximumQos,
-      grantedQos: Math.min(...reasonCodes),
-    });
     this.#hasStarted = true;
     this.#attached.resolve();
+    void this.#reportProfile(profile, Math.min(...reasonCodes));
+  }
+
+  /** Reports what was granted and what the probe found; a later connection reports for itself (M7). */
+  async #reportProfile(connack: BrokerProfile, grantedQos: number): Promise<void> {
+    const { broker, spec, probe } = this.#options;
+    const finding = await probe(broker);
+    if (this.#isStopped || this.#profile !== connack) return;
+    const { detail, fields } = profileEvent({
+      broker: broker.name,
+      connack,
+      grantedQos,
+      windowAsked: spec.receiveMaximum,
+      sessionExpirySeconds: spec.sessionExpirySeconds,
+    }, finding);
+    this.#event("broker-profile", detail, fields);
   }
 
   #message(message: InboundMessage): void {
@@ -330,6 +343,7 @@ class MqttSource implements SourceReader {
         ? decodeJson(message.text(this.#hash.isAscii))
         : spec.decode(message.payload(), message.topic());
     } catch (error) {
+      if (isProbeTopic(message.topic())) return;
       return output.deadLetter(messageOf(error), message.payload(), position);
     }
     output.record(value, position, this.#batchAtMs);

@@ -6,6 +6,7 @@ import { ManualClock } from "@shared/manual_clock.ts";
 import type { RegionEvent } from "@shared/messages.ts";
 import { SeededRandom } from "@shared/seeded_random.ts";
 import { silentLogger } from "../../tests/support/logger.ts";
+import type { ProbeFinding } from "./broker_verdict.ts";
 import { ByteReader, ByteWriter, PACKET, packet } from "./mqtt_packets.ts";
 import { createMqttSource, type MqttSourceSpec } from "./mqtt_source.ts";
 
@@ -194,6 +195,31 @@ Deno.test("mqtt source: restored from a checkpoint, drops what the state holds a
   equal(world.source.metrics().duplicatesDropped, 2);
 });
 
+Deno.test("mqtt source: reports once per connection what the broker grants and the guarantee that follows (M7)", async () => {
+  const world = await World.started();
+  world.broker.subackCode = 0;
+  world.broker.drop();
+  await world.settle();
+  world.clock.advance(2_000);
+  await world.settle();
+  const profiles = world.events.filter(({ type }) => type === "broker-profile");
+  deepEqual(
+    profiles.map(({ fields }) => [fields.grantedQos, fields.guarantee, fields.probe]),
+    [[1, "exactly-once", "unknown"], [0, "at-most-once", "unknown"]],
+  );
+  ok(profiles[0]!.detail.includes("not probed here"));
+});
+
+Deno.test("mqtt source: a probe message is no record and no dead letter, and is acknowledged (M7)", async () => {
+  const world = await World.started();
+  await world.send(publish(1, "penstock probe 0", "penstock/probe/x"), publish(2, "1"));
+  deepEqual([world.records, world.deadLetters], [[[1, 2]], []]);
+  world.source.capture(FIRST);
+  world.source.notifyCompleted(FIRST);
+  await world.settle();
+  deepEqual(world.acks(), [1, 2]);
+});
+
 Deno.test("mqtt source: a dead peer is noticed by the missing PINGRESP", async () => {
   const world = await World.started();
   for (let i = 0; i < 3; i += 1) {
@@ -257,6 +283,7 @@ class World {
   pressure = 0;
   onRecord: () => unknown = () => {};
   failPoint: (() => void) | null = null;
+  finding: ProbeFinding = { kind: "unknown", reason: "not probed here" };
   readonly #spec: MqttSourceSpec;
   #source: ReturnType<typeof createMqttSource> | null = null;
 
@@ -278,6 +305,7 @@ class World {
       jobId: "job-1",
       broker: { name: "plant", url: "mqtt://x", username: null, password: null, caPem: null },
       dial: () => this.broker.dial(),
+      probe: () => Promise.resolve(this.finding),
       clock: this.clock,
       random: new SeededRandom(1),
       logger: silentLogger,
@@ -395,8 +423,8 @@ function connack(isSessionPresent: boolean): Uint8Array {
   );
 }
 
-function publish(packetId: number, payload: string): Uint8Array {
-  const body = new ByteWriter().text("plant/a").uint16(packetId).byte(0);
+function publish(packetId: number, payload: string, topic = "plant/a"): Uint8Array {
+  const body = new ByteWriter().text(topic).uint16(packetId).byte(0);
   return packet((PACKET.PUBLISH << 4) | 2, body.raw(new TextEncoder().encode(payload)));
 }
 

@@ -12,6 +12,7 @@ import type { Logger } from "@shared/logger.ts";
 import type { AlarmEdge, BrokerConfig } from "@shared/messages.ts";
 import type { Random } from "@shared/random.ts";
 import { createAlarmSink } from "../connectors/alarm_sink.ts";
+import { BrokerProbes } from "../connectors/broker_probe.ts";
 import { createGeneratorSource } from "../connectors/generator_source.ts";
 import { createMqttSink } from "../connectors/mqtt_sink.ts";
 import { createMqttSource } from "../connectors/mqtt_source.ts";
@@ -31,6 +32,8 @@ export interface ConnectorEnvironment {
 /** @throws {UserError} `broker-unknown`, from its methods, if a spec names a broker that was not given. */
 export function createConnectorFactory(environment: ConnectorEnvironment): ConnectorFactory {
   const { jobId, brokers, failPoints, clock, random, logger, dial } = environment;
+  const probes = new BrokerProbes({ dial, clock, random });
+  const probe = (broker: BrokerConfig) => probes.of(broker);
   const failPoint = (name: string) => failPoints.hit(name as FailPointName);
   return {
     createSource(spec, output, { uid: sourceUid, splitIndex, regionId }) {
@@ -38,7 +41,14 @@ export function createConnectorFactory(environment: ConnectorEnvironment): Conne
         case "mqtt": {
           const broker = brokerNamed(brokers, spec.broker, sourceUid);
           const place = { sourceUid, splitIndex, jobId };
-          const ports = { dial, clock, random, logger: logger.with({ regionId }), failPoint };
+          const ports = {
+            dial,
+            probe,
+            clock,
+            random,
+            logger: logger.with({ regionId }),
+            failPoint,
+          };
           return createMqttSource({ spec, broker, output, ...place, ...ports });
         }
         case "generator":

@@ -215,6 +215,7 @@ class Job {
       jobId: JOB_ID,
       broker: broker.config,
       dial,
+      probe: () => Promise.resolve({ kind: "unknown", reason: "not probed here" }),
       clock: systemClock,
       random: new SeededRandom(1),
       logger: silentLogger,
