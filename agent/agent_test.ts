@@ -62,6 +62,28 @@ Deno.test("agent: a restore sends verified pieces before start (C8)", async () =
   equal(hello?.regions, []);
 });
 
+Deno.test("agent: the runner hears where ordinals go on and what may be left behind (P4, S2)", async () => {
+  const world = new World();
+  const piece = utf8("state");
+  const url = `http://store/${digestOf(piece)}`;
+  world.web.set(`GET ${url}`, () => new Response("state"));
+  await world.agent();
+  world.link.welcome();
+  const { sourceUid, splitIndex } = deployOf(1).subtasks[0]!;
+  const restore = {
+    ...restorePlan(piece, url),
+    positionFloors: [
+      { sourceUid, splitIndex: splitIndex + 1, position: 7 },
+      { sourceUid, splitIndex, position: 90 },
+    ],
+    allowNonRestoredState: true,
+  };
+  await world.deployAndRun(1, { restore });
+  const start = world.child.commands.map(({ command }) => command)
+    .find((command) => command.kind === "start");
+  equal([start?.restore?.positionFloor, start?.restore?.allowNonRestoredState], [90, true]);
+});
+
 for (
   const [title, answer] of [
     ["missing", () => new Response("", { status: 404 })],
@@ -311,5 +333,7 @@ function restorePlan(piece: Uint8Array, url: string) {
     isSavepoint: false,
     snapshots: [snapshotWith(piece)],
     urls: { [digestOf(piece)]: { url, headers: {} } },
+    positionFloors: [],
+    allowNonRestoredState: false,
   };
 }

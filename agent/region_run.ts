@@ -29,7 +29,7 @@ import type { SubtaskPlan } from "@shared/regions.ts";
 import type { AlarmOutbox } from "./alarm_outbox.ts";
 import { downloadBlob, type TransferPorts } from "./checkpoint/blob_transfer.ts";
 import type { LocalStore } from "./checkpoint/local_store.ts";
-import { restorePieces, snapshotOf } from "./checkpoint/restorer.ts";
+import { positionFloorOf, restorePieces, snapshotOf } from "./checkpoint/restorer.ts";
 import { Snapshotter } from "./checkpoint/snapshotter.ts";
 import type { FailPoints } from "./fail_points.ts";
 import type { RunnerReport } from "./runner_frames.ts";
@@ -269,12 +269,13 @@ export class RegionRun implements RunnerTenant {
           runner.send({ kind: "restorePiece", regionId, attempt, digest }, bytes),
       });
       signal.throwIfAborted();
-      const { checkpointId, isSavepoint } = restore;
+      const { checkpointId, isSavepoint, allowNonRestoredState } = restore;
       if (!isSavepoint) this.#lastCompletedId = checkpointId;
+      const positionFloor = positionFloorOf(restore, this.#subtask);
       this.#send({
         kind: "start",
         subtask: this.#subtask,
-        restore: { checkpointId, isSavepoint, snapshot },
+        restore: { checkpointId, isSavepoint, snapshot, allowNonRestoredState, positionFloor },
       });
     }
     this.#isStarted = true;

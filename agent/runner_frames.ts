@@ -50,6 +50,8 @@ export type RunnerCommand =
       readonly snapshot: SubtaskSnapshot;
       /** State that no operator takes is left behind instead of refused (S2); default false. */
       readonly allowNonRestoredState?: boolean;
+      /** The split's next record gets an ordinal above this, whatever the snapshot says (P4); default 0. */
+      readonly positionFloor?: number;
     } | null;
   })
   /** Every subtask of the region has restored: records and timers may run (C8). */

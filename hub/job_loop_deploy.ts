@@ -13,6 +13,7 @@ import { messageOf } from "@shared/errors.ts";
 import type { RestorePlan } from "@shared/messages.ts";
 import type { SignedUrl } from "@shared/object_store.ts";
 import { readPart } from "./db/checkpoint_store.ts";
+import { positionFloors } from "./db/gap_store.ts";
 import { DeposedError } from "./db/hub_state_store.ts";
 import type { JobRecord } from "./db/job_store.ts";
 import { startAttempt } from "./db/region_store.ts";
@@ -105,6 +106,11 @@ async function prepare(run: JobRun, region: RegionRun): Promise<Prepared | null>
         isSavepoint: part.isSavepoint,
         snapshots,
         urls: Object.fromEntries(digests.map((piece, i) => [piece, urls[i]!])),
+        positionFloors: await positionFloors(world.db, {
+          jobId: job.id,
+          regionId: region.regionId,
+        }),
+        allowNonRestoredState: job.allowNonRestoredState,
       },
     };
   } catch (thrown) {

@@ -199,6 +199,37 @@ test("job loop: a savepoint releases nothing, a rollback to it records the gap (
   await world.completed(highest + 1);
 });
 
+test("job loop: ordinals go on behind the gap, again and again, and no gap is counted twice (P4)", async (world) => {
+  await world.completed(1);
+  const saved = await world.ended(await world.order("savepoint", { label: "before" }));
+  const { savepointId } = saved.result as { savepointId: string };
+  const gapsOfRegion = async () =>
+    (await listGaps(world.db, JOB_ID, { limit: 10, beforeId: null }))
+      .filter(({ regionId }) => regionId === REGION_0)
+      .sort((a, b) => a.fromPosition! - b.fromPosition!);
+  const floors = () => {
+    const deploys = [...world.agents.values()].flatMap((agent) => agent.messages("deploy"));
+    const ofRegion = deploys.filter(({ regionId }) => regionId === REGION_0);
+    const newest = ofRegion.reduce((a, b) => a.attempt > b.attempt ? a : b);
+    return newest.restore?.positionFloors.map(({ position }) => position);
+  };
+  for (let round = 1; round <= 2; round++) {
+    const { lastCompletedId, restoredFromId } = (await world.regions())[0]!;
+    await world.completed((lastCompletedId ?? restoredFromId)! + 2);
+    const order = await world.order("rollback", { savepointId, allowGap: true });
+    equal((await world.ended(order)).status, "succeeded");
+    await world.allRunning();
+    const gaps = await gapsOfRegion();
+    equal(gaps.length, round);
+    if (round === 2) equal(gaps[1]!.fromPosition, gaps[0]!.toPosition);
+    deepEqual(floors(), [gaps.at(-1)!.toPosition]);
+  }
+  world.agents.get("a")!.kill();
+  await world.until(async () => (await world.regions())[0]!.agentId === "b", "b takes over");
+  await world.allRunning();
+  deepEqual(floors(), [(await gapsOfRegion()).at(-1)!.toPosition]);
+});
+
 test("job loop: stop with a savepoint completes it, releases it as a checkpoint, then stops (L3, K2)", async (world) => {
   await world.completed(1);
   const stopped = await world.ended(await world.order("stop", { savepoint: true }));

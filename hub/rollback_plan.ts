@@ -17,6 +17,7 @@ import { alarmsRaisedSince } from "./db/alarm_store.ts";
 import { type AgentRecord, listAgents } from "./db/agent_store.ts";
 import { readPart } from "./db/checkpoint_store.ts";
 import type { Db } from "./db/client.ts";
+import { listGapSpans } from "./db/gap_store.ts";
 import { getJob } from "./db/job_store.ts";
 import { listRegions, type RegionRecord } from "./db/region_store.ts";
 import { newerCompleted } from "./db/rollback_store.ts";
@@ -78,6 +79,7 @@ export async function judgeRollback(db: Db, request: RollbackRequest): Promise<R
     allowNonRestoredState: job.allowNonRestoredState,
     savepoint,
     regions,
+    knownGaps: await listGapSpans(db, job.id),
     newerCompletedIds: await newerCompleted(db, job.id, savepoint.checkpointId),
     alarms: await alarmsRaisedSince(db, job.id, sinceMs, ALARMS_MAX),
   };

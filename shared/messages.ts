@@ -264,6 +264,16 @@ const restorePlan = z.object({
   urls: z.record(z.string(), signedUrl),
 });
 export type RestorePlan = z.infer<typeof restorePlan>;
+  /**
+   * Records of these splits up to `position` were taken in by a lineage that a rollback left: ordinals go
+   * on behind it, so that an output id never names two records (P4).
+   */
+  positionFloors: z._default(
+    z.array(z.object({ sourceUid: id, splitIndex: z.int(), position: count })),
+    [],
+  ),
+  /** State that no operator takes is left behind instead of refused (S2). */
+  allowNonRestoredState: z._default(z.boolean(), false),
 
 const hubMessage = z.discriminatedUnion("kind", [
   z.object({

@@ -12,6 +12,7 @@ import { PenstockError } from "@shared/errors.ts";
 import type { Digest, SubtaskId } from "@shared/ids.ts";
 import type { PieceRef, SubtaskSnapshot } from "@shared/manifest.ts";
 import type { RestorePlan } from "@shared/messages.ts";
+import type { SubtaskPlan } from "@shared/regions.ts";
 import { downloadBlob, type TransferPorts } from "./blob_transfer.ts";
 import type { LocalStore } from "./local_store.ts";
 
@@ -23,6 +24,17 @@ export function snapshotOf(plan: RestorePlan, subtaskId: SubtaskId): SubtaskSnap
     `Cannot restore checkpoint ${plan.checkpointId}: it has no snapshot of subtask "${subtaskId}"`,
     { code: "snapshot-missing", domain: "internal" },
   );
+}
+
+/** Ordinal behind which records of this subtask's split go on; 0 without a rollback (P4). */
+export function positionFloorOf(
+  plan: RestorePlan,
+  { sourceUid, splitIndex }: Pick<SubtaskPlan, "sourceUid" | "splitIndex">,
+): number {
+  const floor = plan.positionFloors.find((candidate) =>
+    candidate.sourceUid === sourceUid && candidate.splitIndex === splitIndex
+  );
+  return floor?.position ?? 0;
 }
 
 /**

@@ -41,10 +41,20 @@ export interface SourceMetrics {
   readonly isConnected: boolean;
 }
 
+export interface RestoreOptions {
+  readonly isSavepoint: boolean;
+  readonly positionFloor: number;
+}
+
 /** Reads one split. */
 export interface SourceReader {
-  /** Takes over what a snapshot held; called before `start`, at most once. */
-  restore(section: Uint8Array, options: { isSavepoint: boolean }): void;
+  /**
+   * Takes over what a snapshot held; called before `start`, at most once.
+   *
+   * @param options `positionFloor`: a rollback left records up to it behind; the next new record of the
+   *   broker gets an ordinal above it (P4). A source that makes its own records ignores it.
+   */
+  restore(section: Uint8Array, options: RestoreOptions): void;
   /** Connects and begins to emit; resolves when the source is attached. */
   start(): Promise<void>;
   /** Stops reading from the network until `resume`; sinks push back with it. */

@@ -45,7 +45,7 @@ Deno.test("generator source: restored, it goes on with exactly the next record",
   const { section, position } = first.source.capture(1 as CheckpointId);
   equal(position.position, 100);
   const second = open();
-  second.source.restore(section, { isSavepoint: false });
+  second.source.restore(section, { isSavepoint: false, positionFloor: 0 });
   await second.source.start();
   second.clock.advance(20);
   deepEqual(second.got[0], [100, 101]);
@@ -73,5 +73,8 @@ Deno.test("generator source: ends where the function says so, as fast as it goes
 });
 
 Deno.test("generator source: refuses a section that is not its own", () => {
-  throws(() => open().source.restore(Uint8Array.of(7), { isSavepoint: false }), /version 7/);
+  throws(
+    () => open().source.restore(Uint8Array.of(7), { isSavepoint: false, positionFloor: 0 }),
+    /version 7/,
+  );
 });

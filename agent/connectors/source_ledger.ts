@@ -57,7 +57,7 @@ export class SourceLedger {
   #unackedEnd = 0;
   #tail = 0;
 
-  /** Records taken from the split into the state since the job began. */
+  /** Ordinal of the last record taken from the split; rollbacks do not turn it back. */
   #position = 0;
   /** Position up to which a completed checkpoint holds everything. */
   #coveredPosition = 0;
@@ -107,10 +107,14 @@ export class SourceLedger {
    * Takes over the list of a snapshot. Entries of a checkpoint are acknowledged as soon as they are
    * redelivered; those of a savepoint only with the next completed checkpoint (P1).
    *
+   * @param options `positionFloor`: the next new record gets an ordinal above it; the list is not touched.
    * @returns Arrival time of the last record in the snapshot, ms since the epoch; null before the first.
    * @throws {PenstockError} `bad-section` if the bytes are not a section of a version known here.
    */
-  restore(section: Uint8Array, options: { readonly isSavepoint: boolean }): number | null {
+  restore(
+    section: Uint8Array,
+    options: { readonly isSavepoint: boolean; readonly positionFloor: number },
+  ): number | null {
     assert(this.#tail === 0 && this.#position === 0, "restore comes before the first message");
     const { position, lastRecordAtMs, count, view } = readHeader(section);
     this.#reserve(count);
@@ -120,9 +124,9 @@ export class SourceLedger {
       this.#positions[i] = position;
     }
     this.#tail = count;
-    this.#position = position;
+    this.#position = Math.max(position, options.positionFloor);
     this.#coveredPosition = options.isSavepoint ? 0 : position;
-    this.#isSessionExpected = position > 0;
+    this.#isSessionExpected = this.#position > 0;
     return lastRecordAtMs;
   }
 

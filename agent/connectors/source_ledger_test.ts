@@ -15,7 +15,7 @@ function connectedLedger(): SourceLedger {
 
 function restored(count: number, isSavepoint: boolean): SourceLedger {
   const ledger = new SourceLedger();
-  ledger.restore(received(count).capture(1, null), { isSavepoint });
+  ledger.restore(received(count).capture(1, null), { isSavepoint, positionFloor: 0 });
   ledger.connected(true);
   return ledger;
 }
@@ -138,7 +138,7 @@ Deno.test("source ledger: a lost session discards the list and says how long it 
 Deno.test("source ledger: a first connection creates the session, and a restored one misses it (M9)", () => {
   deepEqual(new SourceLedger().connected(false), { kind: "created" });
   const ledger = new SourceLedger();
-  ledger.restore(received(2).capture(1, null), { isSavepoint: false });
+  ledger.restore(received(2).capture(1, null), { isSavepoint: false, positionFloor: 0 });
   deepEqual(ledger.connected(false), { kind: "lost", pendingCount: 2 });
 });
 
@@ -152,7 +152,7 @@ Deno.test("source ledger: a redelivered rest stays in the snapshot until it has 
   const ledger = restored(3, false);
   ledger.received(1, 10, 1);
   const again = new SourceLedger();
-  again.restore(ledger.capture(2, null), { isSavepoint: false });
+  again.restore(ledger.capture(2, null), { isSavepoint: false, positionFloor: 0 });
   again.connected(true);
   deepEqual([1, 2, 3].map((id) => again.received(id, id * 10, 1)), [
     "duplicate",
@@ -163,7 +163,10 @@ Deno.test("source ledger: a redelivered rest stays in the snapshot until it has 
 
 Deno.test("source ledger: position and arrival time survive the snapshot", () => {
   const ledger = new SourceLedger();
-  equal(ledger.restore(received(9).capture(1, 1234.5), { isSavepoint: false }), 1234.5);
+  equal(
+    ledger.restore(received(9).capture(1, 1234.5), { isSavepoint: false, positionFloor: 0 }),
+    1234.5,
+  );
   equal(ledger.position, 9);
 });
 
@@ -179,7 +182,7 @@ Deno.test("source ledger: a section of version 1 is read as it was written (gold
   const bytes = "01020000000000000000001c40000000000000f87f0500060032000000" + "3c000000";
   const section = Uint8Array.from(bytes.match(/../g)!, (hex) => parseInt(hex, 16));
   const ledger = new SourceLedger();
-  equal(ledger.restore(section, { isSavepoint: false }), null);
+  equal(ledger.restore(section, { isSavepoint: false, positionFloor: 0 }), null);
   ledger.connected(true);
   equal(ledger.position, 7);
   deepEqual([ledger.received(5, 50, 1), ledger.received(6, 60, 1)], ["duplicate", "duplicate"]);
@@ -188,8 +191,28 @@ Deno.test("source ledger: a section of version 1 is read as it was written (gold
 
 Deno.test("source ledger: refuses a section of another version or length", () => {
   const restore = (bytes: number[]) => () =>
-    new SourceLedger().restore(Uint8Array.from(bytes), { isSavepoint: false });
+    new SourceLedger().restore(Uint8Array.from(bytes), { isSavepoint: false, positionFloor: 0 });
   throws(restore([9]), /version 9, want 1/);
   throws(restore([1, 0]), /2 bytes/);
   throws(restore([]), /version -1/);
+});
+
+Deno.test("source ledger: after a rollback ordinals go on behind the gap, the list keeps its own (P4)", () => {
+  const section = received(3).capture(1, null);
+  const ledger = new SourceLedger();
+  ledger.restore(section, { isSavepoint: false, positionFloor: 10 });
+  equal(ledger.position, 10);
+  deepEqual(ledger.capture(2, null).slice(21), section.slice(21));
+  ledger.connected(true);
+  equal(ledger.received(1, 10, 1), "duplicate");
+  equal([...ledger.releasable()].length, 1, "what the checkpoint holds is released at once (M5)");
+  equal(ledger.received(90, 900, 1), "process");
+  equal(ledger.position, 11);
+  equal([...ledger.releasable()].length, 1, "the new record waits for a checkpoint (C9)");
+});
+
+Deno.test("source ledger: a floor below the snapshot changes nothing (P4)", () => {
+  const ledger = new SourceLedger();
+  ledger.restore(received(9).capture(1, null), { isSavepoint: true, positionFloor: 4 });
+  equal(ledger.position, 9);
 });

@@ -27,6 +27,8 @@ export interface RestoreRequest {
   readonly snapshot: SubtaskSnapshot;
   /** Whether state that no operator takes is left behind instead of refused (S2). */
   readonly allowNonRestoredState?: boolean;
+  /** The split's next record gets an ordinal above this (P4); default 0. */
+  readonly positionFloor?: number;
 }
 
 export interface RestorePlan {

@@ -238,7 +238,7 @@ export class Subtask {
   }
 
   async #load(request: RestoreRequest, pieces: ReadonlyMap<Digest, Uint8Array>): Promise<void> {
-    const { checkpointId, isSavepoint, snapshot } = request;
+    const { checkpointId, isSavepoint, snapshot, positionFloor = 0 } = request;
     const plan = planRestore(request, this.#operators);
     const sections: [kind: "source" | "sink", uid: string, bytes: Uint8Array][] = [];
     const live = await loadPieces(snapshot.pieces, pieces, plan, {
@@ -257,7 +257,7 @@ export class Subtask {
       }
       const { latestMs, ofSource } = decodeSourceSection(bytes);
       this.#latest.observe(latestMs);
-      this.#source.restore(ofSource, { isSavepoint });
+      this.#source.restore(ofSource, { isSavepoint, positionFloor });
     }
     this.#timers.load();
   }

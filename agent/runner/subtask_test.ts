@@ -93,6 +93,22 @@ Deno.test("subtask: output ids name region, sink, position and number, and repea
   deepStrictEqual(other.sink.written, rig.sink.written.slice(2));
 });
 
+Deno.test("subtask: after a rollback no output id of the old lineage names another record (P4)", async () => {
+  const rig = await new SubtaskRig(chainJob([count])).start();
+  rig.emit({ key: "a", value: 1 });
+  const savepoint = await rig.checkpoint(1);
+  rig.emit({ key: "a", value: 2 });
+  const other = new SubtaskRig(chainJob([count]), { pieces: rig.pieces });
+  const request = { ...savepoint.request, isSavepoint: true, positionFloor: 2 };
+  await other.subtask.restore(request, savepoint.pieces);
+  await other.subtask.run();
+  other.emit({ key: "a", value: 3 });
+  deepStrictEqual(
+    [...rig.sink.written, ...other.sink.written].map(({ outputId }) => outputId),
+    ["in.0:out:1:0", "in.0:out:2:0", "in.0:out:3:0"],
+  );
+});
+
 Deno.test("subtask: a completed checkpoint reaches source and sinks, a savepoint does not (P1, K2)", async () => {
   const rig = await new SubtaskRig(chainJob([count])).start();
   rig.emit({ key: "a", value: 1 });

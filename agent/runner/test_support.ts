@@ -11,7 +11,12 @@ import { type GraphEdge, JOB_GRAPH_VERSION, type OperatorNode } from "@shared/jo
 import type { SubtaskSnapshot } from "@shared/manifest.ts";
 import { ManualClock } from "@shared/manual_clock.ts";
 import type { BuiltJob, OperatorSpec, StatefulSpec } from "@shared/sdk/operator.ts";
-import type { SinkWriter, SourceOutput, SourceReader } from "../connectors/connector.ts";
+import type {
+  RestoreOptions,
+  SinkWriter,
+  SourceOutput,
+  SourceReader,
+} from "../connectors/connector.ts";
 import type { RunnerReport } from "../runner_frames.ts";
 import type { ConnectorFactory } from "./connectors.ts";
 import { FailPoints } from "./fail_points.ts";
@@ -35,8 +40,9 @@ export class FakeSource implements SourceReader {
     this.output.record(value, ++this.position, arrivedAtMs);
   }
 
-  restore(section: Uint8Array, options: { isSavepoint: boolean }): void {
-    this.position = new DataView(section.buffer, section.byteOffset).getUint32(0);
+  restore(section: Uint8Array, options: RestoreOptions): void {
+    const saved = new DataView(section.buffer, section.byteOffset).getUint32(0);
+    this.position = Math.max(saved, options.positionFloor);
     this.calls.push(`restore ${this.position}${options.isSavepoint ? " savepoint" : ""}`);
   }
   start(): Promise<void> {

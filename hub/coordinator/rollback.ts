@@ -27,8 +27,18 @@ export interface RollbackRegion {
 
 export interface BasePart {
   readonly checkpointId: CheckpointId;
-  readonly lineage: number;
   readonly snapshots: readonly SubtaskSnapshot[];
+}
+
+/** Records of a split, `fromPosition` exclusive to `toPosition` inclusive, that are recorded as lost. */
+export interface KnownGap {
+  readonly regionId: RegionId;
+  readonly sourceUid: string;
+  readonly splitIndex: number;
+  readonly fromPosition: number;
+  readonly toPosition: number;
+  readonly fromAtMs: number | null;
+  readonly toAtMs: number | null;
 }
 
 export interface RollbackQuestion {
@@ -39,11 +49,12 @@ export interface RollbackQuestion {
     readonly id: string;
     readonly jobId: JobId;
     readonly checkpointId: CheckpointId;
-    readonly lineage: number;
     readonly status: string;
   };
   /** The regions to roll back: all of the job, or those a person selected. */
   readonly regions: readonly RollbackRegion[];
+  /** Spans that earlier rollbacks of the job left behind, in order of position. */
+  readonly knownGaps: readonly KnownGap[];
   /** Completed checkpoints of the job that are newer than the savepoint. */
   readonly newerCompletedIds: readonly CheckpointId[];
   readonly alarms: RollbackPlan["alarmsConcerned"];
@@ -144,33 +155,62 @@ function planOf(
   };
 }
 
-/** What is acknowledged at the broker and not inside the savepoint, per split of an MQTT source. */
+/**
+ * What is acknowledged at the broker and not inside the savepoint, per split of an MQTT source. Ordinals go
+ * on behind a gap, so those of all lineages count on one line, and what an earlier rollback recorded as
+ * lost is not lost again.
+ */
 function gapsOf(region: RollbackRegion, question: RollbackQuestion): GapPlan[] {
-  const { base } = region;
+  const { base, regionId } = region;
   if (base === null || base.checkpointId === question.savepoint.checkpointId) return [];
   const then = splitsOf(region.saved ?? []);
   return splitsOf(base.snapshots)
     .filter(({ sourceUid }) => isMqtt(question.graph, sourceUid))
     .flatMap((now) => {
-      const was = then.find((split) =>
-        split.sourceUid === now.sourceUid && split.splitIndex === now.splitIndex
-      );
-      const from = was?.position ?? 0;
-      // Positions of two lineages do not count the same records: what was taken in since the branch is
-      // lost whatever the numbers say.
-      const isOtherLine = base.lineage !== question.savepoint.lineage;
-      if (now.position <= from && !isOtherLine) return [];
-      return [{
-        regionId: region.regionId,
-        sourceUid: now.sourceUid,
-        splitIndex: now.splitIndex,
-        fromPosition: Math.min(from, now.position),
+      const { sourceUid, splitIndex } = now;
+      const isOfSplit = (other: { sourceUid: string; splitIndex: number }) =>
+        other.sourceUid === sourceUid && other.splitIndex === splitIndex;
+      const was = then.find(isOfSplit);
+      const known = question.knownGaps.filter((gap) => gap.regionId === regionId && isOfSplit(gap));
+      const lost = {
+        fromPosition: was?.position ?? 0,
         toPosition: now.position,
-        records: Math.max(0, now.position - from),
-        fromAt: timeOf(was?.lastRecordAtMs ?? null),
-        toAt: timeOf(now.lastRecordAtMs),
-      }];
+        fromAtMs: was?.lastRecordAtMs ?? null,
+        toAtMs: now.lastRecordAtMs,
+      };
+      return spansWithout(lost, known).map(({ fromAtMs, toAtMs, ...span }) => ({
+        regionId,
+        sourceUid,
+        splitIndex,
+        ...span,
+        records: span.toPosition - span.fromPosition,
+        fromAt: timeOf(fromAtMs),
+        toAt: timeOf(toAtMs),
+      }));
     });
+}
+
+type Span = Omit<KnownGap, "regionId" | "sourceUid" | "splitIndex">;
+
+/** The parts of `span` that no span of `known`, which is in order of position, covers. */
+function spansWithout(span: Span, known: readonly Span[]): Span[] {
+  const rest: Span[] = [];
+  let { fromPosition, fromAtMs } = span;
+  for (const gap of known) {
+    if (gap.toPosition <= fromPosition || gap.fromPosition >= span.toPosition) continue;
+    if (gap.fromPosition > fromPosition) {
+      rest.push({
+        fromPosition,
+        toPosition: gap.fromPosition,
+        fromAtMs,
+        toAtMs: gap.fromAtMs,
+      });
+    }
+    fromPosition = gap.toPosition;
+    fromAtMs = gap.toAtMs;
+  }
+  if (fromPosition < span.toPosition) rest.push({ ...span, fromPosition, fromAtMs });
+  return rest;
 }
 
 function splitsOf(snapshots: readonly SubtaskSnapshot[]): SplitPosition[] {

@@ -2,7 +2,13 @@ import { deepEqual, equal } from "node:assert/strict";
 import type { AgentId, Attempt, CheckpointId, Digest, JobId, RegionId } from "@shared/ids.ts";
 import type { JobGraph } from "@shared/job_graph.ts";
 import { KEY_HASH_ID, type SubtaskSnapshot } from "@shared/manifest.ts";
-import { planRollback, refuseGap, type RollbackQuestion, type RollbackRegion } from "./rollback.ts";
+import {
+  type KnownGap,
+  planRollback,
+  refuseGap,
+  type RollbackQuestion,
+  type RollbackRegion,
+} from "./rollback.ts";
 
 const GRAPH = {
   version: 1,
@@ -49,7 +55,7 @@ function region(over: Partial<RollbackRegion> = {}): RollbackRegion {
     agentId: "a" as AgentId,
     agentName: "agent-a",
     attempt: 4 as Attempt,
-    base: { checkpointId: 9 as CheckpointId, lineage: 1, snapshots: [snapshot(500)] },
+    base: { checkpointId: 9 as CheckpointId, snapshots: [snapshot(500)] },
     lastCompletedId: 9 as CheckpointId,
     saved: [snapshot(200)],
     ...over,
@@ -65,10 +71,10 @@ function question(over: Partial<RollbackQuestion> = {}): RollbackQuestion {
       id: "sp",
       jobId: "job" as JobId,
       checkpointId: 5 as CheckpointId,
-      lineage: 1,
       status: "completed",
     },
     regions: [region()],
+    knownGaps: [],
     newerCompletedIds: [9, 7] as CheckpointId[],
     alarms: [],
     ...over,
@@ -114,21 +120,65 @@ Deno.test("rollback: the plan shows what is replaced, lost and abandoned (P4, L1
 Deno.test("rollback: a gap needs consent, no gap needs none (P4)", () => {
   equal(refuseGap(planOf(), false)?.code, "gap-needs-consent");
   equal(refuseGap(planOf(), true), null);
-  const same = { checkpointId: 9 as CheckpointId, lineage: 1, snapshots: [snapshot(200)] };
+  const same = { checkpointId: 9 as CheckpointId, snapshots: [snapshot(200)] };
   const plan = planOf({ regions: [region({ base: same })] });
   deepEqual([plan.gaps, plan.needsAllowGap, refuseGap(plan, false)], [[], false, null]);
 });
 
 Deno.test("rollback: rolling back again to where it stands opens no second gap", () => {
-  const base = { checkpointId: 5 as CheckpointId, lineage: 1, snapshots: [snapshot(200)] };
+  const base = { checkpointId: 5 as CheckpointId, snapshots: [snapshot(200)] };
   deepEqual(planOf({ regions: [region({ base, lastCompletedId: null })] }).gaps, []);
   deepEqual(planOf({ regions: [region({ base: null, lastCompletedId: null })] }).gaps, []);
 });
 
-Deno.test("rollback: another lineage is a gap whatever its positions say (P4)", () => {
-  const base = { checkpointId: 9 as CheckpointId, lineage: 2, snapshots: [snapshot(150)] };
-  const [gap] = planOf({ regions: [region({ base })] }).gaps;
-  deepEqual([gap?.fromPosition, gap?.toPosition, gap?.records], [150, 150, 0]);
+function spansOf(knownGaps: readonly [from: number, to: number][], over: Partial<KnownGap> = {}) {
+  const gaps = knownGaps.map(([fromPosition, toPosition]) => ({
+    regionId: "src.0" as RegionId,
+    sourceUid: "src",
+    splitIndex: 0,
+    fromPosition,
+    toPosition,
+    fromAtMs: fromPosition * 1000,
+    toAtMs: toPosition * 1000,
+    ...over,
+  }));
+  const plan = planOf({ knownGaps: gaps });
+  return plan.gaps.map(({ fromPosition, toPosition, records }) => [
+    fromPosition,
+    toPosition,
+    records,
+  ]);
+}
+
+Deno.test("rollback: a second one to the same savepoint loses only what came since the first (P4)", () => {
+  deepEqual(spansOf([[200, 350]]), [[350, 500, 150]]);
+  deepEqual(spansOf([[100, 350], [300, 400]]), [[400, 500, 100]]);
+  deepEqual(spansOf([[200, 500]]), []);
+});
+
+Deno.test("rollback: a recorded gap in the middle is not counted again, one beside is not subtracted (P4)", () => {
+  deepEqual(spansOf([[300, 350]]), [[200, 300, 100], [350, 500, 150]]);
+  deepEqual(spansOf([[100, 200], [500, 600]]), [[200, 500, 300]]);
+  const whole = [[200, 500, 300]];
+  deepEqual(spansOf([[200, 350]], { splitIndex: 1 }), whole);
+  deepEqual(spansOf([[200, 350]], { sourceUid: "other" }), whole);
+  deepEqual(spansOf([[200, 350]], { regionId: "src.1" as RegionId }), whole);
+});
+
+Deno.test("rollback: the parts of a span around a recorded gap take over its times (P4)", () => {
+  const known = {
+    regionId: "src.0" as RegionId,
+    sourceUid: "src",
+    splitIndex: 0,
+    fromPosition: 300,
+    toPosition: 350,
+    fromAtMs: 300_000,
+    toAtMs: 350_000,
+  };
+  const times = planOf({ knownGaps: [known] }).gaps.map(({ fromAt, toAt }) =>
+    [fromAt, toAt].map((at) => Date.parse(at!) / 1000)
+  );
+  deepEqual(times, [[200, 300], [350, 500]]);
 });
 
 Deno.test("rollback: a source that makes its own records loses none", () => {

@@ -5,9 +5,10 @@
  *
  * @module
  */
-import { and, desc, eq, lt } from "drizzle-orm";
+import { and, desc, eq, lt, max } from "drizzle-orm";
 import type { GapView } from "@shared/api.ts";
 import type { JobId, RegionId } from "@shared/ids.ts";
+import type { RestorePlan } from "@shared/messages.ts";
 import type { Db } from "./client.ts";
 import { gaps } from "./schema.ts";
 
@@ -35,6 +36,57 @@ export async function insertGaps(tx: Db, rows: readonly NewGap[]): Promise<void>
     toAt: toAtMs === null ? null : new Date(toAtMs),
     createdAt: new Date(nowMs),
   })));
+}
+
+/** A span of records of one split that a rollback left behind. */
+export interface GapSpan {
+  readonly regionId: RegionId;
+  readonly sourceUid: string;
+  readonly splitIndex: number;
+  /** Last record before the span, and its last record. */
+  readonly fromPosition: number;
+  readonly toPosition: number;
+  readonly fromAtMs: number | null;
+  readonly toAtMs: number | null;
+}
+
+/** The spans that rollbacks of the job left behind, by split and position. */
+export async function listGapSpans(db: Db, jobId: JobId): Promise<GapSpan[]> {
+  const rows = await db.select().from(gaps)
+    .where(and(eq(gaps.jobId, jobId), eq(gaps.cause, "rollback")))
+    .orderBy(gaps.regionId, gaps.sourceUid, gaps.splitIndex, gaps.fromPosition);
+  return rows.flatMap(({ fromPosition, toPosition, ...row }) =>
+    fromPosition === null || toPosition === null ? [] : [{
+      regionId: row.regionId as RegionId,
+      sourceUid: row.sourceUid,
+      splitIndex: row.splitIndex,
+      fromPosition,
+      toPosition,
+      fromAtMs: row.fromAt?.getTime() ?? null,
+      toAtMs: row.toAt?.getTime() ?? null,
+    }]
+  );
+}
+
+/**
+ * Ordinals that a lineage of the region has given to records before a rollback, the highest of each split:
+ * whatever is restored, the next record of the split is another one (P4).
+ */
+export async function positionFloors(
+  db: Db,
+  region: { readonly jobId: JobId; readonly regionId: RegionId },
+): Promise<RestorePlan["positionFloors"]> {
+  const rows = await db.select({
+    sourceUid: gaps.sourceUid,
+    splitIndex: gaps.splitIndex,
+    position: max(gaps.toPosition),
+  }).from(gaps).where(and(
+    eq(gaps.jobId, region.jobId),
+    eq(gaps.regionId, region.regionId),
+    eq(gaps.cause, "rollback"),
+  )).groupBy(gaps.sourceUid, gaps.splitIndex);
+  return rows.map((row) => ({ ...row, position: Number(row.position ?? 0) }))
+    .filter(({ position }) => position > 0);
 }
 
 /** Newest first; ids sort by time, so the last id of a page is the cursor of the next. */

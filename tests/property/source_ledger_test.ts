@@ -21,6 +21,7 @@ type Op =
       | "crash"
       | "takeover"
       | "rollback"
+      | "stopAndRollback"
       | "loseSession";
   };
 
@@ -33,21 +34,22 @@ const counted = fc.record({
 });
 const faults = ["crash", "takeover"] as const;
 const steps = ["capture", "savepoint", "complete", "completeUnnoticed", "abort"] as const;
-const losses = ["rollback", "loseSession"] as const;
+const losses = ["rollback", "stopAndRollback", "loseSession"] as const;
+type Loss = typeof losses[number];
 
-function schedule(withLosses: boolean): fc.Arbitrary<Op[]> {
+function schedule(withLosses: readonly Loss[]): fc.Arbitrary<Op[]> {
   const op = fc.oneof(
-    { weight: 6, arbitrary: counted },
-    { weight: 4, arbitrary: fc.record({ kind: fc.constantFrom(...steps) }) },
-    { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom(...faults) }) },
-    { weight: withLosses ? 1 : 0, arbitrary: fc.record({ kind: fc.constantFrom(...losses) }) },
+    { weight: 12, arbitrary: counted },
+    { weight: 8, arbitrary: fc.record({ kind: fc.constantFrom(...steps) }) },
+    { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom(...faults) }) },
+    ...withLosses.map((kind) => ({ weight: 1, arbitrary: fc.constant({ kind }) })),
   );
   return fc.array(op as fc.Arbitrary<Op>, { minLength: 10, maxLength: 120 });
 }
 
 Deno.test("source ledger: acks counted as processed when confirmed: state equals the oracle after any schedule (M3, M3a, M5, M6, C9)", () => {
   fc.assert(
-    fc.property(schedule(false), (ops) => {
+    fc.property(schedule([]), (ops) => {
       const world = new World();
       for (const op of ops) world.apply(op);
       world.drain();
@@ -59,11 +61,25 @@ Deno.test("source ledger: acks counted as processed when confirmed: state equals
 
 Deno.test("source ledger: after rollbacks and lost sessions state equals what the broker still held (P1, P4, M9)", () => {
   fc.assert(
-    fc.property(schedule(true), (ops) => {
+    fc.property(schedule(losses), (ops) => {
       const world = new World();
       for (const op of ops) world.apply(op);
       world.drain();
       deepEqual(world.state, world.expected, "everything not lost, once, in order");
+    }),
+    { numRuns: 3_000 },
+  );
+});
+
+Deno.test("source ledger: no ordinal names two records, over rollbacks of attempts that stopped cleanly too (P4)", () => {
+  fc.assert(
+    fc.property(schedule(["stopAndRollback"]), (ops) => {
+      const world = new World();
+      for (const op of ops) world.apply(op);
+      world.drain();
+      for (const [ordinal, messages] of world.ordinals) {
+        equal(messages.size, 1, `ordinal ${ordinal} names messages ${[...messages]}`);
+      }
     }),
     { numRuns: 3_000 },
   );
@@ -131,6 +147,7 @@ interface Snapshot {
   readonly section: Uint8Array;
   readonly state: readonly number[];
   readonly isSavepoint: boolean;
+  readonly position: number;
 }
 
 class World {
@@ -138,6 +155,8 @@ class World {
   /** What the state must hold in the end, given the losses that happened. */
   expected: number[] = [];
   state: number[] = [];
+  /** Messages that were processed under each ordinal, in whatever attempt. */
+  readonly ordinals = new Map<number, Set<number>>();
 
   #broker = new ModelBroker();
   #ledger = new SourceLedger();
@@ -148,6 +167,8 @@ class World {
   /** Messages taken in on this connection whose PUBACK is not written. */
   #owed: number[] = [];
   #isFirst = true;
+  /** Position of the last completed checkpoint that a rollback left. */
+  #floor = 0;
 
   constructor() {
     this.#connect();
@@ -184,6 +205,8 @@ class World {
       case "rollback":
         this.#durable = this.#savepoints.at(-1) ?? this.#durable;
         return this.#restore();
+      case "stopAndRollback":
+        return this.#stopAndRollback();
       case "loseSession":
         this.#broker.forgetSession();
         this.#connect();
@@ -201,6 +224,7 @@ class World {
       this.#complete(true);
       this.#broker.read(Infinity);
     }
+    this.#broker.read(Infinity);
     this.#deliver(Infinity);
     equal(this.#ledger.usedCount, this.#ledger.restCount, "every batch is confirmed");
   }
@@ -217,17 +241,38 @@ class World {
       if (packet === "pong") this.#ledger.pingConfirmed();
       else {
         const verdict = this.#ledger.received(packet.id, hashOf(packet.message), 1);
-        if (verdict === "process") this.state.push(packet.message);
+        if (verdict === "process") this.#process(packet.message);
         this.#owed.push(packet.message);
       }
     }
     this.#write(this.#ledger.releasable());
   }
 
+  #process(message: number): void {
+    this.state.push(message);
+    const { position } = this.#ledger;
+    this.ordinals.set(position, (this.ordinals.get(position) ?? new Set()).add(message));
+  }
+
   #capture(isSavepoint: boolean): Snapshot {
     const id = this.#nextCheckpointId++;
     const section = this.#ledger.capture(id, null);
-    return { id, section, state: [...this.state], isSavepoint };
+    const { position } = this.#ledger;
+    return { id, section, state: [...this.state], isSavepoint, position };
+  }
+
+  /** What came again is taken in, and what was completed is acknowledged, before the savepoint is restored. */
+  #stopAndRollback(): void {
+    const target = this.#savepoints.at(-1);
+    if (target === undefined) return;
+    if (this.#durable?.isSavepoint === false) {
+      this.#deliver(Infinity);
+      this.#write(this.#ledger.completed(this.#durable.id));
+      this.#broker.read(Infinity);
+      this.#floor = Math.max(this.#floor, this.#durable.position);
+    }
+    this.#durable = target;
+    this.#restore();
   }
 
   #complete(isNoticed: boolean): void {
@@ -262,7 +307,10 @@ class World {
     this.#ledger = new SourceLedger();
     this.#pending = [];
     this.state = [...(from?.state ?? [])];
-    if (from !== null) this.#ledger.restore(from.section, from);
+    if (from !== null) {
+      const { isSavepoint } = from;
+      this.#ledger.restore(from.section, { isSavepoint, positionFloor: this.#floor });
+    }
     const inState = new Set(this.state);
     const held = this.#broker.held.filter((message) => !inState.has(message));
     this.expected = [...this.state, ...held];

@@ -249,7 +249,10 @@ export class FakeAgent {
       status: "restoring",
       lastCompletedId: null,
       subtaskId: message.subtasks[0]!.subtaskId,
-      position: restore?.snapshots[0]?.splits[0]?.position ?? 0,
+      position: Math.max(
+        restore?.snapshots[0]?.splits[0]?.position ?? 0,
+        restore?.positionFloors[0]?.position ?? 0,
+      ),
     });
     this.#status(regionId, "restoring");
     this.#status(regionId, "restored");
