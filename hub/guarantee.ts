@@ -1,41 +1,52 @@
 /**
  * The end-to-end guarantee of a job: the minimum of what was asked and what brokers and sinks give.
  *
- * Pure (M7, K1). Profiles are the `broker-profile` events of the sources, measured at connect.
+ * Pure (M7, M8, K1). Profiles are the `broker-profile` events of the sources, measured at connect.
  *
  * @module
  */
 import type { GuaranteeView } from "@shared/api.ts";
 import type { Guarantee, JobGraph, OperatorNode } from "@shared/job_graph.ts";
 import type { RegionEvent } from "@shared/messages.ts";
+import { holdMsOf, neededWindowOf, type WindowTimes } from "./window_check.ts";
 
 const FROM_WEAKEST: readonly Guarantee[] = ["at-most-once", "at-least-once", "exactly-once"];
 
-export interface RegionProfile {
+/** What is known of one region that runs. */
+export interface RegionMeasure {
   readonly regionId: string;
-  readonly profile: RegionEvent;
+  /** Null until its source and its broker were measured. */
+  readonly profile: RegionEvent | null;
+  /** Messages per second, as last reported; null when not known. */
+  readonly ratePerSecond: number | null;
 }
 
-/** Guarantee asked by the graph and given as far as measured, with every reason for the difference. */
-export function guaranteeOf(graph: JobGraph, profiles: readonly RegionProfile[]): GuaranteeView {
-  const reasons: string[] = [];
+/** Guarantee asked by the graph and given as far as measured, with every reason for doubt. */
+export function guaranteeOf(
+  graph: JobGraph,
+  regions: readonly RegionMeasure[],
+  times: WindowTimes,
+): GuaranteeView {
+  const reasons = new Set<string>();
   let asked: Guarantee = "exactly-once";
   for (const node of graph.operators) {
     const declared = declaredBy(node);
     if (declared === null) continue;
     asked = weaker(asked, declared.guarantee);
-    if (declared.guarantee !== "exactly-once") reasons.push(declared.reason);
+    if (declared.guarantee !== "exactly-once") reasons.add(declared.reason);
   }
   let given = asked;
-  for (const { regionId, profile } of profiles) {
-    const measured = profile.fields["guarantee"];
+  for (const { regionId, profile } of regions) {
+    const unmeasured = profile === null ? unmeasuredText(graph, regionId) : null;
+    if (unmeasured !== null) reasons.add(unmeasured);
+    const measured = profile?.fields["guarantee"];
     if (!isGuarantee(measured)) continue;
-    if (FROM_WEAKEST.indexOf(measured) < FROM_WEAKEST.indexOf(asked)) {
-      reasons.push(`Region ${regionId}: ${profile.detail}`);
-    }
+    const reason = profile?.fields["reason"];
+    if (typeof reason === "string" && reason !== "") reasons.add(reason);
     given = weaker(given, measured);
   }
-  return { asked, given, reasons };
+  for (const text of windowTexts(regions, times)) reasons.add(text);
+  return { asked, given, reasons: [...reasons] };
 }
 
 /** What an end of the graph promises by its declaration; null inside the graph. */
@@ -55,6 +66,50 @@ function declaredBy(node: OperatorNode): { guarantee: Guarantee; reason: string 
   return node.source === undefined && node.sink === undefined
     ? null
     : { guarantee: "exactly-once", reason: "" };
+}
+
+function unmeasuredText(graph: JobGraph, regionId: string): string | null {
+  const source = graph.operators.find(({ uid }) => uid === sourceOf(regionId))?.source;
+  if (source?.connector !== "mqtt") return null;
+  return `Broker "${source.broker}" is not measured yet: what it grants is taken at its word`;
+}
+
+/** One text per source and broker whose window is too small for the fastest of its splits (M8). */
+function windowTexts(regions: readonly RegionMeasure[], times: WindowTimes): string[] {
+  const fastest = new Map<string, { broker: string; window: number; rate: number }>();
+  for (const { regionId, profile, ratePerSecond: rate } of regions) {
+    const { broker, windowGiven: window } = profile?.fields ?? {};
+    if (typeof broker !== "string" || typeof window !== "number" || rate === null) continue;
+    const sourceUid = sourceOf(regionId);
+    const known = fastest.get(sourceUid);
+    if (known === undefined || rate / window > known.rate / known.window) {
+      fastest.set(sourceUid, { broker, window, rate });
+    }
+  }
+  return [...fastest].flatMap(([sourceUid, { broker, window, rate }]) => {
+    const holdMs = holdMsOf(times);
+    const needed = neededWindowOf(rate, holdMs);
+    if (needed <= window) return [];
+    return [
+      `Broker "${broker}" gives source "${sourceUid}" a window of ${window} messages: at ` +
+      `${short(rate)} messages/s and a checkpoint every ${
+        short(times.checkpointIntervalMs / 1000)
+      } s ` +
+      `it fills in ${short(window / rate)} s. To go on over a checkpoint and a restart ` +
+      `(${short(holdMs / 1000)} s, with half as much in reserve) it has to be ${needed}; ` +
+      `until then messages wait at the broker, whose queue has a limit of its own`,
+    ];
+  });
+}
+
+/** A region's id is its source's uid and the split's number. */
+function sourceOf(regionId: string): string {
+  return regionId.slice(0, regionId.lastIndexOf("."));
+}
+
+/** Two digits that matter: 0.2, 14, 1320. */
+function short(value: number): string {
+  return value >= 10 ? String(Math.round(value)) : String(Number(value.toPrecision(2)));
 }
 
 function weaker(a: Guarantee, b: Guarantee): Guarantee {

@@ -17,6 +17,7 @@ import type { JobId, RegionId } from "@shared/ids.ts";
 import type { JobFacts, RegionFacts } from "./db/job_view_store.ts";
 import { guaranteeOf } from "./guarantee.ts";
 import type { LiveMetrics, LiveState } from "./ports.ts";
+import type { WindowTimes } from "./window_check.ts";
 
 /** What a view is made of beside the rows. */
 export interface Moment {
@@ -39,7 +40,12 @@ export function jobSummary(job: JobFacts): JobSummary {
   };
 }
 
-export function jobDetail(job: JobFacts, moment: Moment): JobDetail {
+/** @param times How long its sources hold messages; the interval is the job's own. */
+export function jobDetail(
+  job: JobFacts,
+  moment: Moment,
+  times: Omit<WindowTimes, "checkpointIntervalMs">,
+): JobDetail {
   return {
     ...jobSummary(job),
     bundleDigest: job.bundleDigest,
@@ -48,7 +54,7 @@ export function jobDetail(job: JobFacts, moment: Moment): JobDetail {
     lineage: job.lineage,
     checkpointIntervalMs: job.checkpointIntervalMs,
     regions: job.regions.map((region) => regionView(region, moment)),
-    guarantee: jobGuarantee(job, moment.live),
+    guarantee: jobGuarantee(job, moment.live, times),
   };
 }
 
@@ -96,10 +102,20 @@ export function metricsView(metrics: LiveMetrics): RegionMetrics {
   };
 }
 
-function jobGuarantee(job: JobFacts, live: LiveState): GuaranteeView {
-  const profiles = job.regions.flatMap(({ regionId }) => {
-    const profile = live.brokerProfiles.get(`${job.id}/${regionId}`);
-    return profile === undefined ? [] : [{ regionId, profile }];
+function jobGuarantee(
+  job: JobFacts,
+  live: LiveState,
+  times: Omit<WindowTimes, "checkpointIntervalMs">,
+): GuaranteeView {
+  const running = job.regions.filter(({ status }) => status === "running");
+  const measures = running.map(({ regionId, attempt }) => {
+    const metrics = live.metrics.get(`${job.id}/${regionId}`);
+    return {
+      regionId,
+      profile: live.brokerProfiles.get(`${job.id}/${regionId}`) ?? null,
+      ratePerSecond: metrics?.attempt === attempt ? metrics.recordsInPerSecond : null,
+    };
   });
-  return guaranteeOf(job.graph, profiles);
+  const { checkpointIntervalMs } = job;
+  return guaranteeOf(job.graph, measures, { ...times, checkpointIntervalMs });
 }

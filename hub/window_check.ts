@@ -18,6 +18,8 @@ export interface WindowTimes {
   readonly checkpointIntervalMs: number;
   readonly leaseTtlMs: number;
   readonly restartBackoffMs: { readonly first: number };
+  /** 99th percentile of recent checkpoints; null or absent before there are some. */
+  readonly checkpointP99Ms?: number | null;
 }
 
 export interface WindowVerdict {
@@ -33,12 +35,11 @@ export interface WindowVerdict {
 
 /** One verdict per MQTT source whose author said a peak rate. */
 export function checkWindows(graph: JobGraph, times: WindowTimes): WindowVerdict[] {
-  const holdMs = times.checkpointIntervalMs + CHECKPOINT_DURATION_MS + times.leaseTtlMs +
-    times.restartBackoffMs.first;
+  const holdMs = holdMsOf(times);
   return graph.operators.flatMap(({ uid, source }) => {
     if (source?.connector !== "mqtt" || source.peakRate === null) return [];
     const peakRatePerSplit = source.peakRate / Math.max(1, source.splits.length);
-    const neededWindow = Math.ceil(peakRatePerSplit * (holdMs / 1000) * SAFETY_FACTOR);
+    const neededWindow = neededWindowOf(peakRatePerSplit, holdMs);
     const receiveMaximum = Math.min(source.receiveMaximum, WINDOW_MAX);
     return [{
       sourceUid: uid,
@@ -50,6 +51,17 @@ export function checkWindows(graph: JobGraph, times: WindowTimes): WindowVerdict
       isEnough: neededWindow <= receiveMaximum,
     }];
   });
+}
+
+/** How long a split holds messages at worst: until a checkpoint that a crash undid is made again. */
+export function holdMsOf(times: WindowTimes): number {
+  return times.checkpointIntervalMs + (times.checkpointP99Ms ?? CHECKPOINT_DURATION_MS) +
+    times.leaseTtlMs + times.restartBackoffMs.first;
+}
+
+/** Messages a window has to hold, without the bound of MQTT. */
+export function neededWindowOf(ratePerSecond: number, holdMs: number): number {
+  return Math.ceil(ratePerSecond * (holdMs / 1000) * SAFETY_FACTOR);
 }
 
 /** What is wrong and what to do about it, with the numbers. */

@@ -20,6 +20,8 @@ interface PartTotals {
   readonly uploadedBytes: number;
 }
 
+const P99_SAMPLES_MAX = 200;
+
 const NO_PARTS: PartTotals = {
   regionsCompleted: 0,
   regionsTotal: 0,
@@ -39,6 +41,20 @@ export async function listCheckpoints(
     .orderBy(desc(checkpoints.checkpointId)).limit(page.limit);
   const totals = await totalsOf(db, jobId, rows.map((row) => row.checkpointId));
   return rows.map((row) => viewOf(row, totals.get(row.checkpointId) ?? NO_PARTS));
+}
+
+/** 99th percentile of the durations of a job's last checkpoints; null when it has none. */
+export async function recentCheckpointP99Ms(db: Db, jobId: string): Promise<number | null> {
+  const rows = await db
+    .select({ triggeredAt: checkpoints.triggeredAt, endedAt: checkpoints.endedAt })
+    .from(checkpoints).where(and(
+      eq(checkpoints.jobId, jobId),
+      inArray(checkpoints.status, ["completed", "degraded", "subsumed"]),
+    )).orderBy(desc(checkpoints.checkpointId)).limit(P99_SAMPLES_MAX);
+  const durationsMs = rows
+    .flatMap(({ triggeredAt, endedAt }) => endedAt === null ? [] : [+endedAt - +triggeredAt])
+    .sort((a, b) => a - b);
+  return durationsMs[Math.ceil(0.99 * durationsMs.length) - 1] ?? null;
 }
 
 /** One checkpoint with the parts of its regions; null when there is none. */

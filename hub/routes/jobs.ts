@@ -8,6 +8,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { JobId } from "@shared/ids.ts";
 import type { Db } from "../db/client.ts";
+import { recentCheckpointP99Ms } from "../db/checkpoint_views.ts";
 import { getJobFacts, type JobFacts, listJobFacts } from "../db/job_view_store.ts";
 import { openOperations, type OperationKind } from "../db/operation_store.ts";
 import { jobDetail, jobSummary } from "../job_views.ts";
@@ -95,7 +96,8 @@ export function addJobRoutes(app: HubApp, deps: RouteDeps): void {
   serve(app, deps, "viewer", detailRoute, async (c) => {
     const job = await jobOf(hub.db, c.req.valid("param").id);
     const moment = { live: hub.live, isPossiblyAutonomous: deps.isPossiblyAutonomous };
-    return c.json(jobDetail(job, moment), 200);
+    const checkpointP99Ms = await recentCheckpointP99Ms(hub.db, job.id);
+    return c.json(jobDetail(job, moment, { ...hub.config, checkpointP99Ms }), 200);
   });
   serve(app, deps, "operator", stopRoute, (c) => {
     const { savepoint, drain } = bodyOr(stopBody, c.req.valid("json"));

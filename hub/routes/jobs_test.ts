@@ -334,6 +334,21 @@ Deno.test("jobs: deploy, look, stop, roll back", async (t) => {
     equal(answer.regions[1]?.metrics, null);
   });
 
+  await t.step("the guarantee names what a broker gives, with numbers (M7, M8)", async () => {
+    const detailOf = async () =>
+      await (await test.call("GET", `/api/v1/jobs/${job.id}`)).json() as JobDetail;
+    const fields = { guarantee: "at-least-once", broker: "plant", windowGiven: 20, reason: "r" };
+    const profile = { type: "broker-profile", detail: "d", fields } as const;
+    test.live.recordBrokerProfile(job.id as JobId, "telemetry.0" as RegionId, profile);
+    const { guarantee } = await detailOf();
+    deepEqual([guarantee.asked, guarantee.given], ["exactly-once", "at-least-once"]);
+    deepEqual(guarantee.reasons.slice(0, 2), [
+      "r",
+      'Broker "plant" is not measured yet: what it grants is taken at its word',
+    ]);
+    match(guarantee.reasons[2]!, /at 10 messages\/s .* fills in 2 s.*has to be 184;/);
+  });
+
   await t.step("stop and cancel are asked for once", async () => {
     const stop = () =>
       test.call("POST", `/api/v1/jobs/${job.id}/stop`, { body: { savepoint: true } });
