@@ -139,6 +139,7 @@ export class Agent {
       regions: [...this.#regions.values()].flatMap(({ run }) =>
         run !== null && (!run.isOver || run.status === "failed") ? [run.asRunning] : []
       ),
+      canGoAutonomous: false,
     };
   }
 

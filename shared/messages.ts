@@ -187,6 +187,8 @@ const agentMessage = z.discriminatedUnion("kind", [
     bootId: id,
     labels,
     regions: z.array(runningRegion),
+    /** It may complete checkpoints by itself when the hub is away (P5); left out: it holds. */
+    canGoAutonomous: z.optional(z.boolean()),
   }),
   z.object({ kind: z.literal("heartbeat"), seq: count }),
   z.object({
@@ -262,8 +264,6 @@ const restorePlan = z.object({
   snapshots: z.array(snapshot),
   /** Where to fetch each digest that `snapshots` names. */
   urls: z.record(z.string(), signedUrl),
-});
-export type RestorePlan = z.infer<typeof restorePlan>;
   /**
    * Records of these splits up to `position` were taken in by a lineage that a rollback left: ordinals go
    * on behind it, so that an output id never names two records (P4).
@@ -274,6 +274,8 @@ export type RestorePlan = z.infer<typeof restorePlan>;
   ),
   /** State that no operator takes is left behind instead of refused (S2). */
   allowNonRestoredState: z._default(z.boolean(), false),
+});
+export type RestorePlan = z.infer<typeof restorePlan>;
 
 const hubMessage = z.discriminatedUnion("kind", [
   z.object({
@@ -325,9 +327,33 @@ const hubMessage = z.discriminatedUnion("kind", [
 export type HubMessage = z.infer<typeof hubMessage>;
 export type HubMessageOf<K extends HubMessage["kind"]> = Extract<HubMessage, { kind: K }>;
 
-/** @throws {PenstockError} `bad-message` naming the first field that is wrong. */
+/**
+ * A message of an agent. Its texts come from telemetry and from the author's code: characters that no
+ * database text can hold (NUL, half a surrogate pair) arrive as U+FFFD, so that one odd key cannot stop
+ * what is behind it.
+ *
+ * @throws {PenstockError} `bad-message` naming the first field that is wrong.
+ */
 export function decodeAgentMessage(text: string): AgentMessage {
-  return decode(agentMessage, text);
+  return decode(agentMessage, UNSTORABLE.test(text) ? storable(text) : text);
+}
+
+/** As JSON writes NUL and surrogates; it escapes both whenever they stand alone. */
+const UNSTORABLE = /\\u(?:0000|d[89a-f])/i;
+
+/** The message with every text in it storable; what is no JSON is left to the decoder. */
+function storable(text: string): string {
+  const clean = (value: unknown): unknown => {
+    if (typeof value === "string") return value.toWellFormed().replaceAll("\0", "\ufffd");
+    if (Array.isArray(value)) return value.map(clean);
+    if (typeof value !== "object" || value === null) return value;
+    return Object.fromEntries(Object.entries(value).map(([k, v]) => [clean(k), clean(v)]));
+  };
+  try {
+    return JSON.stringify(clean(JSON.parse(text)));
+  } catch {
+    return text;
+  }
 }
 
 /** @throws {PenstockError} `bad-message` naming the first field that is wrong. */

@@ -105,6 +105,8 @@ export class FakeAgent {
   ignoresStops = false;
   /** Set: it deploys nothing. */
   ignoresDeploys = false;
+  /** Said in its next hello. */
+  canGoAutonomous = false;
   /** Called before the agent reacts. */
   onMessage: (message: HubMessage) => void = () => {};
   readonly #clock: Clock;
@@ -144,6 +146,7 @@ export class FakeAgent {
         status: region.status,
         lastCompletedId: region.lastCompletedId,
       })),
+      canGoAutonomous: this.canGoAutonomous,
     });
     this.#beat();
   }
