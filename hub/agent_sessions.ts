@@ -52,6 +52,8 @@ const BUFFERED_BYTES_MAX = 64 * 1024 * 1024;
 const HANDLE_ATTEMPTS_MAX = 3;
 const HANDLE_RETRY_MS = 300;
 const TICK_MS = 200;
+/** A tick this late means that the hub stood still; heartbeats wait in the sockets meanwhile. */
+const STALL_MS = 500;
 /** How often the database is told that an agent is there. */
 const TOUCH_INTERVAL_MS = 5_000;
 const REASON_BYTES_MAX = 120;
@@ -60,6 +62,7 @@ const REASON_BYTES_MAX = 120;
 export const CLOSE_CODES = {
   badMessage: 4000,
   noHello: 4001,
+  helloFailed: 4002,
   removed: 4003,
   leaseExpired: 4008,
   replaced: 4009,
@@ -113,9 +116,11 @@ class Sessions implements AgentSessions {
   }
 
   async start(): Promise<void> {
-    for (const agentId of await agentsWithRegions(this.#ctx.db)) {
-      this.#detect({ kind: "expect", agentId, nowMs: this.#ctx.clock.monotonicMs() });
-    }
+    const expected = await agentsWithRegions(this.#ctx.db);
+    // From here on agents can connect: what the start took before is not held against them (F5).
+    const nowMs = this.#nowMs();
+    this.#detector = createDetector(this.#detector.limits, nowMs);
+    for (const agentId of expected) this.#detect({ kind: "expect", agentId, nowMs });
     this.#isStarted = true;
     this.#armTick();
   }
@@ -125,7 +130,7 @@ class Sessions implements AgentSessions {
     const session = new Session(this.#ctx, this.#loops, { socket, agent }, {
       greeted: (hello) => this.#onHello(session, hello, remoteAddress),
       heartbeat: () => this.#onHeartbeat(agent.id),
-      goodbye: () => this.#detect({ kind: "gone", agentId: agent.id, nowMs: this.#nowMs() }),
+      goodbye: () => this.#onGoodbye(session),
       closed: () => this.#onClosed(session),
     });
     this.#silent.add(session);
@@ -177,7 +182,8 @@ class Sessions implements AgentSessions {
       leaseTtlMs: config.leaseTtlMs,
       autonomousAfterMs: config.autonomousAfterMs,
     });
-    this.#detect({ kind: "heartbeat", agentId, nowMs: this.#nowMs() });
+    const canGoAutonomous = hello.canGoAutonomous ?? false;
+    this.#detect({ kind: "hello", agentId, nowMs: this.#nowMs(), canGoAutonomous });
     live.agentOnline({ agentId, connectedAtMs: clock.nowMs(), remoteAddress });
     events.publish("agent.online", { agentId }, {
       agentName: name,
@@ -194,6 +200,14 @@ class Sessions implements AgentSessions {
     if (nowMs - (this.#touchedMs.get(agentId) ?? -Infinity) >= TOUCH_INTERVAL_MS) {
       this.#touch(agentId, {});
     }
+  }
+
+  /** Regions that it had are free at once, unless it is back already on a newer channel. */
+  #onGoodbye(session: Session): void {
+    const agentId = session.agent.id;
+    const newest = this.#sessions.get(agentId);
+    if (newest !== undefined && newest !== session) return;
+    this.#detect({ kind: "gone", agentId, nowMs: this.#nowMs() });
   }
 
   #onClosed(session: Session): void {
@@ -222,8 +236,15 @@ class Sessions implements AgentSessions {
 
   #armTick(): void {
     if (this.#isStopped) return;
+    const armedMs = this.#nowMs();
     this.#cancelTick = this.#ctx.clock.after(TICK_MS, () => {
-      this.#detect({ kind: "tick", nowMs: this.#nowMs() });
+      const nowMs = this.#nowMs();
+      const lateMs = nowMs - armedMs - TICK_MS;
+      if (lateMs >= STALL_MS) {
+        this.#ctx.logger.warn("Hub stood still", { lateMs: Math.round(lateMs) });
+        this.#detect({ kind: "stalled", forMs: lateMs });
+      }
+      this.#detect({ kind: "tick", nowMs });
       this.#armTick();
     });
   }
@@ -362,6 +383,8 @@ class Session implements MessageSource {
     message: Exclude<AgentMessage, { kind: "heartbeat" | "goodbye" }>,
   ): Promise<void> {
     for (let attempt = 1; attempt <= HANDLE_ATTEMPTS_MAX; attempt++) {
+      // What a channel that is gone said of its agent's regions may be out of date.
+      if (message.kind === "hello" && this.#isClosed) return;
       try {
         return await answerMessage(this.#ctx, this.#loops, this, message);
       } catch (thrown) {
@@ -374,5 +397,7 @@ class Session implements MessageSource {
       }
       await sleep(this.#ctx.clock, HANDLE_RETRY_MS * attempt);
     }
+    // The loops do not know what the agent runs: it has to say so again.
+    if (message.kind === "hello") this.close(CLOSE_CODES.helloFailed, "The database is away");
   }
 }

@@ -8,7 +8,7 @@ import { listAttempts } from "./db/region_store.ts";
 import { listSavepoints } from "./db/savepoint_store.ts";
 import { getCheckpoint, listCheckpoints } from "./db/checkpoint_views.ts";
 import { getJob } from "./db/job_store.ts";
-import { checkpointRegions } from "./db/schema.ts";
+import { blobRefs, checkpointRegions } from "./db/schema.ts";
 
 const REGION_0 = "telemetry.0" as RegionId;
 const REGION_1 = "telemetry.1" as RegionId;
@@ -277,10 +277,14 @@ test("job loop: too many failed checkpoints in a row restart the region (C6)", a
 });
 
 test(
-  "job loop: nothing is reassigned after the window, until the agent is back (P6)",
+  "job loop: nothing of an agent that can go autonomous is reassigned after the window, until it is back (P6)",
   async (world) => {
+    const agent = world.agents.get("a")!;
+    agent.disconnect();
+    agent.canGoAutonomous = true;
+    agent.connect(world.sessions);
     await world.completed(1);
-    world.agents.get("a")!.kill();
+    agent.kill();
     await world.pass(50_000);
     equal(world.loops.isPossiblyAutonomous(JOB_ID, REGION_0), true);
     await world.addAgent("late");
@@ -293,6 +297,50 @@ test(
   ["a"],
 );
 
+test(
+  "job loop: an agent that cannot go autonomous loses its regions to whoever comes, however late (P6)",
+  async (world) => {
+    await world.completed(1);
+    world.agents.get("a")!.kill();
+    await world.pass(120_000);
+    equal(world.loops.isPossiblyAutonomous(JOB_ID, REGION_0), false);
+    await world.addAgent("late");
+    await world.allRunning();
+    const regions = await world.regions();
+    deepEqual(regions.map(({ agentId, attempt }) => [agentId, attempt]), [["late", 2], [
+      "late",
+      2,
+    ]]);
+  },
+  ["a"],
+);
+
+for (const canGoAutonomous of [false, true]) {
+  const kind = canGoAutonomous ? "autonomous" : "holding";
+  test(
+    `job loop: the only agent, ${kind} and away for a minute, goes on where it was (P6, F4)`,
+    async (world) => {
+      const agent = world.agents.get("a")!;
+      agent.disconnect();
+      agent.canGoAutonomous = canGoAutonomous;
+      agent.connect(world.sessions);
+      await world.completed(1);
+      agent.disconnect();
+      await world.pass(60_000);
+      deepEqual((await world.regions()).map(({ status }) => status), ["waiting", "waiting"]);
+      agent.connect(world.sessions);
+      await world.completed(Number((await world.regions())[0]!.lastCompletedId) + 1);
+      deepEqual((await world.regions()).map(({ attempt }) => attempt), [1, 1]);
+      agent.kill();
+      await world.pass(60_000);
+      agent.connect(world.sessions);
+      await world.allRunning();
+      deepEqual((await world.regions()).map(({ attempt }) => attempt), [2, 2]);
+    },
+    ["a"],
+  );
+}
+
 test("job loop: cancel stops every region and fails what was under way", async (world) => {
   world.agents.get("a")!.ignoresTriggers = true;
   const savepoint = await world.order("savepoint", {});
@@ -302,6 +350,16 @@ test("job loop: cancel stops every region and fails what was under way", async (
   equal((await world.ended(savepoint)).error?.code, "job-cancelled");
   deepEqual((await world.regions()).map(({ status }) => status), ["stopped", "stopped"]);
   equal(await pendingCount(world.db), 0);
+});
+
+test("job loop: of a job that has ended only the savepoints keep their blobs (G1, L2)", async (world) => {
+  const saved = await world.ended(await world.order("savepoint", {}));
+  equal(saved.status, "succeeded");
+  const [savepoint] = await listSavepoints(world.db, { limit: 1, beforeId: null, jobId: JOB_ID });
+  await world.completed(savepoint!.checkpointId + 2);
+  equal((await world.ended(await world.order("cancel", {}))).status, "succeeded");
+  const held = await world.db.selectDistinct({ id: blobRefs.checkpointId }).from(blobRefs);
+  deepEqual(held.map(({ id }) => id), [savepoint!.checkpointId]);
 });
 
 async function getPart(db: Db, regionId: RegionId) {

@@ -2,16 +2,22 @@
  * Which agents hold a lease, and whether the regions of one that lost it may be given to another.
  *
  * Pure; time is the hub's monotonic clock. An agent that nobody heard of since the hub started is
- * expected, not dead.
+ * expected, not dead. While the hub itself stood still (a busy machine, a suspended process) heartbeats
+ * could not be taken in: that time counts as nobody's silence.
  *
  *   expected ──heartbeat──▶ held ──leaseTtl without one──▶ expired ──reassignWithin──▶ unreachable
  *      └──start + leaseTtl + grace──▶ expired ◀── goodbye        (a heartbeat leads back to held)
  *
  * Invariants (tests/property/coordinator_test.ts):
  *
- *   F5  Nothing expires before `start + leaseTtl + grace`.
- *   P6  Regions of an expired agent are given away within `reassignWithin` of the expiry only. Later the
- *       agent may have gone autonomous. One that said goodbye or was removed cannot have.
+ *   F5  Nothing expires before `start + leaseTtl + grace`, nor for time in which the hub stood still.
+ *   P6  Regions of an expired agent that can go autonomous are given away within `reassignWithin` of the
+ *       time its lease would have ended by its own clock only: later it may have. One that said goodbye
+ *       or was removed cannot have, and neither can one that does not say in its hello that it is able
+ *       to: such an agent holds its acknowledgements for ever, so its regions stay reassignable.
+ *
+ * What an agent is able to is known once it said hello to this hub. No agent of this version is able to;
+ * one that is has to be remembered in the database, so that a restarted hub knows before it calls.
  *
  * @module
  */
@@ -26,7 +32,11 @@ export interface LeaseLimits {
 interface Lease {
   readonly status: "expected" | "held" | "expired" | "unreachable" | "gone";
   readonly renewedMs: number;
+  /** When the lease ended, without the time that the hub stood still. */
   readonly expiredMs: number;
+  /** Time that the hub stood still since the last sign of life. */
+  readonly creditMs: number;
+  readonly canGoAutonomous: boolean;
 }
 
 export interface FailureDetector {
@@ -39,8 +49,17 @@ export type DetectorInput =
   /** The database says that this agent runs something. */
   | { readonly kind: "expect"; readonly agentId: AgentId; readonly nowMs: number }
   | { readonly kind: "heartbeat"; readonly agentId: AgentId; readonly nowMs: number }
+  /** A sign of life that also says what the agent is able to. */
+  | {
+    readonly kind: "hello";
+    readonly agentId: AgentId;
+    readonly nowMs: number;
+    readonly canGoAutonomous: boolean;
+  }
   /** It said goodbye, a person removed it, or it said itself that it runs nothing. */
   | { readonly kind: "gone"; readonly agentId: AgentId; readonly nowMs: number }
+  /** The hub did nothing for `forMs`. */
+  | { readonly kind: "stalled"; readonly forMs: number }
   | { readonly kind: "tick"; readonly nowMs: number };
 
 export type DetectorEffect =
@@ -65,36 +84,20 @@ export function createDetector(limits: LeaseLimits, startedMs: number): FailureD
 /** Applies one input; effects are sorted by agent. */
 export function stepDetector(state: FailureDetector, input: DetectorInput): DetectorStep {
   switch (input.kind) {
-    case "expect": {
+    case "expect":
       if (state.leases.has(input.agentId)) return { state, effects: [] };
       return set(state, input.agentId, {
+        ...NEW_LEASE,
         status: "expected",
         renewedMs: input.nowMs,
-        expiredMs: 0,
       }, []);
-    }
-    case "heartbeat": {
-      const before = state.leases.get(input.agentId)?.status ?? "held";
-      const lease: Lease = { status: "held", renewedMs: input.nowMs, expiredMs: 0 };
-      const isBack = before === "expired" || before === "unreachable" || before === "gone";
-      return set(
-        state,
-        input.agentId,
-        lease,
-        isBack ? [{ kind: "returned", agentId: input.agentId }] : [],
-      );
-    }
-    case "gone": {
-      const before = state.leases.get(input.agentId)?.status;
-      const lease: Lease = { status: "gone", renewedMs: input.nowMs, expiredMs: input.nowMs };
-      const wasHeld = before === "expected" || before === "held" || before === "unreachable";
-      return set(
-        state,
-        input.agentId,
-        lease,
-        wasHeld ? [{ kind: "expired", agentId: input.agentId }] : [],
-      );
-    }
+    case "hello":
+    case "heartbeat":
+      return onSignOfLife(state, input);
+    case "gone":
+      return onGone(state, input);
+    case "stalled":
+      return onStalled(state, input.forMs);
     case "tick":
       return onTick(state, input.nowMs);
   }
@@ -107,12 +110,51 @@ export function verdictOf(state: FailureDetector, agentId: AgentId): LeaseVerdic
     case "held":
       return "held";
     case "unreachable":
-      return "possibly-autonomous";
+      return state.leases.get(agentId)!.canGoAutonomous ? "possibly-autonomous" : "reassignable";
     case "expired":
     case "gone":
     case undefined:
       return "reassignable";
   }
+}
+
+const NEW_LEASE = { expiredMs: 0, creditMs: 0, canGoAutonomous: false };
+
+function onSignOfLife(
+  state: FailureDetector,
+  input: Extract<DetectorInput, { kind: "hello" | "heartbeat" }>,
+): DetectorStep {
+  const { agentId, nowMs } = input;
+  const before = state.leases.get(agentId);
+  const canGoAutonomous = input.kind === "hello"
+    ? input.canGoAutonomous
+    : before?.canGoAutonomous ?? false;
+  const lease: Lease = { ...NEW_LEASE, status: "held", renewedMs: nowMs, canGoAutonomous };
+  const isBack = before?.status === "expired" || before?.status === "unreachable" ||
+    before?.status === "gone";
+  return set(state, agentId, lease, isBack ? [{ kind: "returned", agentId }] : []);
+}
+
+function onGone(
+  state: FailureDetector,
+  { agentId, nowMs }: Extract<DetectorInput, { kind: "gone" }>,
+): DetectorStep {
+  const before = state.leases.get(agentId)?.status;
+  const lease: Lease = { ...NEW_LEASE, status: "gone", renewedMs: nowMs, expiredMs: nowMs };
+  const wasHeld = before === "expected" || before === "held" || before === "unreachable";
+  return set(state, agentId, lease, wasHeld ? [{ kind: "expired", agentId }] : []);
+}
+
+function onStalled(state: FailureDetector, forMs: number): DetectorStep {
+  const leases = new Map(state.leases);
+  for (const [agentId, lease] of leases) {
+    if (isAlive(lease)) leases.set(agentId, { ...lease, creditMs: lease.creditMs + forMs });
+  }
+  return { state: { ...state, startedMs: state.startedMs + forMs, leases }, effects: [] };
+}
+
+function isAlive({ status }: Lease): boolean {
+  return status === "held" || status === "expected";
 }
 
 function onTick(state: FailureDetector, nowMs: number): DetectorStep {
@@ -121,9 +163,9 @@ function onTick(state: FailureDetector, nowMs: number): DetectorStep {
   const leases = new Map(state.leases);
   const effects: DetectorEffect[] = [];
   for (const [agentId, lease] of [...state.leases].sort(([a], [b]) => a < b ? -1 : 1)) {
-    const isAlive = lease.status === "held" || lease.status === "expected";
-    if (isAlive && nowMs >= Math.max(notBefore, lease.renewedMs + leaseTtlMs)) {
-      leases.set(agentId, { ...lease, status: "expired", expiredMs: nowMs });
+    const { renewedMs, creditMs } = lease;
+    if (isAlive(lease) && nowMs >= Math.max(notBefore, renewedMs + leaseTtlMs + creditMs)) {
+      leases.set(agentId, { ...lease, status: "expired", expiredMs: nowMs - creditMs });
       effects.push({ kind: "expired", agentId });
     } else if (lease.status === "expired" && nowMs > lease.expiredMs + reassignWithinMs) {
       leases.set(agentId, { ...lease, status: "unreachable" });

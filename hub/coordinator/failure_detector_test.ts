@@ -25,6 +25,9 @@ function run(inputs: readonly DetectorInput[], startedMs = 0) {
 const at = (kind: "expect" | "heartbeat" | "gone", nowMs: number): DetectorInput => (
   { kind, agentId: A, nowMs }
 );
+const hello = (nowMs: number, canGoAutonomous: boolean): DetectorInput => (
+  { kind: "hello", agentId: A, nowMs, canGoAutonomous }
+);
 const tick = (nowMs: number): DetectorInput => ({ kind: "tick", nowMs });
 
 Deno.test("failure detector: a lease expires its time after the last heartbeat, once", () => {
@@ -43,13 +46,33 @@ Deno.test("failure detector: nothing expires before start, lease and grace are o
   deepEqual(run([at("heartbeat", 100_500), tick(107_000)], 100_000).effects, []);
 });
 
-Deno.test("failure detector: after the window an agent is possibly autonomous (P6)", () => {
-  const lost = [at("heartbeat", 10_000), tick(16_000)];
+Deno.test("failure detector: after the window an agent that is able to is possibly autonomous (P6)", () => {
+  const lost = [hello(9_000, true), at("heartbeat", 10_000), tick(16_000)];
   equal(run([...lost, tick(46_000)]).verdict, "reassignable");
   deepEqual(run([...lost, tick(46_001)]), {
     effects: ["expired a", "unreachable a"],
     verdict: "possibly-autonomous",
   });
+});
+
+Deno.test("failure detector: one that cannot go autonomous stays reassignable after the window (P6)", () => {
+  const lost = [hello(9_000, false), at("heartbeat", 10_000), tick(16_000), tick(46_001)];
+  deepEqual(run(lost), { effects: ["expired a", "unreachable a"], verdict: "reassignable" });
+});
+
+Deno.test("failure detector: time in which the hub stood still expires nobody (F5)", () => {
+  const stalled: DetectorInput = { kind: "stalled", forMs: 60_000 };
+  const inputs = [at("heartbeat", 10_000), stalled, tick(75_999)];
+  deepEqual(run(inputs), { effects: [], verdict: "held" });
+  deepEqual(run([...inputs, tick(76_000)]).effects, ["expired a"]);
+  deepEqual(run([at("expect", 0), stalled, tick(67_999)]).effects, []);
+  deepEqual(run([at("expect", 0), stalled, tick(68_000)]).effects, ["expired a"]);
+});
+
+Deno.test("failure detector: the window to reassign is not prolonged by a hub that stood still (P6)", () => {
+  const lost = [hello(10_000, true), { kind: "stalled", forMs: 20_000 } as const, tick(36_000)];
+  equal(run([...lost, tick(46_000)]).verdict, "reassignable");
+  equal(run([...lost, tick(46_001)]).verdict, "possibly-autonomous");
 });
 
 Deno.test("failure detector: one that said goodbye or was removed is reassignable at once and stays so (P6)", () => {

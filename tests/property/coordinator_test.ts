@@ -67,23 +67,28 @@ Deno.test("failure detector keeps F5 and P6 for every course of heartbeats", () 
   const startedMs = 50_000;
   const step = fc.record({
     ms: fc.nat(12_000),
-    kind: fc.constantFrom("tick", "tick", "tick", "heartbeat", "expect", "gone"),
+    kind: fc.constantFrom("tick", "tick", "tick", "hello", "heartbeat", "expect", "gone"),
   });
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+    fc.property(fc.array(step, { maxLength: 40 }), fc.boolean(), (steps, isAble) => {
       const agentId = "a" as AgentId;
       let state = createDetector(limits, startedMs);
       let nowMs = startedMs;
       let heardMs: number | null = null;
       let expiredMs: number | null = null;
       let isGone = false;
+      let isKnownAble = false;
       for (const { ms, kind } of steps) {
         nowMs += ms;
-        const input =
-          (kind === "tick" ? { kind, nowMs } : { kind, agentId, nowMs }) as DetectorInput;
+        const about = kind === "tick" ? {} : { agentId, canGoAutonomous: isAble };
+        const input = { kind, nowMs, ...about } as DetectorInput;
+        if (kind === "hello") isKnownAble = isAble;
+        if (kind === "gone") isKnownAble = false;
         const result = stepDetector(state, input);
         state = result.state;
-        if (kind === "heartbeat") [heardMs, expiredMs, isGone] = [nowMs, null, false];
+        if (kind === "heartbeat" || kind === "hello") {
+          [heardMs, expiredMs, isGone] = [nowMs, null, false];
+        }
         if (kind === "expect") heardMs ??= nowMs;
         if (kind === "gone") [isGone, heardMs] = [true, heardMs ?? nowMs];
         for (const effect of result.effects) {
@@ -96,8 +101,9 @@ Deno.test("failure detector keeps F5 and P6 for every course of heartbeats", () 
         const verdict = verdictOf(state, agentId);
         if (isGone) assert(verdict === "reassignable", `P6: gone and ${verdict}`);
         else if (verdict === "possibly-autonomous") {
+          assert(isKnownAble, "P6: possibly autonomous and not able to");
           assert(nowMs - expiredMs! > limits.reassignWithinMs, "P6: window closed early");
-        } else if (verdict === "reassignable" && heardMs !== null && kind === "tick") {
+        } else if (verdict === "reassignable" && isKnownAble && kind === "tick") {
           assert(nowMs - expiredMs! <= limits.reassignWithinMs, "P6: window still open");
         }
       }
