@@ -1,19 +1,24 @@
 /**
- * Lets go of history that has had its time: samples, events, answers to repeated requests.
+ * Lets go of history that has had its time: samples, events, rows of checkpoints, answers to
+ * repeated requests.
  *
- * Touches the database. Checkpoints are not its business, and the audit log is kept for ever.
+ * Touches the database. A checkpoint that still holds its parts stays, as does every savepoint; what
+ * they hold is decided by the job's loop. The audit log is kept for ever.
  *
  * @module
  */
 import type { Clock } from "@shared/clock.ts";
+import type { HubTerm } from "@shared/ids.ts";
 import type { Logger } from "@shared/logger.ts";
 import type { Db } from "./db/client.ts";
 import { deleteEventsBefore } from "./db/event_store.ts";
 import { deleteRequestsBefore } from "./db/idempotency_store.ts";
+import { deleteCheckpointsBefore } from "./db/retention_store.ts";
 import { deleteSamplesBefore } from "./db/sample_store.ts";
 
 const ROUND_INTERVAL_MS = 60_000;
 const EVENT_RETENTION_MS = 7 * 86_400_000;
+const CHECKPOINT_RETENTION_MS = 7 * 86_400_000;
 /** How long a repeated Idempotency-Key gets the first answer. */
 const REQUEST_RETENTION_MS = 48 * 3_600_000;
 
@@ -21,14 +26,17 @@ export interface HistoryContext {
   readonly db: Db;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly hubTerm: HubTerm;
   readonly config: { readonly sampleRetentionMs: number };
 }
 
 /** One round. */
-export async function forgetHistory({ db, clock, config }: HistoryContext): Promise<void> {
+export async function forgetHistory(context: HistoryContext): Promise<void> {
+  const { db, clock, config, hubTerm } = context;
   const nowMs = clock.nowMs();
   await deleteSamplesBefore(db, nowMs - config.sampleRetentionMs);
   await deleteEventsBefore(db, nowMs - EVENT_RETENTION_MS);
+  await deleteCheckpointsBefore(db, hubTerm, nowMs - CHECKPOINT_RETENTION_MS);
   await deleteRequestsBefore(db, nowMs - REQUEST_RETENTION_MS);
 }
 

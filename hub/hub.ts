@@ -147,7 +147,10 @@ async function wire(
   } satisfies HubContext & { live: MutableLiveState };
   const newAdminToken = await ensureAdminToken(settings, ctx, world.files);
   const deposed = Promise.withResolvers<string>();
-  const loops = createJobLoops(ctx, { onDeposed: (error) => deposed.resolve(messageOf(error)) });
+  const loops = createJobLoops(ctx, {
+    onDeposed: (error) => deposed.resolve(messageOf(error)),
+    onJobOver: (jobId) => live.forgetJob(jobId),
+  });
   const sessions = createAgentSessions(ctx, loops);
   await loops.start(sessions);
   await sessions.start();

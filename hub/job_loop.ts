@@ -87,6 +87,7 @@ export class JobLoop {
 
   /** Looks for new operations in the database. */
   wake(): void {
+    this.#isOver = false;
     void this.#enqueue(async (run) => {
       const job = await getJob(run.world.db, run.job.id);
       if (job !== null) run.job = job;
@@ -99,11 +100,11 @@ export class JobLoop {
     if (this.#hasTick) return;
     this.#hasTick = true;
     void this.#enqueue(async (run) => {
-      this.#hasTick = false;
       await checkDeadlines(run);
       await tickSchedule(run);
       if (!isHalting(run)) await moveOffDraining(run);
-    });
+      // Also when the queue was too full for it.
+    }).finally(() => this.#hasTick = false);
   }
 
   /** The fleet changed: places what waits. */

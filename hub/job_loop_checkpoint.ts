@@ -21,7 +21,7 @@ import {
   stepRegionCheckpoint,
   triggerRegionCheckpoint,
 } from "./coordinator/region_checkpoint.ts";
-import { partsToLetGo } from "./coordinator/retention.ts";
+import { type LetGo, partsToLetGo } from "./coordinator/retention.ts";
 import {
   abortPart,
   type CheckpointEnd,
@@ -474,7 +474,17 @@ async function retain(run: JobRun): Promise<void> {
     baseId: region.lastCompletedId ?? region.restoredFromId,
   }));
   const held = await heldParts(world.db, job.id);
-  const parts = partsToLetGo(held, bases, world.config.retainedCheckpoints);
+  await letGo(run, partsToLetGo(held, bases, world.config.retainedCheckpoints));
+}
+
+/** A job that has ended never recovers: of its checkpoints only the savepoints stay. */
+export async function retainSavepointsOnly(run: JobRun): Promise<void> {
+  const held = await heldParts(run.world.db, run.job.id);
+  await letGo(run, partsToLetGo(held, [], 0));
+}
+
+async function letGo(run: JobRun, parts: readonly LetGo[]): Promise<void> {
   if (parts.length === 0) return;
-  await letPartsGo(world.db, world.hubTerm, { jobId: job.id, parts, nowMs: world.clock.nowMs() });
+  const { db, hubTerm, clock } = run.world;
+  await letPartsGo(db, hubTerm, { jobId: run.job.id, parts, nowMs: clock.nowMs() });
 }

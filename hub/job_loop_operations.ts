@@ -14,6 +14,7 @@ import { type HaltInput, resumeRestart, startHalt, stepHalt } from "./coordinato
 import { refuseGap } from "./coordinator/rollback.ts";
 import { judgeReadiness } from "./coordinator/savepoint.ts";
 import type { NewGap } from "./db/gap_store.ts";
+import { withReign } from "./db/hub_state_store.ts";
 import { endJob } from "./db/job_store.ts";
 import {
   openOperations,
@@ -21,10 +22,10 @@ import {
   type OperationRecord,
   updateOperation,
 } from "./db/operation_store.ts";
-import { endAttempt, setRegionStatus } from "./db/region_store.ts";
+import { endAttempt } from "./db/region_store.ts";
 import { commitRollback } from "./db/rollback_store.ts";
-import { abortInFlight, feedSchedule } from "./job_loop_checkpoint.ts";
-import { stopRegion } from "./job_loop_regions.ts";
+import { abortInFlight, feedSchedule, retainSavepointsOnly } from "./job_loop_checkpoint.ts";
+import { freeRegion, stopRegion } from "./job_loop_regions.ts";
 import {
   announceRegion,
   type InFlight,
@@ -210,9 +211,10 @@ async function halt(
   }
   const total = regions.length;
   await report(run, operation, { done: 0, total, phase: "stopping" });
-  // An agent that is away cannot answer; the attempt fences it (F4).
+  // An agent that lost its lease will not answer; the attempt fences it (F4). One that is away for a
+  // moment, as all are when the hub starts, is waited for: it has a last checkpoint to release (K2).
   const reachable = regions.filter(({ agentId }) =>
-    agentId !== null && run.world.links.isOnline(agentId)
+    agentId !== null && run.world.links.verdict(agentId) === "held"
   );
   const step = startHalt(
     reachable.map(({ regionId }) => regionId),
@@ -266,6 +268,7 @@ async function switchToStopped(run: JobRun, operation: OperationRun): Promise<vo
     announceRegion(run, region, operation.record.kind);
     region.agentId = null;
   }
+  await retainSavepointsOnly(run);
   await feedHalt(run, operation, { kind: "switched", toRun: [] });
 }
 
@@ -319,14 +322,9 @@ async function switchToSavepoint(run: JobRun, operation: OperationRun): Promise<
 
 /** What had been halted runs again from where it was: a refused rollback changes nothing. */
 async function undoHalt(run: JobRun, operation: OperationRun, failure: Failure): Promise<void> {
-  const { db, hubTerm, clock } = run.world;
   for (const region of run.regions.values()) {
-    if (region.status !== "stopping") continue;
-    const row = { jobId: run.job.id, regionId: region.regionId, attempt: region.attempt };
-    await setRegionStatus(db, hubTerm, { ...row, status: "waiting", nowMs: clock.nowMs() });
     // Nobody is waited for: its attempt was told to stop.
-    Object.assign(region, { status: "waiting", agentId: null, nextCause: "rollback-refused" });
-    announceRegion(run, region, "rollback-refused");
+    if (region.status === "stopping") await freeRegion(run, region, "rollback-refused");
   }
   await fail(run, operation, failure);
 }
@@ -461,6 +459,11 @@ function endOperation(
 }
 
 async function write(run: JobRun, operation: OperationRun, patch: OperationPatch): Promise<void> {
-  const nowMs = run.world.clock.nowMs();
-  await updateOperation(run.world.db, operation.record.id, { ...patch, nowMs });
+  const { db, hubTerm, clock } = run.world;
+  const nowMs = clock.nowMs();
+  await withReign(
+    db,
+    hubTerm,
+    (tx) => updateOperation(tx, operation.record.id, { ...patch, nowMs }),
+  );
 }

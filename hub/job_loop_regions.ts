@@ -43,7 +43,7 @@ type StatusMessage = Extract<RegionMessage, { kind: "status" }>;
 
 /** Gives every region that waits to an agent, where there is one; moves off agents that drain. */
 export async function placeRegions(run: JobRun): Promise<void> {
-  if (run.job.desiredState !== "running") return;
+  if (run.job.desiredState !== "running" || !run.world.isFleetBack()) return;
   const { world } = run;
   const nowMs = world.clock.monotonicMs();
   const free = [...run.regions.values()].filter((region) => isFree(run, region, nowMs));
@@ -77,11 +77,19 @@ export async function moveOffDraining(run: JobRun): Promise<void> {
   region.isMoving = true;
 }
 
-/** Asks the agent to stop the region's attempt. */
+/** Asks the agent to stop the region's attempt, once it knows what it may release (K2). */
 export async function stopRegion(run: JobRun, region: RegionRun, reason: string): Promise<void> {
   await leaveCheckpoint(run, region);
   await changeStatus(run, region, "stopping", reason);
+  tellLastCompleted(run, region);
   tell(run, region, { kind: "stop", reason });
+}
+
+/** The agent may have missed it, in a crash of the hub above all; saying it again is harmless (C5). */
+function tellLastCompleted(run: JobRun, region: RegionRun): void {
+  const { lastCompletedId } = region;
+  if (lastCompletedId === null) return;
+  tell(run, region, { kind: "completed", checkpointId: lastCompletedId, isSavepoint: false });
 }
 
 /** Ends what takes too long: starts that hang, stops that are not answered, agents without a lease. */
@@ -319,6 +327,12 @@ function refuseListed(run: JobRun, agentId: AgentId, entry: RunningRegion): void
     return;
   }
   const { jobId, regionId, attempt } = entry;
+  if (entry.attempt === region.attempt && region.lastCompletedId !== null) {
+    // It ran this attempt to its end, and may have missed that its last checkpoint is complete (K2).
+    const checkpointId = region.lastCompletedId;
+    const completed = { kind: "completed", checkpointId, isSavepoint: false } as const;
+    run.world.links.send(agentId, { ...completed, jobId, regionId, attempt });
+  }
   const reason = "The hub gave this region to nobody";
   run.world.links.send(agentId, { kind: "stop", jobId, regionId, attempt, reason });
 }
@@ -336,14 +350,10 @@ async function adopt(run: JobRun, region: RegionRun, entry: RunningRegion): Prom
     tell(run, region, { kind: "aborted", checkpointId, reason: "hub-restarted" });
   }
   run.unannounced.delete(regionId);
+  tellLastCompleted(run, region);
   if (region.status === "stopping" || run.job.desiredState !== "running") {
     tell(run, region, { kind: "stop", reason: "The job stops" });
     return;
-  }
-  // The agent may have missed this; saying it again is harmless (C5).
-  if (region.lastCompletedId !== null) {
-    const checkpointId = region.lastCompletedId;
-    tell(run, region, { kind: "completed", checkpointId, isSavepoint: false });
   }
   if (region.status === "waiting") await changeStatus(run, region, "restoring", "agent-returned");
   await onStatus(run, region.agentId!, {

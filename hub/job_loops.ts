@@ -10,8 +10,8 @@ import { messageOf } from "@shared/errors.ts";
 import type { AgentId, JobId, RegionId } from "@shared/ids.ts";
 import type { RunningRegion } from "@shared/messages.ts";
 import { listAgents } from "./db/agent_store.ts";
-import type { DeposedError } from "./db/hub_state_store.ts";
-import { jobsToLoop } from "./db/job_store.ts";
+import { type DeposedError, withReign } from "./db/hub_state_store.ts";
+import { getJob, jobsToLoop } from "./db/job_store.ts";
 import { openAgentOperations, updateOperation } from "./db/operation_store.ts";
 import { regionsOnAgent } from "./db/region_store.ts";
 import { JobLoop } from "./job_loop.ts";
@@ -37,6 +37,8 @@ export interface RunningJobLoops extends JobLoops {
 export interface JobLoopsOptions {
   /** Another hub took over the database: this process has to end (F2). */
   readonly onDeposed: (error: DeposedError) => void;
+  /** A job has ended and nothing of it is open. */
+  readonly onJobOver?: (jobId: JobId) => void;
 }
 
 export function createJobLoops(ctx: HubContext, options: JobLoopsOptions): RunningJobLoops {
@@ -53,6 +55,10 @@ class Loops implements RunningJobLoops {
   #cancelTick: () => void = () => {};
   #ticks = 0;
   #isStopped = false;
+  /** Monotonic; until then agents that are away may only not have found the hub yet. */
+  #gatherUntilMs = 0;
+  /** Every enrolled agent has been here since the start; it stays true. */
+  #hasGathered = false;
 
   constructor(ctx: HubContext, options: JobLoopsOptions) {
     this.#ctx = ctx;
@@ -69,7 +75,10 @@ class Loops implements RunningJobLoops {
       },
       isLive: (agentId) =>
         this.#arrived.has(agentId) && links.isOnline(agentId) && links.verdict(agentId) === "held",
+      isFleetBack: () => this.#isFleetBack(),
     };
+    const { leaseTtlMs, startGraceMs } = this.#ctx.config;
+    this.#gatherUntilMs = this.#ctx.clock.monotonicMs() + leaseTtlMs + startGraceMs;
     await this.#readFleet();
     for (const jobId of await jobsToLoop(this.#ctx.db)) this.#loopOf(jobId);
     this.#armTick();
@@ -100,17 +109,23 @@ class Loops implements RunningJobLoops {
   }
 
   async agentArrived(agentId: AgentId, regions: readonly RunningRegion[]): Promise<void> {
-    this.#arrived.add(agentId);
+    // Nothing is placed on it before every loop has judged what it says it runs.
+    this.#arrived.delete(agentId);
     await this.#readFleet();
-    for (const entry of regions) {
-      if (this.#loops.has(entry.jobId)) continue;
-      const { jobId, regionId, attempt } = entry;
-      const reason = "The job has ended";
-      this.#world?.links.send(agentId, { kind: "stop", jobId, regionId, attempt, reason });
+    for (const { jobId, regionId, attempt } of regions) {
+      if (this.#loops.has(jobId)) continue;
+      // A job that ended while the agent was away tells it what it may still release, and to stop.
+      if (await getJob(this.#ctx.db, jobId) !== null) this.#loopOf(jobId);
+      else {
+        const reason = "There is no such job";
+        this.#world?.links.send(agentId, { kind: "stop", jobId, regionId, attempt, reason });
+      }
     }
     await Promise.all(
       [...this.#loops.values()].map((loop) => loop.agentArrived(agentId, regions)),
     );
+    this.#arrived.add(agentId);
+    for (const loop of this.#loops.values()) loop.fleetChanged();
   }
 
   agentLost(agentId: AgentId): void {
@@ -132,13 +147,22 @@ class Loops implements RunningJobLoops {
     return loop;
   }
 
+  #isFleetBack(): boolean {
+    this.#hasGathered ||= this.#ctx.clock.monotonicMs() >= this.#gatherUntilMs ||
+      [...this.#fleet.keys()].every((agentId) => this.#arrived.has(agentId));
+    return this.#hasGathered;
+  }
+
   #armTick(): void {
     if (this.#isStopped) return;
     this.#cancelTick = this.#ctx.clock.after(TICK_MS, () => {
       this.#ticks++;
       for (const [jobId, loop] of this.#loops) {
-        if (loop.isOver) this.#loops.delete(jobId);
-        else loop.tick();
+        if (!loop.isOver) loop.tick();
+        else {
+          this.#loops.delete(jobId);
+          this.#options.onJobOver?.(jobId);
+        }
       }
       if (this.#ticks % DRAIN_CHECK_TICKS === 0) void this.#endDrains();
       this.#armTick();
@@ -170,12 +194,14 @@ class Loops implements RunningJobLoops {
           const total = Math.max(progress.total, left);
           const done = total - left;
           const nowMs = this.#ctx.clock.nowMs();
-          await updateOperation(this.#ctx.db, id, {
+          const patch = {
             status: left === 0 ? "succeeded" : "running",
             progress: { done, total, phase: left === 0 ? "done" : "moving" },
             ...(left === 0 ? { result: { agentId } } : {}),
             nowMs,
-          });
+          } as const;
+          const { db, hubTerm } = this.#ctx;
+          await withReign(db, hubTerm, (tx) => updateOperation(tx, id, patch));
         }
       }
     } catch (thrown) {

@@ -4,6 +4,7 @@ import { graphOf, HubWorld, JOB_ID } from "../tests/support/hub_world.ts";
 import type { AgentId, RegionId } from "@shared/ids.ts";
 import { setDraining } from "./db/agent_store.ts";
 import { listCheckpoints } from "./db/checkpoint_views.ts";
+import { getJob } from "./db/job_store.ts";
 import { createOperation, getOperation } from "./db/operation_store.ts";
 import { checkpointRegions } from "./db/schema.ts";
 import { listAttempts } from "./db/region_store.ts";
@@ -73,6 +74,58 @@ for (const point of POINTS) {
         const row = regions.find((region) => region.regionId === regionId)!;
         equal(lastCompletedId, row.lastCompletedId, "A completion was never told");
       }
+    }
+  });
+}
+
+test("recovery: agents that find a restarted hub late, within lease and grace, lose nothing (F5)", async (world) => {
+  await world.completed(1);
+  await world.stopHub();
+  await world.pass(60_000);
+  await world.startHub();
+  await world.pass(7_400);
+  for (const agent of world.agents.values()) agent.connect(world.sessions);
+  const [newest] = await listCheckpoints(world.db, JOB_ID, { limit: 1, beforeId: null });
+  await world.completed(newest!.id + 1);
+  deepEqual((await world.regions()).map(({ attempt }) => attempt), [1, 1]);
+});
+
+test("recovery: what waits when the hub starts is spread over the agents, not given to the first", async (world) => {
+  await world.stopHub();
+  for (const agent of world.agents.values()) agent.kill();
+  await world.startHub();
+  world.agents.get("b")!.connect(world.sessions);
+  await world.pass(2_000);
+  deepEqual((await world.regions()).map(({ agentId }) => agentId), ["a", null]);
+  world.agents.get("a")!.connect(world.sessions);
+  await world.allRunning();
+  deepEqual((await world.regions()).map(({ agentId }) => agentId), ["a", "b"]);
+});
+
+for (const awayMs of [1_000, 20_000]) {
+  test(`recovery: a stop whose hub dies behind its savepoint releases it before it stops an agent that comes after ${awayMs} ms (K2, L3)`, async (world) => {
+    await world.completed(1);
+    const order = await world.order("stop", { savepoint: true });
+    for (const agent of world.agents.values()) agent.ignoresStops = true;
+    await world.until(
+      async () => (await getJob(world.db, JOB_ID))!.desiredState === "stopped",
+      "the stop is durable",
+    );
+    await world.stopHub();
+    for (const agent of world.agents.values()) {
+      agent.ignoresStops = false;
+      agent.received.length = 0;
+    }
+    await world.startHub();
+    await world.pass(awayMs);
+    for (const agent of world.agents.values()) agent.connect(world.sessions);
+    equal((await world.ended(order)).status, "succeeded");
+    await world.pass(1_000);
+    for (const agent of world.agents.values()) {
+      equal(agent.regions.size, 0);
+      const kinds = agent.received.map(({ kind }) => kind);
+      ok(kinds.includes("completed") && kinds.indexOf("completed") < kinds.indexOf("stop"));
+      equal(agent.messages("completed").at(-1)!.isSavepoint, false);
     }
   });
 }

@@ -33,6 +33,11 @@ export interface LoopWorld extends HubContext {
   readonly fleet: ReadonlyMap<AgentId, FleetAgent>;
   /** Agents whose arrival every loop was told of and that hold a lease. */
   isLive(agentId: AgentId): boolean;
+  /**
+   * Every enrolled agent has arrived since the hub started, or had the time to. Before that, placing
+   * would give everything that waits to the first one that connects.
+   */
+  isFleetBack(): boolean;
 }
 
 export interface RegionRun {

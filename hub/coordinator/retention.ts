@@ -38,7 +38,7 @@ export interface LetGo {
  * Parts to let go, sorted by checkpoint then region.
  *
  * @param parts Completed parts that still hold their references.
- * @param retained Completed checkpoints kept per region, at least 1.
+ * @param retained Completed checkpoints kept per region: at least 1, or 0 for a job that has ended.
  */
 export function partsToLetGo(
   parts: readonly RetainedPart[],

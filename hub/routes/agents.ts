@@ -18,7 +18,7 @@ import {
 } from "../db/agent_store.ts";
 import type { Db } from "../db/client.ts";
 import { listPlacedRegions } from "../db/job_view_store.ts";
-import { openAgentOperations } from "../db/operation_store.ts";
+import { openAgentOperations, updateOperation } from "../db/operation_store.ts";
 import type { HubContext } from "../ports.ts";
 import {
   type HubApp,
@@ -152,7 +152,13 @@ function addChangeRoutes(app: HubApp, deps: RouteDeps): void {
       change(c, deps, () =>
         Promise.resolve(async (tx: Db) => {
           const agent = await presentAgent(tx, c.req.valid("param").id);
-          await removeAgent(tx, agent.id, hub.clock.nowMs());
+          const nowMs = hub.clock.nowMs();
+          await removeAgent(tx, agent.id, nowMs);
+          for (const { id } of await openAgentOperations(tx, agent.id)) {
+            const detail = `Agent "${agent.name}" was removed`;
+            const error = { code: "agent-removed", title: "The drain failed", detail, status: 409 };
+            await updateOperation(tx, id, { status: "failed", error, nowMs });
+          }
           return {
             status: 204,
             body: null,
