@@ -6,7 +6,7 @@
  * @module
  */
 import { parseArgs } from "node:util";
-import { note, print } from "../../tools/cli/output.ts";
+import { note, print } from "../../tools/cli/terminal.ts";
 import { machineText } from "./machine.ts";
 
 interface Bench {

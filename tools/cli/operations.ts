@@ -8,7 +8,7 @@
 import type { OperationView } from "@shared/api.ts";
 import type { WaitFlags } from "./flags.ts";
 import { CliError, EXIT_FAILED, EXIT_TIMED_OUT, type HubApi } from "./hub_api.ts";
-import { note, print } from "./output.ts";
+import { note, print } from "./terminal.ts";
 
 const POLL_SECONDS = 2;
 

@@ -1,6 +1,7 @@
 /** What the command line prints: tables for people, JSON and YAML for programs. Touches stdout. @module */
 import Table from "cli-table3";
 import { stringify } from "yaml";
+import { print } from "./terminal.ts";
 
 export type OutputFormat = "table" | "json" | "yaml";
 export const OUTPUT_FORMATS = ["table", "json", "yaml"] as const;
@@ -56,15 +57,6 @@ export function printOne<T extends object>(
 
 export function printValue(value: unknown, format: OutputFormat): void {
   print(format === "yaml" ? stringify(value).trimEnd() : JSON.stringify(value, null, 2));
-}
-
-export function print(line: string): void {
-  Deno.stdout.writeSync(new TextEncoder().encode(line + "\n"));
-}
-
-/** Progress and hints: stderr, so that stdout stays what was asked for. */
-export function note(line: string): void {
-  Deno.stderr.writeSync(new TextEncoder().encode(line + "\n"));
 }
 
 /** `3 s ago`, `5 min ago`; `never` for null. */

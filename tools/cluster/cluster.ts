@@ -7,6 +7,7 @@
  * @module
  */
 import type { AgentView, CreatedJoinToken } from "@shared/api.ts";
+import { AGENT_FLAGS, gatewayBundles } from "../build/gateway.ts";
 import { HubApi } from "../cli/hub_api.ts";
 import { ClusterProcess, freePort, PROJECT_ROOT } from "./process.ts";
 
@@ -116,12 +117,13 @@ export class LocalCluster {
       Deno.writeTextFileSync(tokenFile, token, { mode: 0o600 });
     }
     const labelFlags = Object.entries(labels).flatMap(([k, v]) => ["--label", `${k}=${v}`]);
+    const bundles = await gatewayBundles();
     const process = this.#spawn(name, [
       "run",
-      "-A",
-      CLI,
-      "agent",
-      "start",
+      ...AGENT_FLAGS,
+      bundles.agent,
+      "--runner-bundle",
+      bundles.runner,
       "--hub",
       this.hubUrl,
       "--join-token-file",

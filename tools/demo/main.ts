@@ -9,7 +9,7 @@ import { parseArgs } from "node:util";
 import { messageOf, PenstockError, UserError } from "@shared/errors.ts";
 import { systemRandom } from "@shared/platform/random.ts";
 import { LocalCluster } from "../cluster/cluster.ts";
-import { note, print } from "../cli/output.ts";
+import { note, print } from "../cli/terminal.ts";
 import { PROJECT_ROOT } from "../cluster/process.ts";
 import { Plant } from "./plant.ts";
 import { readRecordings } from "./recording.ts";

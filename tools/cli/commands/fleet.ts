@@ -19,7 +19,8 @@ import {
 } from "../flags.ts";
 import { CliError, EXIT_NOT_FOUND, type HubApi } from "../hub_api.ts";
 import { follow } from "../operations.ts";
-import { age, labelText, note, print, printOne, printRows, printValue } from "../output.ts";
+import { age, labelText, printOne, printRows, printValue } from "../output.ts";
+import { note, print } from "../terminal.ts";
 
 const AGENT = { brief: "Agent id or name", placeholder: "A", parse: String };
 

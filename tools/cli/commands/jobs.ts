@@ -13,7 +13,8 @@ import {
   type WaitFlags,
 } from "../flags.ts";
 import { follow } from "../operations.ts";
-import { age, note, print, printOne, printRows, printValue } from "../output.ts";
+import { age, printOne, printRows, printValue } from "../output.ts";
+import { note, print } from "../terminal.ts";
 
 const JOB = { brief: "Job id or name", placeholder: "J", parse: String };
 

@@ -11,7 +11,8 @@ import {
 } from "../flags.ts";
 import { CliError, EXIT_CONFLICT } from "../hub_api.ts";
 import { follow } from "../operations.ts";
-import { age, note, print, printOne, printRows, printValue, size } from "../output.ts";
+import { age, printOne, printRows, printValue, size } from "../output.ts";
+import { note, print } from "../terminal.ts";
 
 const JOB = { brief: "Job id or name", placeholder: "J", parse: String };
 const SAVEPOINT = { brief: "Savepoint id", placeholder: "S", parse: String };

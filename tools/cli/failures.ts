@@ -1,0 +1,17 @@
+/** What a person is told when a command fails, and the exit code. Pure. @module */
+import { PenstockError } from "@shared/errors.ts";
+import { CliError, EXIT_FAILED, EXIT_USAGE } from "./hub_api.ts";
+
+export function exitCodeOf(thrown: unknown): number {
+  if (thrown instanceof CliError) return thrown.exitCode;
+  if (thrown instanceof PenstockError && thrown.domain === "user") return EXIT_USAGE;
+  return EXIT_FAILED;
+}
+
+/** The message; a stack only for what nobody foresaw. */
+export function textOf(thrown: unknown): string {
+  if (thrown instanceof CliError || thrown instanceof PenstockError) {
+    return `Error: ${thrown.message}`;
+  }
+  return thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
+}
