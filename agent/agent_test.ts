@@ -276,6 +276,20 @@ Deno.test("agent: hello after a reconnect lists what runs, with the last complet
   equal(world.child.kinds().filter((kind) => kind === "completed").length, 2);
 });
 
+Deno.test("agent: tells a hub that comes back what the source's broker gives (M7, H1)", async () => {
+  const world = new World();
+  await world.running(4);
+  const { regionId, attempt } = world.region(4);
+  const event = { type: "broker-profile", detail: "", fields: { guarantee: "at-least-once" } };
+  world.child.report({ kind: "event", regionId, attempt, event } as never);
+  await settle();
+  world.link.close("hub restarted");
+  await settle();
+  world.clock.advance(500);
+  world.link.welcome(2);
+  equal(world.link.of("event").map((message) => message.event), [event]);
+});
+
 Deno.test("agent: hello names a region that failed while the hub was away (H1)", async () => {
   const world = new World();
   await world.running(4);

@@ -22,6 +22,7 @@ import type {
   AgentMessage,
   AgentMessageOf,
   HubMessageOf,
+  RegionEvent,
   RegionStatus,
   RunningRegion,
 } from "@shared/messages.ts";
@@ -68,6 +69,8 @@ export class RegionRun implements RunnerTenant {
   #stopping: Promise<void> | null = null;
   #releasing: Promise<void> | null = null;
   #lastCompletedId: CheckpointId | null = null;
+  /** A hub keeps it in memory only: a new one is told again. */
+  #brokerProfile: RegionEvent | null = null;
   #status: AgentMessageOf<"status">;
 
   constructor(deploy: Deploy, subtask: SubtaskPlan, ports: RegionPorts) {
@@ -181,6 +184,7 @@ export class RegionRun implements RunnerTenant {
     if (this.isOver) return;
     this.#snapshotter.reconnected();
     this.askAgain();
+    if (this.#brokerProfile !== null) this.#sendEvent(this.#brokerProfile);
   }
 
   /** Sends again every question about ownership that has no answer yet. */
@@ -200,7 +204,7 @@ export class RegionRun implements RunnerTenant {
   }
 
   onReport(report: Parameters<RunnerTenant["onReport"]>[0], body: Uint8Array): void {
-    const { jobId, regionId, attempt } = this;
+    const { jobId } = this;
     switch (report.kind) {
       case "restored":
       case "running":
@@ -228,7 +232,8 @@ export class RegionRun implements RunnerTenant {
         this.#ask(report);
         break;
       case "event":
-        this.#ports.send({ kind: "event", jobId, regionId, attempt, event: report.event });
+        if (report.event.type === "broker-profile") this.#brokerProfile = report.event;
+        this.#sendEvent(report.event);
         break;
     }
   }
@@ -237,14 +242,14 @@ export class RegionRun implements RunnerTenant {
     this.#runner = null;
     this.#stopped.resolve();
     if (this.isOver) return;
-    const { jobId, regionId, attempt } = this;
-    const event = {
-      type: "runner-exited",
-      detail: exit.reason.slice(0, REASON_CHARS_MAX),
-      fields: {},
-    } as const;
-    this.#ports.send({ kind: "event", jobId, regionId, attempt, event });
+    const detail = exit.reason.slice(0, REASON_CHARS_MAX);
+    this.#sendEvent({ type: "runner-exited", detail, fields: {} });
     this.#fail(exit.reason, exit.isRetryable);
+  }
+
+  #sendEvent(event: RegionEvent): void {
+    const { jobId, regionId, attempt } = this;
+    this.#ports.send({ kind: "event", jobId, regionId, attempt, event });
   }
 
   async #restore(deploy: Deploy): Promise<void> {

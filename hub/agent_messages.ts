@@ -246,7 +246,10 @@ async function onEvent(
   message: AgentMessageOf<"event">,
 ): Promise<void> {
   const { jobId, regionId, attempt, event } = message;
-  if (event.type === "broker-profile") ctx.live.recordBrokerProfile(jobId, regionId, event);
+  if (event.type === "broker-profile") {
+    const isNews = ctx.live.recordBrokerProfile(jobId, regionId, event);
+    if (!isNews) return;
+  }
   ctx.events.publish(`region.${event.type}`, { jobId, agentId: from.agent.id }, {
     regionId,
     attempt,

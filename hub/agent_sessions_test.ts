@@ -200,3 +200,24 @@ test("agent sessions: a lost session is recorded as a gap of the region's split 
     ["session-lost", "telemetry", 0, 40, null],
   );
 });
+
+test("agent sessions: what a broker gives is published once, however often an agent tells it (M7)", async (world) => {
+  const agent = await world.addAgent("a");
+  await world.deploy();
+  await world.allRunning();
+  const tell = (guarantee: string) =>
+    agent.say({
+      kind: "event",
+      jobId: JOB_ID,
+      regionId: REGION_0,
+      attempt: 1 as Attempt,
+      event: { type: "broker-profile", detail: guarantee, fields: { guarantee } },
+    });
+  tell("exactly-once");
+  tell("exactly-once");
+  tell("at-least-once");
+  await world.idle();
+  const published = world.events.filter(({ type }) => type === "region.broker-profile");
+  deepEqual(published.map(({ body }) => body["detail"]), ["exactly-once", "at-least-once"]);
+});
+});

@@ -19,7 +19,8 @@ export interface MutableLiveState extends LiveState {
   agentOffline(agentId: AgentId): void;
   recordMetrics(metrics: SubtaskMetrics, receivedAtMs: number): void;
   recordSample(jobId: JobId, sample: SignalSample): void;
-  recordBrokerProfile(jobId: JobId, regionId: RegionId, event: RegionEvent): void;
+  /** @returns Whether it says something new; agents repeat it at each reconnect. */
+  recordBrokerProfile(jobId: JobId, regionId: RegionId, event: RegionEvent): boolean;
   /** Forgets everything about a job that ended. */
   forgetJob(jobId: JobId): void;
 }
@@ -46,7 +47,10 @@ export function createLiveState(): MutableLiveState {
       putLast(samples, key, { ...sample, jobId }, SIGNALS_MAX);
     },
     recordBrokerProfile(jobId, regionId, event) {
-      putLast(brokerProfiles, `${jobId}/${regionId}`, event, REGIONS_MAX);
+      const key = `${jobId}/${regionId}`;
+      const isNews = JSON.stringify(brokerProfiles.get(key)) !== JSON.stringify(event);
+      putLast(brokerProfiles, key, event, REGIONS_MAX);
+      return isNews;
     },
     forgetJob(jobId) {
       for (const map of [metrics, samples, brokerProfiles]) {
