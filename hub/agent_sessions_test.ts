@@ -220,4 +220,3 @@ test("agent sessions: what a broker gives is published once, however often an ag
   const published = world.events.filter(({ type }) => type === "region.broker-profile");
   deepEqual(published.map(({ body }) => body["detail"]), ["exactly-once", "at-least-once"]);
 });
-});
