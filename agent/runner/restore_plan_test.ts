@@ -5,7 +5,7 @@ import type { StatefulSpec } from "@shared/sdk/operator.ts";
 import type { RestoreRequest } from "./restore_plan.ts";
 import { chainJob, SubtaskRig } from "./test_support.ts";
 
-const count = (uid: string, codecVersion = 1): StatefulSpec => ({
+const count = (uid: string, codecVersion = 1, ttlMs: number | null = null): StatefulSpec => ({
   kind: "mapWithState",
   uid,
   onError: "fail",
@@ -13,12 +13,12 @@ const count = (uid: string, codecVersion = 1): StatefulSpec => ({
   initial: () => 0,
   fn: (n: number) => [n + 1, n + 1],
   codecVersion,
-  ttlMs: null,
+  ttlMs,
 });
 
 async function taken(): Promise<{ request: RestoreRequest; pieces: Map<Digest, Uint8Array> }> {
   const rig = await new SubtaskRig(chainJob([count("count")])).start();
-  rig.emit(0, 0);
+  rig.emit(0);
   const { request } = await rig.checkpoint(1);
   return { request, pieces: rig.pieces };
 }
@@ -77,4 +77,46 @@ Deno.test("restore: a piece that is missing or changed is refused by name (C8)",
     await refusal(count("count"), request, new Map([[digest, changed]])),
     new RegExp(`digest [0-9a-f]{64}, want ${digest}`),
   );
+});
+
+Deno.test("restore: an operator that now has a time to live keeps its state, counted from the snapshot on (S4)", async () => {
+  const { request, pieces } = await taken();
+  const timed = new SubtaskRig(chainJob([count("count", 1, 1_000)]));
+  await timed.start({ request, pieces });
+  timed.emit(0);
+  timed.clock.advance(1_001);
+  timed.emit(0);
+  deepStrictEqual(timed.sink.written.map(({ value }) => value), [2, 1]);
+});
+
+/** Counts records in its first state, whatever other states it has. */
+const process = (...names: string[]): StatefulSpec => ({
+  kind: "process",
+  uid: "count",
+  onError: "fail",
+  keyOf: () => "a",
+  states: names.map((name) => ({ name, kind: "value", codecVersion: 1 })),
+  onRecord: (_record: unknown, ctx: Context) => {
+    const n = Number(ctx.state.n!.get() ?? 0) + 1;
+    ctx.state.n!.set(n);
+    ctx.emit(n);
+  },
+  onTimer: null,
+});
+
+interface Context {
+  readonly state: Record<string, { get(): unknown; set(value: unknown): void }>;
+  emit(record: unknown): void;
+}
+
+Deno.test("restore: a snapshot taken behind a restore into more states can itself be restored (S3, P9)", async () => {
+  const old = await new SubtaskRig(chainJob([process("n")])).start();
+  old.emit(0);
+  const grown = new SubtaskRig(chainJob([process("extra", "n")]), { pieces: old.pieces });
+  await grown.start(await old.checkpoint(1));
+  const next = await grown.checkpoint(2);
+  const again = await new SubtaskRig(chainJob([process("extra", "n")])).start(next);
+  deepStrictEqual(again.reportsOf("failed"), []);
+  again.emit(0);
+  strictEqual(again.sink.written[0]?.value, 2);
 });

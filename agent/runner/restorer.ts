@@ -33,7 +33,7 @@ export interface RestoreParts {
 /**
  * Loads all sections that `refs` names, in their order.
  *
- * @returns The pieces, as the base of the next snapshot.
+ * @returns The pieces, as the base of the next snapshot, with the groups that it need not write again.
  * @throws {CorruptStateError} Naming the piece that is missing or not what its name says.
  */
 export async function loadPieces(
@@ -59,8 +59,11 @@ export async function loadPieces(
         continue;
       }
       for (const group of groupsOf(section.groups)) {
-        loadGroup(piece, section, group, { plan, parts });
-        groups.set(`${section.uid}/${group}`, sizes.get(`keyed/${section.uid}/${group}`) ?? 0);
+        const { isSameLayout } = loadGroup(piece, section, group, { plan, parts });
+        // Later snapshots describe the layout of now, so what has another is written again.
+        if (isSameLayout) {
+          groups.set(`${section.uid}/${group}`, sizes.get(`keyed/${section.uid}/${group}`) ?? 0);
+        }
         if (parts.monotonicMs() - sliceStartMs < SLICE_MS) continue;
         await parts.yieldTurn();
         sliceStartMs = parts.monotonicMs();
@@ -87,7 +90,7 @@ function loadGroup(
   { uid }: SectionRef,
   group: number,
   { plan, parts }: { plan: RestorePlan; parts: RestoreParts },
-): void {
+): { isSameLayout: boolean } {
   const subject = `key group ${group} of operator "${uid}"`;
   const columns = decodeSection(piece.section({ kind: "keyed", uid, group }), subject);
   checkKeys(columns, group, subject);
@@ -97,7 +100,12 @@ function loadGroup(
       `Cannot read ${subject}: want ${slots.length} states, found ${columns.slots.length}`,
     );
   }
-  parts.state.table(uid).load(group, columns, slots);
+  const table = parts.state.table(uid);
+  table.load(group, columns, slots);
+  const isSameLayout = slots.length === table.slotCount &&
+    slots.every((slot, stored) => slot === stored) &&
+    (columns.lastWriteMs === null) === (table.ttlMs === null);
+  return { isSameLayout };
 }
 
 function checkKeys(columns: GroupColumns, group: number, subject: string): void {

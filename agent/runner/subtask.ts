@@ -259,6 +259,7 @@ export class Subtask {
       this.#latest.observe(latestMs);
       this.#source.restore(ofSource, { isSavepoint, positionFloor });
     }
+    for (const table of this.#state.tables) table.stampUntimed(this.#latest.latestMs);
     this.#timers.load();
   }
 

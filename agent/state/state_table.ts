@@ -73,6 +73,9 @@ export type TableKey = string | number;
  */
 type MapKey = string | number;
 
+/** Written at no known time. */
+const UNTIMED = 0;
+
 const NUMBER_DIGITS_MAX = 9;
 const DIGIT_0 = 48;
 const DIGIT_9 = 57;
@@ -263,11 +266,22 @@ export class StateTable {
   load(group: number, columns: GroupColumns, slotOf: readonly number[]): void {
     const own = this.#groups[group]!;
     for (const [i, key] of columns.keys.entries()) {
-      const entry = this.#adopt(key, own, columns.lastWriteMs?.[i] ?? 0);
+      const entry = this.#adopt(key, own, columns.lastWriteMs?.[i] ?? UNTIMED);
       entry.timers = columns.timers[i] ?? null;
       for (const [stored, slot] of slotOf.entries()) {
         entry.slots[slot] = columns.slots[stored]?.[i];
       }
+    }
+  }
+
+  /**
+   * Entries that came without a time of writing, because the operator had no time to live then, count as
+   * written at `nowMs`; for use behind the last `load`.
+   */
+  stampUntimed(nowMs: number): void {
+    if (this.ttlMs === null) return;
+    for (const entry of this.#entries.values()) {
+      if (entry.lastWriteMs === UNTIMED) entry.lastWriteMs = nowMs;
     }
   }
 
