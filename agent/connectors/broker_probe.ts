@@ -10,6 +10,7 @@
  *  1. A probe ends within `PROBE_TIMEOUT_MS`, with a finding, and leaves no connection behind.
  *  2. It leaves no session behind for longer than `SESSION_EXPIRY_SECONDS`.
  *  3. A broker that cannot be probed is `unknown`, never an error of the source.
+ *  4. A session that was there before is somebody else's: it is left at once, as it was.
  *
  * @module
  */
@@ -30,6 +31,8 @@ export interface ProbePorts {
 }
 
 const PROBE_TIMEOUT_MS = 10_000;
+/** Of one broker, as long as none has a result. */
+const TRIES_MAX = 3;
 const SESSION_EXPIRY_SECONDS = 60;
 const WINDOW = 50;
 /** More than the window, so that a broker that does not honour it shows. */
@@ -41,6 +44,7 @@ const SETTLE_STEP_MS = 250;
 /** How long nothing may come before fewer messages than expected count as all there are. */
 const SILENCE_MS = 2_000;
 
+const PROBE_REFUSED = "probe-refused";
 const TOPIC_PREFIX = "penstock/probe/";
 /** No JSON: to a job that reads every topic a probe message is no record. */
 const PAYLOAD_PREFIX = "penstock probe ";
@@ -50,10 +54,11 @@ export function isProbeTopic(topic: string): boolean {
   return topic.startsWith(TOPIC_PREFIX);
 }
 
-/** Probes each broker once; one that could not be probed is tried again when next asked for. */
+/** Probes each broker once; one that could not be reached is tried again when next asked for. */
 export class BrokerProbes {
   readonly #ports: ProbePorts;
   readonly #findings = new Map<string, Promise<ProbeFinding>>();
+  readonly #tries = new Map<string, number>();
 
   constructor(ports: ProbePorts) {
     this.#ports = ports;
@@ -61,11 +66,17 @@ export class BrokerProbes {
 
   /** The finding on a broker, by its name; never rejects. */
   of(broker: BrokerConfig): Promise<ProbeFinding> {
-    const known = this.#findings.get(broker.name);
+    const { name } = broker;
+    const known = this.#findings.get(name);
     if (known !== undefined) return known;
+    const tries = (this.#tries.get(name) ?? 0) + 1;
+    this.#tries.set(name, tries);
     const finding = probeBroker(broker, this.#ports);
-    this.#findings.set(broker.name, finding);
-    void finding.then(({ kind }) => kind === "unknown" && this.#findings.delete(broker.name));
+    this.#findings.set(name, finding);
+    void finding.then((found) => {
+      const isWorthAnother = found.kind === "unknown" && !found.isFinal && tries < TRIES_MAX;
+      if (isWorthAnother) this.#findings.delete(name);
+    });
     return finding;
   }
 }
@@ -75,15 +86,16 @@ export async function probeBroker(broker: BrokerConfig, ports: ProbePorts): Prom
   const probe = new Probe(broker, ports);
   const cancel = ports.clock.after(
     PROBE_TIMEOUT_MS,
-    () => probe.giveUp(impossible(`no result within ${PROBE_TIMEOUT_MS / 1000} s`)),
+    () => probe.giveUp(unreached(`no result within ${PROBE_TIMEOUT_MS / 1000} s`)),
   );
   try {
     return await probe.run();
   } catch (error) {
-    return { kind: "unknown", reason: messageOf(error) };
+    const isFinal = error instanceof PenstockError && error.code === PROBE_REFUSED;
+    return { kind: "unknown", reason: messageOf(error), isFinal };
   } finally {
     cancel();
-    probe.giveUp(impossible("over"));
+    probe.giveUp(unreached("over"));
   }
 }
 
@@ -111,11 +123,12 @@ class Probe {
 
   /** @throws {PenstockError} If the broker cannot be probed. */
   async run(): Promise<ProbeFinding> {
-    const { receiveMaximum } = await this.#connect();
+    const { receiveMaximum, isSessionPresent: isForeign } = await this.#connect();
+    if (isForeign) throw refused("it gives all clients of one user the same session");
     this.#session!.subscribe([this.#topic]);
     const grantedQos = await this.#orOver(this.#subscribed.promise);
     if (grantedQos >= 0x80) {
-      throw impossible(`it refused to subscribe "${this.#topic}": ${reasonText(grantedQos)}`);
+      throw refused(`it refused to subscribe "${this.#topic}": ${reasonText(grantedQos)}`);
     }
     if (grantedQos === 0) {
       await this.#orOver(this.#session!.disconnect({ endsSession: true }));
@@ -124,7 +137,7 @@ class Probe {
     await this.#publishAll(receiveMaximum);
     await this.#settle(WINDOW);
     const first = this.#deliveries;
-    if (first.length === 0) throw impossible("none of the probe's messages arrived");
+    if (first.length === 0) throw refused("none of the probe's messages arrived");
     this.#breakOff();
     const { isSessionPresent } = await this.#connect();
     if (isSessionPresent) await this.#settle(first.length);
@@ -184,12 +197,12 @@ class Probe {
         return;
       case "refused":
         return this.giveUp(
-          impossible(`it refused the connection: ${reasonText(close.reasonCode)}`),
+          refused(`it refused the connection: ${reasonText(close.reasonCode)}`),
         );
       case "disconnected":
-        return this.giveUp(impossible(`it ended the connection: ${reasonText(close.reasonCode)}`));
+        return this.giveUp(refused(`it ended the connection: ${reasonText(close.reasonCode)}`));
       case "lost":
-        return this.giveUp(impossible(`connection was lost: ${close.detail}`));
+        return this.giveUp(unreached(`connection was lost: ${close.detail}`));
     }
   }
 
@@ -216,7 +229,7 @@ class Probe {
       answeredCount += 1;
       if (reasonCode >= 0x80) {
         const why = `it refused to publish to "${this.#topic}": ${reasonText(reasonCode)}`;
-        return answered.reject(impossible(why));
+        return answered.reject(refused(why));
       }
       if (sentCount < MESSAGE_COUNT) sendNext();
       if (answeredCount === MESSAGE_COUNT) answered.resolve();
@@ -258,9 +271,14 @@ function hex(bytes: Uint8Array): string {
   return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-function impossible(reason: string): PenstockError {
+/** The broker will say the same the next time. */
+function refused(reason: string): PenstockError {
+  return new PenstockError(reason, { code: PROBE_REFUSED, domain: "external" });
+}
+
+function unreached(reason: string): PenstockError {
   return new PenstockError(reason, {
-    code: "probe-impossible",
+    code: "probe-unreached",
     domain: "external",
     isRetryable: true,
   });

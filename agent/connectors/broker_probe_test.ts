@@ -86,7 +86,11 @@ Deno.test("broker probe: asks each broker once, and again only what stayed unkno
       new PenstockError("Cannot connect", { code: "broker-unreachable", domain: "external" }),
     );
   const probes = new BrokerProbes({ dial, clock, random: new SeededRandom(1) });
-  deepEqual(await probes.of(PLANT), { kind: "unknown", reason: "Cannot connect" });
+  deepEqual(await probes.of(PLANT), {
+    kind: "unknown",
+    reason: "Cannot connect",
+    isFinal: false,
+  });
   isReachable = true;
   const both = Promise.all([probes.of(PLANT), probes.of(PLANT)]);
   const [first, second] = await driven(clock, both);
@@ -94,6 +98,31 @@ Deno.test("broker probe: asks each broker once, and again only what stayed unkno
   equal(first, second);
   equal(await probes.of(PLANT), first);
   equal(broker.dials, 2);
+});
+
+Deno.test("broker probe: a refusal is asked for once, an unreachable broker three times (M7)", async () => {
+  const refusing = new FaultyBroker({ connackCode: 0x87 });
+  const clock = new ManualClock();
+  const random = new SeededRandom(1);
+  const probes = new BrokerProbes({ dial: () => refusing.dial(), clock, random });
+  for (let i = 0; i < 5; i += 1) await driven(clock, probes.of(PLANT));
+  equal(refusing.dials, 1);
+  let dials = 0;
+  const dial: Dialer = () => {
+    dials += 1;
+    return Promise.reject(new Error("gone"));
+  };
+  const others = new BrokerProbes({ dial, clock, random });
+  for (let i = 0; i < 5; i += 1) await driven(clock, others.of(PLANT));
+  equal(dials, 3);
+});
+
+Deno.test("broker probe: a session that was there before is left as it was (M7)", async () => {
+  const broker = new FaultyBroker();
+  broker.isSessionKept = true;
+  const finding = await probed(broker);
+  match(finding.kind === "unknown" ? finding.reason : "done", /same session/);
+  deepEqual([broker.isSessionKept, broker.openCount, broker.dials], [true, 0, 1]);
 });
 
 function guaranteeOf(finding: ProbeFinding): string {

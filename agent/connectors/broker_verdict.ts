@@ -45,7 +45,12 @@ export interface ProbeFacts {
 export type ProbeFinding =
   | { readonly kind: "done"; readonly facts: ProbeFacts }
   /** The broker could not be probed; `reason` is a clause such as `no result within 10 s`. */
-  | { readonly kind: "unknown"; readonly reason: string };
+  | {
+    readonly kind: "unknown";
+    readonly reason: string;
+    /** Another try would end the same way. */
+    readonly isFinal: boolean;
+  };
 
 /** What a broker granted to one source. */
 export interface BrokerGrant {

@@ -69,7 +69,7 @@ Deno.test("broker verdict: the guarantee is the least that any fact allows (M7, 
 });
 
 Deno.test("broker verdict: without a probe CONNACK and SUBACK decide, and the reason says so (M7)", () => {
-  const unknown = { kind: "unknown", reason: "it refused to subscribe" } as const;
+  const unknown = { kind: "unknown", reason: "it refused to subscribe", isFinal: true } as const;
   const verdict = judgeBroker(GRANT, unknown);
   equal(verdict.guarantee, "exactly-once");
   match(verdict.reason, /"plant" could not be probed \(it refused to subscribe\)/);

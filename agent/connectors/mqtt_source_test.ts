@@ -283,7 +283,7 @@ class World {
   pressure = 0;
   onRecord: () => unknown = () => {};
   failPoint: (() => void) | null = null;
-  finding: ProbeFinding = { kind: "unknown", reason: "not probed here" };
+  finding: ProbeFinding = { kind: "unknown", reason: "not probed here", isFinal: true };
   readonly #spec: MqttSourceSpec;
   #source: ReturnType<typeof createMqttSource> | null = null;
 

@@ -2,6 +2,7 @@
  * The broker probe against a real Mosquitto and the embedded broker, over TCP.
  */
 import { deepEqual, equal, match, ok } from "node:assert/strict";
+import type { Connection } from "@shared/dialer.ts";
 import { systemClock } from "@shared/platform/clock.ts";
 import { denoDialer } from "@shared/platform/deno_dialer.ts";
 import { systemRandom } from "@shared/platform/random.ts";
@@ -11,7 +12,9 @@ import {
   judgeBroker,
   type ProbeFinding,
 } from "../../agent/connectors/broker_verdict.ts";
+import { MqttSession, type SessionEvents } from "../../agent/connectors/mqtt_session.ts";
 import { serveBroker } from "../../tools/broker/server.ts";
+import { waitUntil } from "../support/commands.ts";
 import { startMosquitto } from "../support/mosquitto.ts";
 
 const GRANT: BrokerGrant = {
@@ -75,7 +78,61 @@ Deno.test("broker probe: a Mosquitto that forbids the topic is unknown in bounde
   }
 });
 
-function probe(url: string): Promise<ProbeFinding> {
-  const config = { name: "plant", url, username: null, password: null, caPem: null };
+Deno.test("broker probe: where a Mosquitto gives all clients of a user one session, a source loses nothing by it (M7)", async () => {
+  const broker = await startMosquitto({ settings: ["use_username_as_clientid true"] });
+  try {
+    const before = await Reader.connect(broker.url);
+    before.session.subscribe(["plant/a"]);
+    await waitUntil("subscription", () => Promise.resolve(before.isSubscribed));
+    for (const id of [11, 12, 13]) before.session.publish("plant/a", id, Uint8Array.of(id));
+    await waitUntil("messages", () => Promise.resolve(before.packetIds.length === 3));
+    const finding = await probe(broker.url, "agent");
+    match(finding.kind === "unknown" ? finding.reason : "done", /same session/);
+    const after = await Reader.connect(broker.url);
+    await waitUntil("redelivery", () => Promise.resolve(after.packetIds.length === 3));
+    deepEqual([after.isSessionPresent, after.packetIds], [true, before.packetIds]);
+    await after.session.disconnect({ endsSession: true });
+  } finally {
+    await broker.stop();
+  }
+});
+
+/** A source's session: takes messages, acknowledges none. */
+class Reader {
+  readonly session: MqttSession;
+  readonly packetIds: number[] = [];
+  isSubscribed = false;
+  isSessionPresent: boolean | null = null;
+
+  constructor(connection: Connection) {
+    const events: SessionEvents = {
+      connected: (profile) => this.isSessionPresent = profile.isSessionPresent,
+      subscribed: () => this.isSubscribed = true,
+      published: () => {},
+      batchStarted: () => {},
+      message: ({ packetId }) => this.packetIds.push(packetId),
+      batchEnded: () => {},
+      closed: () => {},
+    };
+    this.session = new MqttSession(connection, {
+      clientId: "source",
+      username: "agent",
+      password: null,
+      keepAliveSeconds: 30,
+      sessionExpirySeconds: 3600,
+      receiveMaximum: 100,
+      maxPayloadBytes: 100,
+    }, { events, clock: systemClock });
+  }
+
+  static async connect(url: string): Promise<Reader> {
+    const reader = new Reader(await denoDialer(url, { caPem: null }));
+    await waitUntil("CONNACK", () => Promise.resolve(reader.isSessionPresent !== null));
+    return reader;
+  }
+}
+
+function probe(url: string, username: string | null = null): Promise<ProbeFinding> {
+  const config = { name: "plant", url, username, password: null, caPem: null };
   return probeBroker(config, { dial: denoDialer, clock: systemClock, random: systemRandom });
 }

@@ -215,7 +215,7 @@ class Job {
       jobId: JOB_ID,
       broker: broker.config,
       dial,
-      probe: () => Promise.resolve({ kind: "unknown", reason: "not probed here" }),
+      probe: () => Promise.resolve({ kind: "unknown", reason: "not probed here", isFinal: true }),
       clock: systemClock,
       random: new SeededRandom(1),
       logger: silentLogger,
