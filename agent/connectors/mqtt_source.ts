@@ -30,7 +30,7 @@ import type { Random } from "@shared/random.ts";
 import type { SourceSpec } from "@shared/sdk/operator.ts";
 import { isProbeTopic } from "./broker_probe.ts";
 import { type ProbeFinding, profileEvent } from "./broker_verdict.ts";
-import type { SourceMetrics, SourceOutput, SourceReader } from "./connector.ts";
+import type { RestoreOptions, SourceMetrics, SourceOutput, SourceReader } from "./connector.ts";
 import { decodeJson, RecordRefused } from "./json_decoder.ts";
 import { MessageHash } from "./message_hash.ts";
 import type { InboundMessage } from "./mqtt_packet_reader.ts";
@@ -111,7 +111,7 @@ class MqttSource implements SourceReader {
     this.#filters = filters;
   }
 
-  restore(section: Uint8Array, options: { isSavepoint: boolean }): void {
+  restore(section: Uint8Array, options: RestoreOptions): void {
     this.#lastRecordAtMs = this.#ledger.restore(section, options);
   }
 

@@ -185,7 +185,7 @@ Deno.test("mqtt source: restored from a checkpoint, drops what the state holds a
   const { section, position } = before.source.capture(FIRST);
   equal(position.position, 2);
   const world = new World();
-  world.source.restore(section, { isSavepoint: false });
+  world.source.restore(section, { isSavepoint: false, positionFloor: 0 });
   world.broker.onConnect =
     () => [connack(true), publish(1, `"a"`), publish(2, `"b"`), publish(3, `"c"`)];
   await world.start();

@@ -232,7 +232,9 @@ class Job {
         askOwnership: () => Promise.resolve(options.isOwner ?? true),
       },
     });
-    if (this.durable !== null) this.source.restore(this.durable.section, { isSavepoint: false });
+    if (this.durable !== null) {
+      this.source.restore(this.durable.section, { isSavepoint: false, positionFloor: 0 });
+    }
   }
 
   static async start(broker: Broker, options: JobOptions = {}): Promise<Job> {
