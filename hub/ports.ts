@@ -8,6 +8,7 @@
  *
  * @module
  */
+import type { EventType } from "@shared/api.ts";
 import type { Clock } from "@shared/clock.ts";
 import type { AgentId, Attempt, HubTerm, JobId, RegionId } from "@shared/ids.ts";
 import type { Logger } from "@shared/logger.ts";
@@ -91,13 +92,13 @@ export interface HubEvent {
 export interface EventFeed {
   /** Stores and pushes. Never throws: a failing store is logged. */
   publish(
-    type: string,
+    type: EventType,
     subject: { jobId?: string; agentId?: string },
     body: Record<string, unknown>,
   ): void;
   /** Pushes to who listens now; not stored. */
   push(
-    type: string,
+    type: EventType,
     subject: { jobId?: string; agentId?: string },
     body: Record<string, unknown>,
   ): void;

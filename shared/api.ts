@@ -357,3 +357,44 @@ export interface SessionView {
   /** When the session ends; null with a token of one's own. */
   readonly expiresAt: string | null;
 }
+
+/** Every type of event that GET /events sends, `heartbeat` of the stream itself aside. */
+export const EVENT_TYPES = [
+  "hub.started",
+  "metrics",
+  "samples",
+  "job.created",
+  "job.status",
+  "deploy.failed",
+  "region.status",
+  "region.session-lost",
+  "region.session-taken-over",
+  "region.ledger-mismatch",
+  "region.dead-letter",
+  "region.window-pressure",
+  "region.broker-disconnected",
+  "region.broker-connected",
+  "region.broker-profile",
+  "region.runner-exited",
+  "region.late-frame-refused",
+  "gap.recorded",
+  "checkpoint.completed",
+  "checkpoint.aborted",
+  "savepoint.completed",
+  "savepoint.aborted",
+  "savepoint.deleted",
+  "rollback.completed",
+  "operation.progress",
+  "operation.ended",
+  "alarm.raised",
+  "alarm.cleared",
+  "alarm.acknowledged",
+  "agent.enrolled",
+  "agent.online",
+  "agent.offline",
+  "agent.expired",
+  "agent.unreachable",
+  "agent.draining",
+  "agent.removed",
+] as const;
+export type EventType = typeof EVENT_TYPES[number];

@@ -1,4 +1,5 @@
 import { deepEqual, equal, match } from "node:assert/strict";
+import type { EventType } from "@shared/api.ts";
 import { openTestHub, type TestHub } from "../../tests/support/hub_app.ts";
 
 /** Reads frames of a stream until `count` that begin with `event:` or `id:` came. */
@@ -23,7 +24,7 @@ function reader(response: Response) {
 
 const typeOf = (frame: string) => /^event: (.*)$/m.exec(frame)?.[1];
 
-async function publish(test: TestHub, ...types: string[]): Promise<void> {
+async function publish(test: TestHub, ...types: EventType[]): Promise<void> {
   for (const type of types) test.events.publish(type, { jobId: "job" }, { n: 1 });
   await test.events.flush();
 }

@@ -12,6 +12,7 @@
  * @module
  */
 import { type ReadonlySignal, signal } from "@preact/signals";
+import { EVENT_TYPES } from "@shared/api.ts";
 import type { Clock } from "@shared/clock.ts";
 
 /** One event as the hub sends it. */
@@ -45,45 +46,8 @@ export interface EventStream {
   on(prefixes: readonly string[], listener: (event: HubEvent) => void): () => void;
 }
 
-/** Types the hub sends by name; a browser drops named events that nobody listens to. */
-export const EVENT_TYPES = [
-  "message",
-  "heartbeat",
-  "metrics",
-  "samples",
-  "job.created",
-  "job.deployed",
-  "job.status",
-  "deploy.failed",
-  "region.status",
-  "region.event",
-  "gap.recorded",
-  "checkpoint.started",
-  "checkpoint.triggered",
-  "checkpoint.completed",
-  "checkpoint.degraded",
-  "checkpoint.aborted",
-  "savepoint.started",
-  "savepoint.triggered",
-  "savepoint.completed",
-  "savepoint.degraded",
-  "savepoint.aborted",
-  "savepoint.failed",
-  "savepoint.deleted",
-  "rollback.started",
-  "rollback.completed",
-  "rollback.failed",
-  "operation.progress",
-  "operation.ended",
-  "alarm.raised",
-  "alarm.cleared",
-  "alarm.acknowledged",
-  "agent.enrolled",
-  "agent.online",
-  "agent.offline",
-  "agent.draining",
-  "agent.removed",
-] as const;
+/** A browser drops named events that nobody listens to. */
+const HEARD_TYPES = ["message", "heartbeat", ...EVENT_TYPES];
 
 const RETRY_FIRST_MS = 1_000;
 const RETRY_MAX_MS = 15_000;
@@ -129,7 +93,7 @@ export function createEventStream(
       cancelRetry = world.clock.after(retryMs, connect);
       retryMs = Math.min(retryMs * 2, RETRY_MAX_MS);
     };
-    for (const type of EVENT_TYPES) {
+    for (const type of HEARD_TYPES) {
       opened.addEventListener(type, (event) => receive(event.data));
     }
   };
