@@ -197,8 +197,8 @@ async function onAlarms(
 ): Promise<void> {
   const changes = await recordEdges(ctx.db, message.edges, ctx.clock.nowMs());
   from.send({ kind: "alarmsStored", seq: message.seq });
-  for (const [type, edges] of Object.entries(changes)) {
-    for (const edge of edges) {
+  for (const type of ["raised", "cleared"] as const) {
+    for (const edge of changes[type]) {
       ctx.events.publish(`alarm.${type}`, { jobId: edge.jobId, agentId: from.agent.id }, {
         alarmId: edge.alarmId,
         regionId: edge.regionId,

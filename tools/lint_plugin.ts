@@ -32,7 +32,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "agent": ["shared", "agent/state", "agent/checkpoint"],
 
   "hub/coordinator": ["shared"],
-  "hub/db": ["shared"],
+  "hub/db": ["shared", "hub/coordinator"],
   "hub/dashboard": ["shared"],
   "hub/routes": ["shared", "hub", "hub/coordinator", "hub/db"],
   "hub": ["shared", "hub/coordinator", "hub/db", "hub/routes"],

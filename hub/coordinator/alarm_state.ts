@@ -26,11 +26,15 @@ export interface AlarmEdgeInput {
   readonly atMs: number;
 }
 
-export interface AlarmState {
-  readonly isActive: boolean;
+/** Whether a person has seen it. */
+export interface Acknowledgement {
   readonly isAcknowledged: boolean;
   readonly acknowledgedBy: string | null;
   readonly acknowledgedAtMs: number | null;
+}
+
+export interface AlarmState extends Acknowledgement {
+  readonly isActive: boolean;
   /** Earliest raise known. */
   readonly raisedAtMs: number;
   /** Null while active. */
@@ -39,7 +43,8 @@ export interface AlarmState {
   readonly newest: AlarmEdgeInput;
 }
 
-export type AlarmChange = "raised" | "cleared" | "acknowledged" | "none";
+/** What people are told. */
+export type AlarmChange = "raised" | "cleared" | "none";
 
 export interface AlarmStep {
   readonly state: AlarmState;
@@ -75,13 +80,14 @@ export function applyEdge(state: AlarmState | null, edge: AlarmEdgeInput): Alarm
   return { state: next, change: edge.isActive ? "raised" : "cleared" };
 }
 
-/** A person has seen it. */
-export function acknowledgeAlarm(state: AlarmState, by: string, atMs: number): AlarmStep {
-  if (state.isAcknowledged) return { state, change: "none" };
-  return {
-    state: { ...state, isAcknowledged: true, acknowledgedBy: by, acknowledgedAtMs: atMs },
-    change: "acknowledged",
-  };
+/** A person has seen it; null when one had before, who stays named. */
+export function acknowledgeAlarm(
+  state: Acknowledgement,
+  by: string,
+  atMs: number,
+): Acknowledgement | null {
+  if (state.isAcknowledged) return null;
+  return { isAcknowledged: true, acknowledgedBy: by, acknowledgedAtMs: atMs };
 }
 
 /** Total order of edges: by time, a clear behind a raise of the same instant, then by id. */

@@ -4,41 +4,59 @@
  * Touches the database. Edges carry ids made where the record was processed: after a restore the same
  * records give the same ids, and an edge taken in before changes nothing and rings nobody.
  *
- *   raise edge ──▶ active ──clear edge──▶ cleared      acknowledged: set by a person, in either state
+ * The rows follow the pure life cycle of `hub/coordinator/alarm_state.ts`.
  *
  * @module
  */
-import { and, desc, eq, isNotNull, lt, or, type SQL, sql } from "drizzle-orm";
+import { and, asc, desc, eq, inArray, isNotNull, lt, or, type SQL, sql } from "drizzle-orm";
 import type { AlarmView } from "@shared/api.ts";
 import type { AlarmEdge } from "@shared/messages.ts";
+import {
+  acknowledgeAlarm as acknowledged,
+  type AlarmState,
+  applyEdge,
+} from "../coordinator/alarm_state.ts";
 import type { Db } from "./client.ts";
 import { alarmEdges, alarms } from "./schema.ts";
 
 /** Rows per INSERT; keeps a statement far below PostgreSQL's 65,535 parameters. */
 const ROWS_PER_INSERT = 500;
 
+/** Number of the advisory lock that takes edges in one after the other: they may concern one alarm. */
+const ALARM_LOCK = 7004;
+
+/** What people are told of edges that were taken in. */
+export interface AlarmChanges {
+  readonly raised: readonly AlarmEdge[];
+  readonly cleared: readonly AlarmEdge[];
+}
+
 /**
- * Takes edges in, each id once, in one transaction.
+ * Takes edges in, each id once, in one transaction; what becomes of each alarm is decided by its life
+ * cycle (`hub/coordinator/alarm_state.ts`).
  *
- * A raise opens the occurrence, a clear ends it; a clear whose raise is not known opens it as ended,
- * so a raise that arrives after its clear does not ring.
- *
- * @returns The edges that were new, for events and live views.
+ * @returns The edges that changed their alarm, for events and live views.
  */
 export async function recordEdges(
   db: Db,
   edges: readonly AlarmEdge[],
   nowMs: number,
-): Promise<{ raised: AlarmEdge[]; cleared: AlarmEdge[] }> {
+): Promise<AlarmChanges> {
   if (edges.length === 0) return { raised: [], cleared: [] };
   return await db.transaction(async (tx) => {
+    await tx.execute(sql`select pg_advisory_xact_lock(${ALARM_LOCK}::bigint)`);
     const fresh = await insertNewEdges(tx, edges, nowMs);
-    const raised = fresh.filter((edge) => edge.isActive);
-    const cleared = fresh.filter((edge) => !edge.isActive);
-    await openOccurrences(tx, raised);
-    await openOccurrences(tx, cleared);
-    await endOccurrences(tx, cleared);
-    return { raised, cleared };
+    const states = await statesBefore(tx, fresh);
+    const first = new Map<string, AlarmEdge>();
+    const changes: Record<"raised" | "cleared", AlarmEdge[]> = { raised: [], cleared: [] };
+    for (const edge of fresh) {
+      const step = applyEdge(states.get(edge.alarmId) ?? null, edge);
+      states.set(edge.alarmId, step.state);
+      if (!first.has(edge.alarmId)) first.set(edge.alarmId, edge);
+      if (step.change !== "none") changes[step.change].push(edge);
+    }
+    await writeAlarms(tx, [...first.values()], states);
+    return changes;
   });
 }
 
@@ -62,45 +80,57 @@ async function insertNewEdges(
   return fresh.sort((a, b) => a.atMs - b.atMs);
 }
 
-async function openOccurrences(tx: Db, edges: readonly AlarmEdge[]): Promise<void> {
-  const first = new Map<string, AlarmEdge>();
-  for (const edge of edges) if (!first.has(edge.alarmId)) first.set(edge.alarmId, edge);
-  for (const chunk of chunksOf([...first.values()])) {
-    await tx.insert(alarms).values(chunk.map((edge) => ({
-      id: edge.alarmId,
-      jobId: edge.jobId,
-      operatorUid: edge.operatorUid,
-      sinkUid: edge.sinkUid,
-      equipment: edge.key,
-      priority: edge.priority,
-      text: edge.text,
-      response: edge.response,
-      isActive: edge.isActive,
-      raisedAt: new Date(edge.atMs),
-      clearedAt: edge.isActive ? null : new Date(edge.atMs),
-      value: edge.value,
-      score: edge.score,
-      threshold: edge.threshold,
-    }))).onConflictDoUpdate({
+/** Alarms as the edges known before `fresh` made them. */
+async function statesBefore(tx: Db, fresh: readonly AlarmEdge[]): Promise<Map<string, AlarmState>> {
+  const states = new Map<string, AlarmState>();
+  const freshIds = new Set(fresh.map(({ edgeId }) => edgeId));
+  for (const chunk of chunksOf([...new Set(fresh.map(({ alarmId }) => alarmId))])) {
+    const rows = await tx.select().from(alarmEdges).where(inArray(alarmEdges.alarmId, chunk));
+    for (const { id, alarmId, isActive, at } of rows) {
+      if (freshIds.has(id)) continue;
+      const edge = { edgeId: id, isActive, atMs: at.getTime() };
+      states.set(alarmId, applyEdge(states.get(alarmId) ?? null, edge).state);
+    }
+  }
+  return states;
+}
+
+async function writeAlarms(
+  tx: Db,
+  edges: readonly AlarmEdge[],
+  states: ReadonlyMap<string, AlarmState>,
+): Promise<void> {
+  for (const chunk of chunksOf(edges)) {
+    await tx.insert(alarms).values(chunk.map((edge) => {
+      const { isActive, raisedAtMs, clearedAtMs } = states.get(edge.alarmId)!;
+      return {
+        id: edge.alarmId,
+        jobId: edge.jobId,
+        operatorUid: edge.operatorUid,
+        sinkUid: edge.sinkUid,
+        equipment: edge.key,
+        priority: edge.priority,
+        text: edge.text,
+        response: edge.response,
+        isActive,
+        raisedAt: new Date(raisedAtMs),
+        clearedAt: clearedAtMs === null ? null : new Date(clearedAtMs),
+        value: edge.value,
+        score: edge.score,
+        threshold: edge.threshold,
+      };
+    })).onConflictDoUpdate({
       target: alarms.id,
-      set: { raisedAt: sql`least(${alarms.raisedAt}, excluded.raised_at)` },
+      set: {
+        isActive: sql`excluded.is_active`,
+        raisedAt: sql`excluded.raised_at`,
+        clearedAt: sql`excluded.cleared_at`,
+      },
     });
   }
 }
 
-async function endOccurrences(tx: Db, edges: readonly AlarmEdge[]): Promise<void> {
-  if (edges.length === 0) return;
-  const ends = edges.map((edge) => ({ id: edge.alarmId, at: new Date(edge.atMs).toISOString() }));
-  await tx.execute(sql`
-    update alarms set is_active = false, cleared_at = v.at
-    from jsonb_to_recordset(${JSON.stringify(ends)}::text::jsonb) as v(id text, at timestamptz)
-    where alarms.id = v.id and alarms.is_active`);
-}
-
-export interface AlarmPage {
-  readonly limit: number;
-  /** Of the last alarm of the previous page. */
-  readonly before: { readonly raisedAtMs: number; readonly id: string } | null;
+export interface AlarmFilter {
   readonly jobId?: string;
   readonly equipment?: string;
   readonly priority?: string;
@@ -108,6 +138,12 @@ export interface AlarmPage {
   readonly isAcknowledged?: boolean;
   /** Only what a detector scored. */
   readonly isScored?: boolean;
+}
+
+export interface AlarmPage extends AlarmFilter {
+  readonly limit: number;
+  /** Of the last alarm of the previous page. */
+  readonly before: { readonly raisedAtMs: number; readonly id: string } | null;
 }
 
 /** Newest first. */
@@ -119,17 +155,23 @@ export async function listAlarms(db: Db, page: AlarmPage): Promise<AlarmView[]> 
       or(lt(alarms.raisedAt, at), and(eq(alarms.raisedAt, at), lt(alarms.id, page.before.id))),
     );
   }
-  if (page.jobId !== undefined) conditions.push(eq(alarms.jobId, page.jobId));
-  if (page.equipment !== undefined) conditions.push(eq(alarms.equipment, page.equipment));
-  if (page.priority !== undefined) conditions.push(eq(alarms.priority, page.priority));
-  if (page.isActive !== undefined) conditions.push(eq(alarms.isActive, page.isActive));
-  if (page.isAcknowledged !== undefined) {
-    conditions.push(eq(alarms.isAcknowledged, page.isAcknowledged));
-  }
-  if (page.isScored === true) conditions.push(isNotNull(alarms.score));
+  conditions.push(...conditionsOf(page));
   const rows = await db.select().from(alarms).where(and(...conditions))
     .orderBy(desc(alarms.raisedAt), desc(alarms.id)).limit(page.limit);
   return rows.map(viewOf);
+}
+
+function conditionsOf(filter: AlarmFilter): SQL[] {
+  const conditions: SQL[] = [];
+  if (filter.jobId !== undefined) conditions.push(eq(alarms.jobId, filter.jobId));
+  if (filter.equipment !== undefined) conditions.push(eq(alarms.equipment, filter.equipment));
+  if (filter.priority !== undefined) conditions.push(eq(alarms.priority, filter.priority));
+  if (filter.isActive !== undefined) conditions.push(eq(alarms.isActive, filter.isActive));
+  if (filter.isAcknowledged !== undefined) {
+    conditions.push(eq(alarms.isAcknowledged, filter.isAcknowledged));
+  }
+  if (filter.isScored === true) conditions.push(isNotNull(alarms.score));
+  return conditions;
 }
 
 export async function getAlarm(db: Db, id: string): Promise<AlarmView | null> {
@@ -139,16 +181,46 @@ export async function getAlarm(db: Db, id: string): Promise<AlarmView | null> {
 
 /** Acknowledges once; the first person stays named. @returns The alarm as it is now, null when absent. */
 export async function acknowledgeAlarm(
-  db: Db,
+  tx: Db,
   id: string,
   by: { readonly principal: string; readonly nowMs: number },
 ): Promise<AlarmView | null> {
-  await db.update(alarms).set({
-    isAcknowledged: true,
-    acknowledgedBy: by.principal,
-    acknowledgedAt: new Date(by.nowMs),
-  }).where(and(eq(alarms.id, id), eq(alarms.isAcknowledged, false)));
-  return await getAlarm(db, id);
+  await acknowledgeAlarms(tx, { ids: [id] }, by);
+  return await getAlarm(tx, id);
+}
+
+/**
+ * Acknowledges the alarms that are named, or all that the filter takes.
+ *
+ * @returns Ids of those that nobody had acknowledged before.
+ */
+export async function acknowledgeAlarms(
+  tx: Db,
+  which: { readonly ids: readonly string[] } | { readonly filter: AlarmFilter },
+  by: { readonly principal: string; readonly nowMs: number },
+): Promise<string[]> {
+  const chosen = "ids" in which ? [inArray(alarms.id, [...which.ids])] : conditionsOf(which.filter);
+  const rows = await tx.select({
+    id: alarms.id,
+    isAcknowledged: alarms.isAcknowledged,
+    acknowledgedBy: alarms.acknowledgedBy,
+    acknowledgedAt: alarms.acknowledgedAt,
+  }).from(alarms).where(and(eq(alarms.isAcknowledged, false), ...chosen))
+    .orderBy(asc(alarms.id)).for("update");
+  const changed: string[] = [];
+  for (const chunk of chunksOf(rows)) {
+    const ids = chunk.filter((row) => {
+      const state = { ...row, acknowledgedAtMs: row.acknowledgedAt?.getTime() ?? null };
+      return acknowledged(state, by.principal, by.nowMs) !== null;
+    }).map(({ id }) => id);
+    await tx.update(alarms).set({
+      isAcknowledged: true,
+      acknowledgedBy: by.principal,
+      acknowledgedAt: new Date(by.nowMs),
+    }).where(inArray(alarms.id, ids));
+    changed.push(...ids);
+  }
+  return changed;
 }
 
 /** Alarms of a job raised after `sinceMs`, newest first; what a rollback concerns. */

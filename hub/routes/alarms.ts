@@ -9,6 +9,8 @@ import { createRoute, z } from "@hono/zod-openapi";
 import type { EquipmentView } from "@shared/api.ts";
 import {
   acknowledgeAlarm,
+  acknowledgeAlarms,
+  type AlarmFilter,
   type AlarmPage,
   listAlarms,
   openAlarmCounts,
@@ -20,6 +22,7 @@ import {
   bodyOr,
   type HubApp,
   json,
+  jsonBody,
   notFound,
   optionalJsonBody,
   pageOf,
@@ -32,6 +35,8 @@ import {
 import { change } from "./mutation.ts";
 import { alarmSchema, equipmentSchema, pageSchema, sampleSeriesSchema } from "./schemas.ts";
 
+/** Alarms that one call may name. */
+const BULK_IDS_MAX = 1000;
 /** Points of one series in an answer. */
 const POINTS_MAX = 2000;
 const SPAN_DEFAULT_MS = 3_600_000;
@@ -77,12 +82,45 @@ const acknowledgeRoute = createRoute({
   responses: { 200: json("The alarm as it is now", alarmSchema) },
 });
 
+const bulkFilter = z.strictObject({
+  state: z.enum(["active", "cleared", "all"]).default("all"),
+  jobId: z.string().max(64).optional(),
+  equipment: z.string().max(4096).optional(),
+  priority: z.enum(["low", "medium", "high", "critical"]).optional(),
+});
+const bulkBody = z.union([
+  z.strictObject({
+    ids: z.array(z.string().min(1).max(200)).min(1).max(BULK_IDS_MAX),
+    comment: z.string().max(1000).optional(),
+  }),
+  z.strictObject({ filter: bulkFilter, comment: z.string().max(1000).optional() }),
+]);
+const bulkRoute = createRoute({
+  method: "post",
+  path: "/api/v1/alarms/ack",
+  tags: ["alarms"],
+  summary: "Acknowledge alarms by their ids, or all that a filter takes",
+  request: { body: jsonBody(bulkBody) },
+  responses: {
+    200: json(
+      "How many nobody had acknowledged before",
+      z.object({ acknowledged: z.int() }).openapi("BulkAcknowledgement"),
+    ),
+  },
+});
+
 const equipmentRoute = createRoute({
   method: "get",
   path: "/api/v1/equipment",
   tags: ["equipment"],
   summary: "Equipment that telemetry names, with its freshest signal and open alarms",
-  request: { query: z.strictObject({ ...pageQuery, jobId: z.string().max(64).optional() }) },
+  request: {
+    query: z.strictObject({
+      ...pageQuery,
+      jobId: z.string().max(64).optional(),
+      equipment: z.string().max(4096).optional(),
+    }),
+  },
   responses: { 200: json("One page of equipment", pageSchema(equipmentSchema)) },
 });
 
@@ -150,16 +188,64 @@ export function addAlarmRoutes(app: HubApp, deps: RouteDeps): void {
           };
         })),
   );
+  addBulkRoute(app, deps);
   addEquipmentRoutes(app, deps);
+}
+
+function addBulkRoute(app: HubApp, deps: RouteDeps): void {
+  const { hub } = deps;
+  serve(
+    app,
+    deps,
+    "operator",
+    bulkRoute,
+    (c) =>
+      change(c, deps, () =>
+        Promise.resolve(async (tx: Db) => {
+          const body = c.req.valid("json");
+          const { name, displayName } = c.get("principal");
+          const by = { principal: displayName, nowMs: hub.clock.nowMs() };
+          const which = "ids" in body ? body : { filter: filterOf(body.filter) };
+          const ids = await acknowledgeAlarms(tx, which, by);
+          return {
+            status: 200,
+            body: { acknowledged: ids.length },
+            audit: {
+              action: "alarm.acknowledge",
+              subject: "alarms",
+              ...(body.comment === undefined ? {} : { reason: body.comment }),
+              fields: { ...("filter" in body ? { filter: body.filter } : {}), ids },
+            },
+            after: () => {
+              if (ids.length === 0) return;
+              hub.events.publish("alarm.acknowledged", {}, {
+                alarmIds: ids.slice(0, BULK_IDS_MAX),
+                count: ids.length,
+                by: name,
+              });
+            },
+          };
+        })),
+  );
+}
+
+function filterOf({ state, jobId, equipment, priority }: z.infer<typeof bulkFilter>): AlarmFilter {
+  return {
+    ...(state === "all" ? {} : { isActive: state === "active" }),
+    ...(jobId === undefined ? {} : { jobId }),
+    ...(equipment === undefined ? {} : { equipment }),
+    ...(priority === undefined ? {} : { priority }),
+  };
 }
 
 function addEquipmentRoutes(app: HubApp, deps: RouteDeps): void {
   const { hub } = deps;
   serve(app, deps, "viewer", equipmentRoute, async (c) => {
-    const { limit, cursor, jobId } = c.req.valid("query");
+    const { limit, cursor, jobId, equipment } = c.req.valid("query");
     const after = readCursor(cursor, z.string());
     const found = (await equipmentViews(hub))
       .filter((view) => jobId === undefined || view.jobId === jobId)
+      .filter((view) => equipment === undefined || view.equipment === equipment)
       .filter((view) => after === null || positionOf(view) > after);
     return c.json(pageOf(found, limit, positionOf), 200);
   });

@@ -46,7 +46,8 @@ Deno.test("alarms: raised once, cleared, acknowledged by a person", async (t) =>
 
   await t.step("a raise behind its clear does not ring, and keeps the earlier time", async () => {
     await recordEdges(db, [edge(3, false, AT_MS + 20)], AT_MS);
-    await recordEdges(db, [edge(3, true, AT_MS + 10)], AT_MS);
+    const late = await recordEdges(db, [edge(3, true, AT_MS + 10)], AT_MS);
+    deepEqual(late, { raised: [], cleared: [] });
     const [alarm] = await alarms("?priority=medium&state=all&limit=1");
     deepEqual([alarm?.id, alarm?.isActive], ["alarm-3", false]);
     equal(Date.parse(alarm!.raisedAt), AT_MS + 10);
@@ -72,9 +73,28 @@ Deno.test("alarms: raised once, cleared, acknowledged by a person", async (t) =>
     deepEqual((await alarms("?state=unacknowledged")).map(({ id }) => id), ["alarm-3", "alarm-1"]);
   });
 
+  await t.step("many are acknowledged in one call, by id or by filter, each once", async () => {
+    const acknowledge = async (body: unknown, token = test.tokens.operator) => {
+      const response = await test.call("POST", "/api/v1/alarms/ack", { token, body });
+      return [response.status, (await response.json() as { acknowledged?: number }).acknowledged];
+    };
+    await recordEdges(db, [4, 5, 6].map((n) => edge(n, true, AT_MS - n, `pump-${n}`)), AT_MS);
+    deepEqual(await acknowledge({ ids: ["alarm-2", "alarm-4", "none"] }), [200, 1]);
+    deepEqual(await acknowledge({ filter: { equipment: "pump-5", state: "cleared" } }), [200, 0]);
+    deepEqual(await acknowledge({ filter: { equipment: "pump-5" }, comment: "seen" }), [200, 1]);
+    deepEqual(await acknowledge({ filter: { state: "active" } }), [200, 1]);
+    equal((await acknowledge({ ids: ["alarm-1"] }, test.tokens.viewer))[0], 403);
+    equal((await acknowledge({ ids: ["alarm-1"], filter: {} }))[0], 400);
+    deepEqual((await alarms("?state=unacknowledged")).map(({ id }) => id), ["alarm-3", "alarm-1"]);
+    await recordEdges(db, [4, 5, 6].map((n) => edge(n, false, AT_MS, `pump-${n}`)), AT_MS);
+  });
+
   await t.step("anomalies are what a detector scored", async () => {
     const page = await (await test.call("GET", "/api/v1/anomalies")).json() as Page<AlarmView>;
-    deepEqual(page.items.map(({ id }) => id), ["alarm-2", "alarm-1"]);
+    deepEqual(
+      page.items.map(({ id }) => id).filter((id) => id < "alarm-4"),
+      ["alarm-2", "alarm-1"],
+    );
   });
 
   await t.step("a long span is cut to what a chart can draw, and its spike stays", async () => {
@@ -115,6 +135,11 @@ Deno.test("alarms: raised once, cleared, acknowledged by a person", async (t) =>
     equal(items.length, 1);
     const { value, activeAlarms, unacknowledgedAlarms, highestPriority } = items[0]!;
     deepEqual([value, activeAlarms, unacknowledgedAlarms, highestPriority], [5, 1, 2, "high"]);
+    const found = async (equipment: string) =>
+      (await (await test.call("GET", `/api/v1/equipment?equipment=${equipment}`)).json() as Page<
+        EquipmentView
+      >).items.map((view) => view.equipment);
+    deepEqual([await found("pump-1"), await found("pump")], [["pump-1"], []]);
   });
   await test.close();
 });

@@ -16,6 +16,8 @@ import { type ListResource, useList } from "../state/resource.ts";
 import { useServices } from "../state/services.ts";
 import { mayOperate } from "../state/session.ts";
 
+/** The hub takes no more in one call. */
+const ALARMS_PER_CALL = 1000;
 const FILTERS = [
   { value: "active", text: "Active" },
   { value: "unacknowledged", text: "Unacknowledged" },
@@ -111,23 +113,21 @@ function AlarmList(
   );
 }
 
-/** Acknowledges alarms one after the other and says how many were; the list is fetched afresh. */
+/** Acknowledges alarms and says how many were; the list is fetched afresh. */
 export function useAcknowledge(
   list: { reload(): void },
 ): (alarms: readonly AlarmView[]) => Promise<void> {
   const { api, toasts } = useServices();
   return async (alarms) => {
-    let doneCount = 0;
-    for (const alarm of alarms) {
-      try {
-        await api.post(`/alarms/${encodeURIComponent(alarm.id)}/ack`, {});
-        doneCount += 1;
-      } catch (thrown) {
-        toasts.failed(`"${alarm.text}" was not acknowledged. ${failureText(thrown)}`);
-        break;
+    try {
+      const ids = alarms.map(({ id }) => id);
+      for (let from = 0; from < ids.length; from += ALARMS_PER_CALL) {
+        await api.post("/alarms/ack", { ids: ids.slice(from, from + ALARMS_PER_CALL) });
       }
+      toasts.done(`${plural(ids.length, "alarm")} acknowledged.`);
+    } catch (thrown) {
+      toasts.failed(`Not all alarms were acknowledged. ${failureText(thrown)}`);
     }
-    if (doneCount > 0) toasts.done(`${plural(doneCount, "alarm")} acknowledged.`);
     list.reload();
   };
 }
