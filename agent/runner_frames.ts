@@ -126,6 +126,7 @@ export type RunnerReport =
 /** Longest frame either end accepts, bytes. */
 export const FRAME_BYTES_MAX = 256 * 1024 * 1024;
 
+const LENGTH_BYTES = 4;
 const NO_BODY = new Uint8Array(0);
 
 /** Bytes of one frame, ready to be written. */
@@ -143,49 +144,51 @@ export function encodeFrame(
   return frame;
 }
 
-/** Cuts a byte stream into frames. Bodies are copies: they outlive the chunk they came in. */
+/**
+ * Cuts a byte stream into frames. A frame is gathered in one array made for it, which header and body are
+ * parts of, so what it hands out outlives the chunks it came in and nothing is copied twice.
+ */
 export class FrameDecoder<Header> {
-  #chunks: Uint8Array[] = [];
-  #byteCount = 0;
+  readonly #length = new Uint8Array(LENGTH_BYTES);
+  #lengthBytes = 0;
+  /** The frame behind its length; null while the length itself is being gathered. */
+  #frame: Uint8Array | null = null;
+  #frameBytes = 0;
 
   /**
    * @throws {RangeError} If a frame says that it is longer than `FRAME_BYTES_MAX`: the stream is broken.
    */
   push(chunk: Uint8Array, onFrame: (header: Header, body: Uint8Array) => void): void {
-    this.#chunks.push(chunk.slice());
-    this.#byteCount += chunk.length;
-    while (this.#byteCount >= 8) {
-      const bytes = this.#joined();
-      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-      const rest = view.getUint32(0);
-      if (rest > FRAME_BYTES_MAX) {
-        throw new RangeError(`Frame of ${rest} bytes: the limit is ${FRAME_BYTES_MAX}`);
+    for (let at = 0; at < chunk.length;) {
+      const frame = this.#frame;
+      if (frame === null) {
+        this.#length[this.#lengthBytes++] = chunk[at++]!;
+        if (this.#lengthBytes === LENGTH_BYTES) this.#begin();
+        continue;
       }
-      if (bytes.length < 4 + rest) return;
-      const headerEnd = 8 + view.getUint32(4);
-      const header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, headerEnd))) as Header;
-      const body = bytes.slice(headerEnd, 4 + rest);
-      this.#chunks = [bytes.subarray(4 + rest)];
-      this.#byteCount -= 4 + rest;
-      onFrame(header, body);
+      const part = chunk.subarray(at, at + frame.length - this.#frameBytes);
+      frame.set(part, this.#frameBytes);
+      this.#frameBytes += part.length;
+      at += part.length;
+      if (this.#frameBytes < frame.length) return;
+      this.#frame = null;
+      const headerEnd = LENGTH_BYTES + lengthOf(frame);
+      const text = new TextDecoder().decode(frame.subarray(LENGTH_BYTES, headerEnd));
+      onFrame(JSON.parse(text) as Header, frame.subarray(headerEnd));
     }
   }
 
-  /** One array over what has come in; joins only when a frame needs more than the first chunk. */
-  #joined(): Uint8Array {
-    const first = this.#chunks[0]!;
-    if (this.#chunks.length === 1) return first;
-    if (first.length >= 4) {
-      const rest = new DataView(first.buffer, first.byteOffset, 4).getUint32(0);
-      if (this.#byteCount < 4 + rest && rest <= FRAME_BYTES_MAX) return first;
+  #begin(): void {
+    const rest = lengthOf(this.#length);
+    if (rest > FRAME_BYTES_MAX || rest < LENGTH_BYTES) {
+      throw new RangeError(`Frame of ${rest} bytes: want ${LENGTH_BYTES} to ${FRAME_BYTES_MAX}`);
     }
-    const joined = new Uint8Array(this.#byteCount);
-    let offset = 0;
-    for (const chunk of this.#chunks) {
-      joined.set(chunk, offset);
-      offset += chunk.length;
-    }
-    this.#chunks = [joined];
-    return joined;
+    this.#frame = new Uint8Array(rest);
+    this.#frameBytes = 0;
+    this.#lengthBytes = 0;
   }
+}
+
+function lengthOf(bytes: Uint8Array): number {
+  return new DataView(bytes.buffer, bytes.byteOffset, LENGTH_BYTES).getUint32(0);
 }

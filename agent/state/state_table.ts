@@ -297,7 +297,8 @@ export class StateTable {
   #create(key: string, nowMs: number): OwnEntry {
     const group = this.#groups[keyGroupOf(key)]!;
     group.writtenIn = this.#interval;
-    const entry = this.#adopt(key, group, nowMs);
+    // Without a time to live nobody asks, and a time costs an object of its own in every entry.
+    const entry = this.#adopt(key, group, this.ttlMs === null ? 0 : nowMs);
     entry.savedIn = this.#interval;
     return entry;
   }

@@ -25,6 +25,8 @@ const CHUNK_BYTES = 256 * 1024;
 const PACKET_BYTES_MAX = 16 * 1024 * 1024;
 /** Bytes that may wait for the socket before messages stay in the session. */
 const OUT_BYTES_MAX = 1024 * 1024;
+/** Idle buffers larger than this are given back. */
+const OUT_KEPT_BYTES_MAX = 4 * OUT_BYTES_MAX;
 const EXPIRY_NEVER = 0xffff_ffff;
 
 interface Will {
@@ -151,6 +153,7 @@ export class BrokerConnection implements Peer {
     this.#chunk = null;
     this.#in.copyWithin(0, start, this.#inEnd);
     this.#inEnd -= start;
+    if (this.#inEnd === 0 && this.#in.length > CHUNK_BYTES) this.#in = new Uint8Array(CHUNK_BYTES);
   }
 
   #packet(first: number, start: number, end: number): void {
@@ -338,11 +341,18 @@ export class BrokerConnection implements Peer {
         while (offset < bytes.length) offset += await this.#socket.write(bytes.subarray(offset));
         if (this.#session !== null && this.#isOpen) this.deliver();
       }
+      this.#shrink();
     } catch {
       this.#gone();
     } finally {
       this.#isWriting = false;
     }
+  }
+
+  /** Gives back what a redelivery of a whole window has made the buffers grow to. */
+  #shrink(): void {
+    if (this.#out.length > OUT_KEPT_BYTES_MAX) this.#out = new Uint8Array(CHUNK_BYTES);
+    if (this.#spare.length > OUT_KEPT_BYTES_MAX) this.#spare = new Uint8Array(CHUNK_BYTES);
   }
 
   #gone(): void {

@@ -23,6 +23,8 @@ export interface Delivery {
 }
 
 const PACKET_ID_MAX = 65_535;
+/** Sent messages at the head of the queue before it is cut, if they are more than wait. */
+const SENT_MAX = 1_024;
 
 export class Session {
   readonly clientId: string;
@@ -61,7 +63,11 @@ export class Session {
     if (this.queuedCount === 0 || this.#inFlight.size >= this.receiveMaximum) return null;
     const delivery = this.#queue[this.#queueHead]!;
     this.#queueHead += 1;
-    if (this.#queueHead > 4096 && 2 * this.#queueHead > this.#queue.length) {
+    // A message that was sent shares its chunk of bytes with others: it must not stay for long.
+    if (
+      this.queuedCount === 0 ||
+      this.#queueHead >= SENT_MAX && 2 * this.#queueHead > this.#queue.length
+    ) {
       this.#queue = this.#queue.slice(this.#queueHead);
       this.#queueHead = 0;
     }

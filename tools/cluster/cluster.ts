@@ -7,7 +7,7 @@
  * @module
  */
 import type { AgentView, CreatedJoinToken } from "@shared/api.ts";
-import { AGENT_FLAGS, gatewayBundles } from "../build/gateway.ts";
+import { AGENT_ENVIRONMENT, AGENT_FLAGS, gatewayBundles } from "../build/gateway.ts";
 import { HubApi } from "../cli/hub_api.ts";
 import { ClusterProcess, freePort, PROJECT_ROOT } from "./process.ts";
 
@@ -133,7 +133,7 @@ export class LocalCluster {
       "--data-dir",
       folder,
       ...labelFlags,
-    ], env);
+    ], { ...AGENT_ENVIRONMENT, ...env });
     this.#agents.set(name, process);
     let view: AgentView | undefined;
     await process.until("to be online", async () => {
