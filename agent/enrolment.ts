@@ -16,6 +16,10 @@ import { backoffMs, sleep } from "./backoff.ts";
 
 const CREDENTIAL_VERSION = 1;
 const BACKOFF = { firstMs: 500, maxMs: 10_000 };
+/** Longest wait that a hub can ask for. */
+const RETRY_AFTER_MAX_MS = 10 * 60_000;
+/** Code of the hub's answer to a repeated request whose first one has not ended. */
+const UNDER_WAY = "request-under-way";
 /** Of a refusal's text, how much is shown. */
 const ANSWER_CHARS_MAX = 500;
 
@@ -42,7 +46,10 @@ export interface AgentIdentity extends Enrolment {
 }
 
 /** One try: enrolled, or why not yet. */
-type TryResult = { readonly enrolment: Enrolment } | { readonly reason: string };
+type TryResult =
+  | { readonly enrolment: Enrolment }
+  /** `waitMs`: the hub asked to be left alone for that long. */
+  | { readonly reason: string; readonly waitMs: number };
 
 /**
  * The agent's identity, from `credential.json` or by enrolling now; tries until the hub answers.
@@ -72,7 +79,8 @@ export async function enrol(options: EnrolmentOptions): Promise<AgentIdentity> {
       return { ...content, isFromBefore: false };
     }
     options.logger.warn("Could not enrol yet", { hub: options.hubUrl, reason: result.reason });
-    await sleep(options.clock, backoffMs(count, BACKOFF, options.random), options.signal);
+    const delayMs = Math.max(result.waitMs, backoffMs(count, BACKOFF, options.random));
+    await sleep(options.clock, delayMs, options.signal);
     options.signal.throwIfAborted();
   }
 }
@@ -111,17 +119,30 @@ async function ask(
     });
     text = await response.text();
   } catch (error) {
-    return { reason: messageOf(error) };
+    return { reason: messageOf(error), waitMs: 0 };
   }
   const body = parse(text);
   if (response.ok && isEnrolment(body)) return { enrolment: body };
-  if (response.status >= 500 || response.status === 429) {
-    return { reason: `The hub answered ${response.status}` };
+  if (isWorthATry(response.status, body)) {
+    const reason = `The hub answered ${response.status}`;
+    return { reason, waitMs: retryAfterMs(response.headers) };
   }
   throw new UserError(
     "enrolment-rejected",
     `The hub ${hubUrl} did not enrol agent "${name}": ${reasonOf(body, response.status, text)}`,
   );
+}
+
+/** The hub is busy, or is still at work on a try of which the answer was lost. */
+function isWorthATry(status: number, body: unknown): boolean {
+  if (status === 409) return (body as { code?: unknown } | null)?.code === UNDER_WAY;
+  return status >= 500 || status === 429;
+}
+
+/** The wait that `Retry-After` asks for, in seconds there; 0 when it says nothing of use. */
+function retryAfterMs(headers: Headers): number {
+  const seconds = Number(headers.get("retry-after") ?? 0);
+  return Number.isFinite(seconds) ? Math.min(Math.max(0, 1000 * seconds), RETRY_AFTER_MAX_MS) : 0;
 }
 
 /** The text of an RFC 9457 problem, else the answer itself. */

@@ -49,6 +49,32 @@ Deno.test("enrolment: a hub that is not there yet is tried again", async () => {
   equal(tries, 3);
 });
 
+Deno.test("enrolment: a hub still at work on the lost try is asked again, no sooner than it says (H2)", async () => {
+  const world = new World();
+  let tries = 0;
+  world.web.set(POST, () => {
+    tries++;
+    if (tries > 1) return enrolled();
+    const body = JSON.stringify({ title: "Conflict", code: "request-under-way" });
+    return new Response(body, { status: 409, headers: { "retry-after": "5" } });
+  });
+  const pending = enrol(optionsOf(world));
+  await settle();
+  await world.pass(4);
+  equal(tries, 1);
+  await world.pass(2);
+  equal([(await pending).agentId, tries], ["a1", 2]);
+});
+
+Deno.test("enrolment: any other conflict is final", async () => {
+  const world = new World();
+  world.web.set(
+    POST,
+    () => Response.json({ code: "agent-exists", detail: "taken" }, { status: 409 }),
+  );
+  await rejects(enrol(optionsOf(world)), /taken/);
+});
+
 Deno.test("enrolment: a refusal ends it with the hub's own reason", async () => {
   const world = new World();
   const problem = { title: "Unauthorized", detail: "The join token was used on 2026-11-02" };
