@@ -38,6 +38,8 @@ export class LocalStore {
   readonly #options: LocalStoreOptions;
   readonly #stored = new Set<string>();
   readonly #owners = new Map<string, ReadonlySet<Digest>>();
+  /** Files that a sweep is about to remove. */
+  readonly #removing = new Map<string, Promise<void>>();
   /** Sweeps run one after the other. */
   #sweeping: Promise<void> = Promise.resolve();
 
@@ -76,6 +78,8 @@ export class LocalStore {
   /** Stores a blob its caller refers to; resolves when it is durable. Throws what the disk throws. */
   async put(digest: Digest, bytes: Uint8Array): Promise<void> {
     if (this.#stored.has(digest)) return;
+    // Written before the removal, it would be removed with what it replaces.
+    await this.#removing.get(digest);
     await this.#options.files.writeDurably(this.#path(digest), bytes);
     this.#stored.add(digest);
   }
@@ -105,14 +109,21 @@ export class LocalStore {
     for (const digests of this.#owners.values()) for (const digest of digests) needed.add(digest);
     for (const digest of [...this.#stored].filter((name) => !needed.has(name))) {
       this.#stored.delete(digest);
-      try {
-        await this.#options.files.remove(this.#path(digest));
-      } catch (error) {
-        this.#options.logger.warn("Could not delete a local piece", {
-          digest,
-          reason: messageOf(error),
-        });
-      }
+      const removing = this.#remove(digest);
+      this.#removing.set(digest, removing);
+      await removing;
+      this.#removing.delete(digest);
+    }
+  }
+
+  async #remove(digest: string): Promise<void> {
+    try {
+      await this.#options.files.remove(this.#path(digest));
+    } catch (error) {
+      this.#options.logger.warn("Could not delete a local piece", {
+        digest,
+        reason: messageOf(error),
+      });
     }
   }
 

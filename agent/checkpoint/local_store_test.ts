@@ -64,3 +64,25 @@ Deno.test("local store: what a region that left referred to goes after a while",
   await store.settled();
   equal(names(), []);
 });
+
+Deno.test("local store: what is written again while it is being removed stays", async () => {
+  const files = new MemoryFiles();
+  const { store, names } = await opened(files);
+  store.refer("one", [digestA]);
+  await store.put(digestA, a);
+  const removal = Promise.withResolvers<void>();
+  const remove = files.remove;
+  files.remove = async (path) => {
+    await removal.promise;
+    await remove(path);
+  };
+  store.refer("one", []);
+  await Promise.resolve();
+  store.refer("two", [digestA]);
+  const written = store.put(digestA, a);
+  removal.resolve();
+  await written;
+  await store.settled();
+  equal(names(), [`/p/${digestA}`]);
+  equal(await store.get(digestA), a);
+});

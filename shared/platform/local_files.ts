@@ -1,6 +1,9 @@
 /** Files of this machine. Touches the file system. @module */
 import type { LocalFiles } from "@shared/local_files.ts";
 
+/** Parts that this process has begun. */
+let partCount = 0;
+
 export const localFiles: LocalFiles = {
   async read(path) {
     try {
@@ -14,7 +17,8 @@ export const localFiles: LocalFiles = {
   async writeDurably(path, bytes, mode = 0o600) {
     const directory = path.slice(0, path.lastIndexOf("/"));
     if (directory !== "") await Deno.mkdir(directory, { recursive: true });
-    const part = `${path}.part`;
+    // Two writers of one path must not write into one another's file.
+    const part = `${path}.${Deno.pid}-${++partCount}.part`;
     try {
       const file = await Deno.open(part, { write: true, create: true, truncate: true, mode });
       try {
