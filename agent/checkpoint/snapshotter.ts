@@ -10,7 +10,7 @@
  *     checkpoints included, and every alarm edge raised before it.
  *  2. (C6) One checkpoint at a time: a newer trigger ends the older one.
  *  3. (C5) What was asked or acknowledged is sent again after each reconnect, until n ends.
- *  4. Pieces of n stay in the local store until a later checkpoint has completed.
+ *  4. Pieces of n stay in the local store until n is aborted or a later checkpoint has completed.
  *
  * @module
  */
@@ -28,6 +28,9 @@ import type { LocalStore } from "./local_store.ts";
 
 /** Uploads of one snapshot that run at once. */
 const UPLOADS_MAX = 2;
+
+/** Checkpoints of which it is not known how they ended, whose pieces are kept; as many as the runner remembers. */
+const LATER_MAX = 8;
 
 type ReportOf<K extends RunnerReport["kind"]> = Extract<RunnerReport, { kind: K }>;
 
@@ -155,6 +158,8 @@ export class Snapshotter {
   aborted(checkpointId: CheckpointId): void {
     const work = this.#current(checkpointId);
     if (work !== null) this.#end(work);
+    // No later snapshot refers to what an aborted one wrote: hours without a checkpoint must not fill the disk.
+    if (this.#later.delete(checkpointId)) this.#refer();
   }
 
   /** The hub is back: what it may have missed is sent again. */
@@ -166,6 +171,7 @@ export class Snapshotter {
   /** The attempt is over: nothing of it is uploaded or acknowledged any more. */
   close(): void {
     if (this.#work !== null) this.#end(this.#work);
+    this.#later.clear();
     this.#options.store.release(this.#owner);
   }
 
@@ -298,6 +304,10 @@ export class Snapshotter {
   #laterDigests(checkpointId: CheckpointId): Set<Digest> {
     const digests = this.#later.get(checkpointId) ?? new Set();
     this.#later.set(checkpointId, digests);
+    for (const oldest of this.#later.keys()) {
+      if (this.#later.size <= LATER_MAX) break;
+      this.#later.delete(oldest);
+    }
     return digests;
   }
 

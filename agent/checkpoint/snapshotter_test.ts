@@ -189,6 +189,22 @@ Deno.test("snapshotter: an aborted checkpoint is neither uploaded nor acknowledg
   ok(world.child.kinds().includes("aborted"));
 });
 
+Deno.test("snapshotter: pieces of checkpoints that come to nothing do not fill the disk", async () => {
+  const world = await triggered();
+  const names = () => [...world.files.content.keys()].filter((path) => path.includes("/pieces/"));
+  await world.snapshot(1, 1, [OLD]);
+  const reason = "timeout";
+  world.link.tell({ kind: "aborted", ...world.region(1), checkpointId: 1 as CheckpointId, reason });
+  await settle();
+  equal(names(), []);
+  for (let id = 2; id < 30; id++) {
+    world.trigger(1, id);
+    await world.snapshot(1, id, [utf8(`piece ${id}`)]);
+  }
+  equal(names().length, 8);
+  ok(names().includes(`/data/pieces/${digestOf(utf8("piece 29"))}`));
+});
+
 Deno.test("snapshotter: a newer trigger ends the older checkpoint (C6)", async () => {
   const world = await triggered();
   await world.snapshot(1, 1, [FRESH]);
