@@ -56,6 +56,21 @@ Deno.test("hub client: a welcome resets the back-off", async () => {
   equal(world.links.length, count + 1);
 });
 
+Deno.test("hub client: ten minutes without the hub change nothing for the runner (F6, H3)", async () => {
+  const world = new World();
+  await world.running(1);
+  const commands = world.child.commands.length;
+  await lost(world);
+  for (let round = 0; round < 120; round++) {
+    world.child.report({ kind: "metrics", subtasks: [] });
+    await world.pass(5);
+    if (world.link.closedBecause === null) await lost(world);
+  }
+  ok(world.links.length > 100, "It gave up");
+  equal(world.child.commands.length, commands);
+  ok(!world.child.isDead);
+});
+
 Deno.test("hub client: gives up a link that stays silent for the lease (F6)", async () => {
   const world = new World();
   await world.running(1);

@@ -176,6 +176,10 @@ function answerError(thrown: Error, c: HubRequest, deps: RouteDeps): Response {
   if (thrown instanceof PenstockError && thrown.domain === "user") {
     return problemAnswer(c, new Refusal(422, thrown.code, thrown.message));
   }
+  if (isUnstorableText(thrown)) {
+    const detail = "A text holds a character that cannot be stored: NUL, or half a surrogate pair";
+    return problemAnswer(c, new Refusal(400, "request-invalid", detail));
+  }
   const requestId = c.get("requestId");
   deps.hub.logger.error("Request failed", { requestId, path: c.req.path, error: thrown });
   const isRetryable = thrown instanceof PenstockError && thrown.isRetryable;
@@ -185,6 +189,14 @@ function answerError(thrown: Error, c: HubRequest, deps: RouteDeps): Response {
       ? new Refusal(503, (thrown as PenstockError).code, "Something the hub needs does not answer")
       : new Refusal(500, "internal", `The hub failed; its log knows request ${requestId}`),
   );
+}
+
+/** PostgreSQL's codes for characters that no text and no JSON column can hold. */
+const UNSTORABLE_CODES = ["22021", "22P02", "22P05"];
+
+function isUnstorableText(thrown: Error): boolean {
+  const { cause } = thrown;
+  return cause instanceof Error && "code" in cause && UNSTORABLE_CODES.includes(String(cause.code));
 }
 
 const TITLES: Readonly<Record<number, string>> = {

@@ -137,3 +137,32 @@ Deno.test("app: rules that hold for every route", async (t) => {
   });
   await test.close();
 });
+
+Deno.test("app: a text that no database can hold is the caller's mistake, not the hub's", async () => {
+  const test = await openTestHub();
+  const odd = await test.call("GET", "/api/v1/alarms?equipment=%00");
+  equal(odd.status, 400);
+  const token = await test.call("POST", "/api/v1/tokens", { body: { labels: { line: "\ud800" } } });
+  equal(token.status, 400);
+  await test.close();
+});
+
+Deno.test("app: pages go on behind names of any script", async () => {
+  const test = await openTestHub();
+  for (const key of ["помпа", "泵", "🚰"]) {
+    const sample = { operatorUid: "drift", key, atMs: test.clock.nowMs(), value: 1, score: null };
+    test.live.recordSample("job" as never, sample);
+  }
+  const names: string[] = [];
+  let path: string | null = "/api/v1/equipment?limit=1";
+  while (path !== null) {
+    const page = await (await test.call("GET", path)).json() as {
+      items: { equipment: string }[];
+      next: string | null;
+    };
+    names.push(...page.items.map(({ equipment }) => equipment));
+    path = page.next === null ? null : `/api/v1/equipment?limit=1&cursor=${page.next}`;
+  }
+  equal(names.length, 3);
+  await test.close();
+});

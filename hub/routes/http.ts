@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { Buffer } from "node:buffer";
 import {
   createRoute,
   type OpenAPIHono,
@@ -202,7 +203,7 @@ export const pageQuery = {
 export function readCursor<T>(cursor: string | undefined, schema: z.ZodType<T>): T | null {
   if (cursor === undefined) return null;
   try {
-    return schema.parse(JSON.parse(atob(cursor.replaceAll("-", "+").replaceAll("_", "/"))));
+    return schema.parse(JSON.parse(Buffer.from(cursor, "base64url").toString()));
   } catch {
     throw new Refusal(400, "cursor-invalid", "The cursor is not one that this list gave out", {
       errors: [{ path: "cursor", message: "Not a cursor" }],
@@ -227,6 +228,5 @@ export function pageOf<T>(
 }
 
 function writeCursor(position: unknown): string {
-  return btoa(JSON.stringify(position)).replaceAll("+", "-").replaceAll("/", "_")
-    .replaceAll("=", "");
+  return Buffer.from(JSON.stringify(position)).toString("base64url");
 }
