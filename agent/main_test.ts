@@ -77,8 +77,8 @@ class Site {
   }
 
   async #read(stream: ReadableStream<Uint8Array>): Promise<void> {
-    const text = stream.pipeThrough(new TextDecoderStream());
-    for await (const part of text) this.logs.push(part);
+    const decoder = new TextDecoder();
+    for await (const bytes of stream) this.logs.push(decoder.decode(bytes, { stream: true }));
   }
 }
 

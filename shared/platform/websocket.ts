@@ -2,7 +2,9 @@
 import type { OpenSocket } from "@shared/socket.ts";
 
 export const openWebSocket: OpenSocket = (url, headers, events) => {
-  const socket = new WebSocket(url, { headers: { ...headers } });
+  // With the browser's types in scope the second argument is a list of protocols; Deno takes options too.
+  const options: unknown = { headers: { ...headers } };
+  const socket = new WebSocket(url, options as string[]);
   let isClosed = false;
   let problem = "";
   const closed = (reason: string) => {
