@@ -8,13 +8,15 @@
  *  1. (C1) `flush` resolves only when every direct output written before it is confirmed; an output that the
  *     broker refused makes every later flush reject.
  *  2. (K1, K2) Staged outputs are published only behind their checkpoint and stay in snapshots until confirmed.
- *  3. At most the broker's Receive Maximum is in flight; the rest waits in order.
+ *  3. (L3) Closing waits, but not for long, for what is published and not confirmed.
+ *  4. At most the broker's Receive Maximum is in flight; the rest waits in order.
  *
  * @module
  */
 import { Buffer } from "node:buffer";
 import type { MqttClient } from "mqtt";
 import { messageOf, PenstockError, UserError } from "@shared/errors.ts";
+import type { Clock } from "@shared/clock.ts";
 import type { CheckpointId } from "@shared/ids.ts";
 import type { Logger } from "@shared/logger.ts";
 import type { BrokerConfig } from "@shared/messages.ts";
@@ -30,6 +32,7 @@ export interface MqttSinkOptions {
   readonly sinkUid: string;
   readonly jobId: string;
   readonly broker: BrokerConfig;
+  readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
   /** The broker refused an output: the subtask cannot go on without losing it. */
@@ -42,6 +45,8 @@ export const SINK_PENDING_MAX = 20_000;
 const IN_FLIGHT_MAX = 1_000;
 const RECONNECT_MS = 1_000;
 const KEEP_ALIVE_SECONDS = 30;
+/** Longest wait of a closing sink for what it has published. */
+const CLOSE_TIMEOUT_MS = 1_000;
 
 /** A sink that begins to connect; outputs wait until it has. */
 export function createMqttSink(options: MqttSinkOptions): SinkWriter {
@@ -114,12 +119,23 @@ class MqttSink implements SinkWriter {
   async close(): Promise<void> {
     this.#isClosed = true;
     const client = await this.#client;
+    if (this.#connected !== null && this.#refusal === null) await this.#confirmedOrLate();
     await client.endAsync(true);
     const error = new PenstockError(`Sink ${this.#options.sinkUid} was closed`, {
       code: "sink-closed",
       domain: "internal",
     });
     for (const { done } of this.#flushes.splice(0)) done.reject(error);
+  }
+
+  /** A stop behind a completed checkpoint must not cut its outputs off (K2, L3). */
+  async #confirmedOrLate(): Promise<void> {
+    if (this.#unconfirmed.size === 0) return;
+    const done = Promise.withResolvers<void>();
+    this.#flushes.push({ behind: new Set(this.#unconfirmed), done });
+    const cancel = this.#options.clock.after(CLOSE_TIMEOUT_MS, done.resolve);
+    await done.promise;
+    cancel();
   }
 
   async #connect(): Promise<MqttClient> {

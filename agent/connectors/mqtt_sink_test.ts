@@ -1,6 +1,7 @@
 import { deepEqual, equal, ok, rejects, throws } from "node:assert/strict";
 import mqtt from "mqtt";
 import type { CheckpointId } from "@shared/ids.ts";
+import { systemClock } from "@shared/platform/clock.ts";
 import { SeededRandom } from "@shared/seeded_random.ts";
 import { silentLogger } from "../../tests/support/logger.ts";
 import { TcpProxy } from "../../tests/support/tcp_proxy.ts";
@@ -36,6 +37,21 @@ Deno.test("mqtt sink: staged outputs go out behind their checkpoint, not before 
   await world.until(2);
   deepEqual(world.ids(), ["a", "b"]);
   await world.settled(() => sink.pendingCount === 1);
+});
+
+Deno.test("mqtt sink: a close right behind a completion cuts no staged output off (K2, L3)", async () => {
+  await using world = await World.open();
+  const sink = world.sink({ delivery: "staged" });
+  sink.write({ n: 0 }, "first");
+  sink.capture(at(1));
+  sink.notifyCompleted(at(1));
+  await world.settled(() => sink.pendingCount === 0);
+  for (let i = 1; i <= 3_000; i += 1) sink.write({ n: i }, String(i));
+  sink.capture(at(2));
+  sink.notifyCompleted(at(2));
+  await sink.close();
+  await world.until(3_001);
+  equal(new Set(world.ids()).size, 3_001);
 });
 
 Deno.test("mqtt sink: unconfirmed staged outputs are in later snapshots and go out again on restore, same ids (C5, K2)", async () => {
@@ -140,6 +156,7 @@ class World {
       sinkUid: "counts",
       jobId: "job-1",
       broker: { name: "plant", url, username: null, password: null, caPem: null },
+      clock: systemClock,
       random: new SeededRandom(this.#sinks.length),
       logger: silentLogger,
       failed: (message) => this.failures.push(message),

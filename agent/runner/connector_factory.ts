@@ -60,7 +60,8 @@ export function createConnectorFactory(environment: ConnectorEnvironment): Conne
         case "mqtt": {
           const broker = brokerNamed(brokers, spec.broker, sinkUid);
           const log = logger.with({ regionId });
-          return createMqttSink({ spec, sinkUid, jobId, broker, random, logger: log, failed });
+          const ports = { clock, random, logger: log, failed };
+          return createMqttSink({ spec, sinkUid, jobId, broker, ...ports });
         }
         case "alarm": {
           const operatorUid = inputUids[0] ?? sinkUid;
