@@ -220,3 +220,35 @@ test("agent sessions: what a broker gives is published once, however often an ag
   const published = world.events.filter(({ type }) => type === "region.broker-profile");
   deepEqual(published.map(({ body }) => body["detail"]), ["exactly-once", "at-least-once"]);
 });
+
+test("agent sessions: a goodbye that is handled late does not end the agent's next session", async (world) => {
+  const old = accept(world);
+  // The hello is still being handled, so the goodbye waits behind it.
+  old.say(HELLO);
+  old.say({ kind: "goodbye", reason: "restart" });
+  accept(world).say(HELLO);
+  await world.pass(400);
+  equal(world.sessions.verdict("a" as AgentId), "held");
+});
+
+test("agent sessions: a hello that cannot be handled closes the session, so that the agent says it again (H1)", async (world) => {
+  const socket = accept(world);
+  world.loops.agentArrived = () => Promise.reject(new Error("Connection refused"));
+  socket.say(HELLO);
+  await world.pass(4_000);
+  equal(socket.closeCode, CLOSE_CODES.helloFailed);
+});
+
+test("agent sessions: a hub that stood still takes no lease away for it (F5)", async (world) => {
+  accept(world).say(HELLO);
+  await world.pass(2_000);
+  const { monotonicMs } = world.clock;
+  let stoodMs = 0;
+  world.clock.monotonicMs = () => monotonicMs.call(world.clock) + stoodMs;
+  await world.pass(2_000);
+  stoodMs = 60_000;
+  await world.pass(1_800);
+  equal(world.sessions.verdict("a" as AgentId), "held");
+  await world.pass(5_000);
+  equal(world.sessions.verdict("a" as AgentId), "reassignable");
+});

@@ -15,6 +15,9 @@ import { and, eq, isNull, lt } from "drizzle-orm";
 import type { Db } from "./client.ts";
 import { idempotencyKeys } from "./schema.ts";
 
+/** No request takes longer; the slowest evaluates a bundle. */
+const UNDER_WAY_MAX_MS = 10 * 60_000;
+
 export interface IdempotencyKey {
   readonly principal: string;
   readonly key: string;
@@ -39,6 +42,12 @@ export async function beginRequest(
   request: IdempotencyKey & { readonly requestHash: string; readonly nowMs: number },
 ): Promise<BeginOutcome> {
   const { nowMs, ...row } = request;
+  // A request that could not even say that it failed, because the database was away.
+  await db.delete(idempotencyKeys).where(and(
+    same(request),
+    isNull(idempotencyKeys.responseStatus),
+    lt(idempotencyKeys.createdAt, new Date(nowMs - UNDER_WAY_MAX_MS)),
+  ));
   const inserted = await db.insert(idempotencyKeys).values({ ...row, createdAt: new Date(nowMs) })
     .onConflictDoNothing().returning({ key: idempotencyKeys.key });
   if (inserted.length > 0) return { kind: "new" };
