@@ -70,14 +70,16 @@ Deno.test("local store: what is written again while it is being removed stays", 
   const { store, names } = await opened(files);
   store.refer("one", [digestA]);
   await store.put(digestA, a);
+  const begun = Promise.withResolvers<void>();
   const removal = Promise.withResolvers<void>();
   const remove = files.remove;
   files.remove = async (path) => {
+    begun.resolve();
     await removal.promise;
     await remove(path);
   };
   store.refer("one", []);
-  await Promise.resolve();
+  await begun.promise;
   store.refer("two", [digestA]);
   const written = store.put(digestA, a);
   removal.resolve();
