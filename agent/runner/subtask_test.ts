@@ -26,7 +26,7 @@ const count: StatefulSpec = {
 
 const reading = fc.record({ key: fc.nat(5).map((n) => `k${n}`), value: fc.nat(100) });
 
-Deno.test("subtask: counts are exact whatever the point of the snapshot and of the crash (A5, C8)", async () => {
+Deno.test("subtask: counts are exact whatever the point of the snapshot and of the crash (A4, A5, C8)", async () => {
   const cases = fc.record({
     before: fc.array(reading, { maxLength: 30 }),
     after: fc.array(reading, { maxLength: 30 }),

@@ -36,7 +36,7 @@ const channelArb = fc.array(fc.record({ records: fc.nat(2), hasBarrier: fc.boole
     return [...elements, { kind: "end" }];
   });
 
-Deno.test("stepAligner() keeps A1..A4 for every interleaving of barriers, cancels and closes", () => {
+Deno.test("barrier aligner: nothing behind barrier n is in snapshot n, ids increase, closed inputs do not hold up (A4, A6)", () => {
   fc.assert(
     fc.property(
       fc.array(channelArb, { minLength: 1, maxLength: 4 }),
