@@ -186,10 +186,11 @@ export class Agent {
       known.run.repeatStatus();
       return;
     }
+    const before = endOf(known);
     const { jobId, regionId, attempt } = deploy;
     const [subtask, ...others] = deploy.subtasks;
     if (subtask === undefined || others.length > 0) {
-      this.#remember(name, { attempt, run: null });
+      this.#remember(name, { attempt, run: null, before });
       const reason =
         `The agent runs regions of one subtask, this one has ${deploy.subtasks.length}`;
       this.#client.send({
@@ -204,9 +205,9 @@ export class Agent {
       return;
     }
     const run = new RegionRun(deploy, subtask, this.#regionPorts);
-    this.#remember(name, { attempt, run });
+    this.#remember(name, { attempt, run, before });
     this.#ports.logger.info("Took on a region", { jobId, regionId, attempt });
-    void run.start(deploy, known?.run?.stop() ?? Promise.resolve());
+    void run.start(deploy, before);
   }
 
   #takeForRegion(order: Exclude<RegionOrder, { kind: "deploy" }>): void {
@@ -222,8 +223,9 @@ export class Agent {
       return;
     }
     if (known === undefined || order.attempt > known.attempt) {
-      this.#remember(name, { attempt: order.attempt, run: null });
-      void this.#stopBefore(known).then(() => this.#notHere(order));
+      const before = endOf(known);
+      this.#remember(name, { attempt: order.attempt, run: null, before });
+      void before.then(() => this.#notHere(order));
       return;
     }
     if (known.run === null) this.#notHere(order);
@@ -282,10 +284,6 @@ export class Agent {
       currentAttempt,
     });
     void known.run?.stop();
-  }
-
-  async #stopBefore(known: Known | undefined): Promise<void> {
-    await known?.run?.stop();
   }
 
   #tellStopped({ jobId, regionId, attempt, reason }: Extract<RegionOrder, { kind: "stop" }>): void {
@@ -368,6 +366,13 @@ interface Known {
   readonly attempt: Attempt;
   /** Null when the agent knows of the attempt and does not run it. */
   readonly run: RegionRun | null;
+  /** Resolves when every lower attempt has ended here. */
+  readonly before: Promise<void>;
+}
+
+/** Ends the attempt; resolves when it and all before it have ended here (F3). */
+async function endOf(known: Known | undefined): Promise<void> {
+  await Promise.all([known?.run?.stop(), known?.before]);
 }
 
 function nameOf({ jobId, regionId }: { jobId: string; regionId: string }): string {

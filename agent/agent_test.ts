@@ -166,6 +166,24 @@ Deno.test("agent: an order of an unknown higher attempt ends what runs here (F3)
   equal(world.link.of("status").at(-1)?.status, "running");
 });
 
+Deno.test("agent: an order between two attempts does not let the higher one begin early (F3)", async () => {
+  const world = new World();
+  world.prepare = (child) => child.mute.add("stop");
+  await world.running(1);
+  const child = world.child;
+  world.link.tell({ kind: "stop", ...world.region(2), reason: "moved" });
+  world.link.tell(deployOf(3));
+  await settle();
+  equal(world.link.of("status").filter(({ status }) => status === "stopped"), []);
+  ok(!child.commands.some(({ command }) => command.kind === "start" && command.attempt === 3));
+  const { jobId: _jobId, ...first } = world.region(1);
+  child.report({ kind: "stopped", ...first });
+  await settle();
+  await settle();
+  equal(world.link.of("status").at(-1)?.attempt, 3);
+  equal(world.link.of("status").at(-1)?.status, "restored");
+});
+
 Deno.test("agent: stale stops that attempt and says nothing", async () => {
   const world = new World();
   await world.running(1);
