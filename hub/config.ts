@@ -31,7 +31,7 @@ export const HUB_USAGE = `Usage: penstock hub start [flags]
   --tolerable-failures 5     --retained 3          --heartbeat-interval 2s
   --lease-ttl 6s             --start-grace 3s      --reassign-within 30s
   --autonomous-after 45s     --runner-heap-mb 512  --garbage-grace 1h
-  --sample-retention 24h
+  --sample-retention 24h     --restart-backoff 1s       --restart-backoff-max 60s
 `;
 
 /** Everything a hub is started with. */
@@ -85,6 +85,8 @@ const OPTIONS = {
   "runner-heap-mb": TEXT,
   "garbage-grace": TEXT,
   "sample-retention": TEXT,
+  "restart-backoff": TEXT,
+  "restart-backoff-max": TEXT,
   "help": { type: "boolean", short: "h" },
 } as const;
 
@@ -165,7 +167,7 @@ function parseTuning(flags: Flags): HubSettings["tuning"] {
     startGraceMs: ms("start-grace", "3s"),
     reassignWithinMs: ms("reassign-within", "30s"),
     autonomousAfterMs: ms("autonomous-after", "45s"),
-    restartBackoffMs: { first: 1_000, max: 60_000 },
+    restartBackoffMs: { first: ms("restart-backoff", "1s"), max: ms("restart-backoff-max", "60s") },
     runnerHeapMb: count("runner-heap-mb", "512"),
     garbageGraceMs: ms("garbage-grace", "1h"),
     sampleRetentionMs: ms("sample-retention", "24h"),

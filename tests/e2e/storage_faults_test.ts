@@ -30,7 +30,10 @@ Deno.test("F10: PostgreSQL restarted under a running job: it goes on, nothing is
 });
 
 Deno.test("F13: a restore refuses a corrupt object and a missing one, names it, and deletes nothing (C8)", () =>
-  withScenario({ brokerUrl: null }, async (scenario) => {
+  withScenario({
+    brokerUrl: null,
+    hubFlags: ["--restart-backoff-max", "3s"],
+  }, async (scenario) => {
     await scenario.startCounting();
     await scenario.untilCheckpoints(2);
     await scenario.load.pause();
@@ -49,7 +52,7 @@ Deno.test("F13: a restore refuses a corrupt object and a missing one, names it, 
     for (const path of objects) await Deno.remove(path);
     await scenario.until("a restore that misses its object", async () => {
       const attempts = await scenario.attempts();
-      return attempts.find((attempt) => attempt.endReason?.includes("missing")) ?? null;
+      return attempts.find((attempt) => attempt.endReason?.includes("no such object")) ?? null;
     });
     for (const [path, bytes] of saved) await Deno.writeFile(path, bytes);
     await scenario.untilMovedFrom(victim.id);

@@ -149,7 +149,8 @@ export class Scenario {
 
   /** Waits for `count` checkpoints completed after the ones there are now. */
   async untilCheckpoints(count: number): Promise<void> {
-    const last = Math.max(0, ...(await this.checkpoints()).map((checkpoint) => checkpoint.id));
+    const now = await this.until("the checkpoints so far", () => this.checkpoints());
+    const last = Math.max(0, ...now.map((checkpoint) => checkpoint.id));
     await this.until(`${count} more completed checkpoints`, async () => {
       const done = (await this.checkpoints()).filter((c) =>
         c.status === "completed" && c.id > last
