@@ -76,8 +76,10 @@ export function decodeSection(bytes: Uint8Array, subject: string): GroupColumns 
 function writeTimers(to: ByteWriter, timers: GroupColumns["timers"]): void {
   const entries: number[] = [];
   const times: number[] = [];
-  for (const [index, ofEntry] of timers.entries()) {
-    for (const timeMs of ofEntry ?? []) {
+  for (let index = 0; index < timers.length; index++) {
+    const ofEntry = timers[index]!;
+    if (ofEntry === null) continue;
+    for (const timeMs of ofEntry) {
       entries.push(index);
       times.push(timeMs);
     }

@@ -364,11 +364,13 @@ export class StateTable {
     const keys = new Array<string>(count);
     const timers = new Array<readonly number[] | null>(count);
     const slots = Array.from({ length: this.slotCount }, () => new Array<unknown>(count));
+    const firstSlot = slots[0] ?? [];
     for (let i = 0; i < count; i++) {
       const entry = entries[i]!;
       keys[i] = entry.key;
       timers[i] = entry.timers;
-      for (let slot = 0; slot < slots.length; slot++) slots[slot]![i] = entry.slots[slot];
+      firstSlot[i] = entry.slots[0];
+      for (let slot = 1; slot < slots.length; slot++) slots[slot]![i] = entry.slots[slot];
     }
     const lastWriteMs = ttlMs === null ? null : entries.map((entry) => entry.lastWriteMs);
     return { keys, slots, lastWriteMs, timers };

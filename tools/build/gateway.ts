@@ -17,7 +17,7 @@ export const AGENT_FLAGS: readonly string[] = [
   "--no-remote",
   "--no-npm",
   "--no-code-cache",
-  "--v8-flags=--max-semi-space-size=1,--max-old-space-size=128",
+  "--v8-flags=--max-semi-space-size=1,--max-old-space-size=128,--single-threaded-gc",
   "--allow-net",
   "--allow-read",
   "--allow-write",
