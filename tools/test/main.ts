@@ -1,5 +1,5 @@
 /**
- * Runs the test suites: `main.ts unit | sim | services | e2e | all`.
+ * Runs the test suites: `main.ts unit | docs | sim | services | e2e | all`.
  *
  * Each suite is one `deno test`, whose output passes through. Services that several suites need are
  * started once and handed on in the environment. The last line says how many passed and failed; the
@@ -16,15 +16,27 @@ const root = fileURLToPath(new URL("../../", import.meta.url));
 
 /** Files and folders of each suite, in the order `all` runs them. */
 const SUITES = {
-  unit: ["shared", "agent", "hub", "tools", "tests/property", "tests/golden", "tests/spec_test.ts"],
+  unit: [
+    "shared",
+    "agent",
+    "hub",
+    "tools",
+    "examples",
+    "tests/property",
+    "tests/golden",
+    "tests/spec_test.ts",
+  ],
+  docs: ["shared/sdk", "shared/operators"],
   sim: ["tests/simulation"],
   services: ["tests/services"],
   e2e: ["tests/e2e", "tests/browser"],
 } as const;
 type SuiteName = keyof typeof SUITES;
+/** The examples in the documentation of what authors import are tests too. */
+const SUITE_FLAGS: Partial<Record<SuiteName, readonly string[]>> = { docs: ["--doc"] };
 const NAMES = Object.keys(SUITES) as SuiteName[];
 
-const SUITE_TIMEOUT_MS = 30 * 60 * 1000;
+const SUITE_TIMEOUT_MS = 50 * 60 * 1000;
 /** How long a suite may take to end by itself after SIGTERM. */
 const END_TIMEOUT_MS = 10_000;
 
@@ -69,7 +81,13 @@ async function runSuite(name: SuiteName, env: Record<string, string>): Promise<S
   if (paths.length === 0) return { name, counts: NONE, missing: [], seconds: 0 };
   say(`\n=== ${name} ===`);
   const startMs = performance.now();
-  const { code, output } = await runDeno(["test", "-A", "--no-check", ...paths], env);
+  const { code, output } = await runDeno([
+    "test",
+    "-A",
+    "--no-check",
+    ...SUITE_FLAGS[name] ?? [],
+    ...paths,
+  ], env);
   return {
     name,
     counts: countsOf(output, code),
