@@ -79,7 +79,7 @@ function compileUpdate<Output>(
       const lookUp = tableKey(keyOf(record));
       const entry = table.find(lookUp, origin.nowMs);
       const key = entry === undefined ? keyText(lookUp) : entry.key;
-      const held = entry?.slots[VALUE_SLOT];
+      const held = entry?.first;
       const before = held === undefined ? initial() : held;
       const [after, output] = fn(before, record, key);
       const result = { output: outputOf(output) };
@@ -108,7 +108,7 @@ export function compileDetect(
     let edge: unknown;
     try {
       const key = keyText(keyOf(record));
-      const held = table.find(key, origin.nowMs)?.slots[VALUE_SLOT] as
+      const held = table.find(key, origin.nowMs)?.first as
         | DetectState<unknown>
         | undefined;
       // A detector may change its state in place: a running snapshot copies the group before it does.

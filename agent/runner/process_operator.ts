@@ -7,7 +7,7 @@
  * @module
  */
 import type { StatefulSpec } from "@shared/sdk/operator.ts";
-import type { Entry } from "../state/state_table.ts";
+import { type Entry, slotOf } from "../state/state_table.ts";
 import type { ChainParts, Emit, OperatorPlace } from "./chain.ts";
 import { keyText } from "./keyed_operators.ts";
 
@@ -97,7 +97,11 @@ function createCall(
     );
   };
   const handles = spec.states.map((descriptor, slot): [string, ValueHandle] => [descriptor.name, {
-    get: () => (check(), table.find(call.key, origin.nowMs)?.slots[slot]),
+    get: () => {
+      check();
+      const entry = table.find(call.key, origin.nowMs);
+      return entry === undefined ? undefined : slotOf(entry, slot);
+    },
     set: (value) => (check(), table.put(call.key, slot, value, origin.nowMs)),
     clear: () => (check(), table.put(call.key, slot, undefined, origin.nowMs)),
   }]);

@@ -35,8 +35,10 @@ export interface TableOptions {
 /** One key's state. Lives while it has a value or a timer. Changed only through its table. */
 export interface Entry {
   readonly key: string;
-  /** In slot order; undefined where there is no value. */
-  readonly slots: readonly unknown[];
+  /** Value of slot 0; undefined where there is none. Most operators have one slot, so it needs no list. */
+  readonly first: unknown;
+  /** Values of slots 1 and up; null when the table has one slot or none. */
+  readonly rest: readonly unknown[] | null;
   readonly lastWriteMs: number;
   /** Ascending, each once; null when there are none. */
   readonly timers: readonly number[] | null;
@@ -45,7 +47,8 @@ export interface Entry {
 interface OwnEntry {
   readonly key: string;
   readonly group: Group;
-  slots: unknown[];
+  first: unknown;
+  rest: unknown[] | null;
   lastWriteMs: number;
   timers: readonly number[] | null;
   /** Index in `group.entries`; -1 once removed. */
@@ -75,6 +78,16 @@ type MapKey = string | number;
 
 /** Written at no known time. */
 const UNTIMED = 0;
+
+/** The value of one slot; undefined where there is none. */
+export function slotOf(entry: Entry, slot: number): unknown {
+  return slot === 0 ? entry.first : entry.rest?.[slot - 1];
+}
+
+function setSlot(entry: OwnEntry, slot: number, value: unknown): void {
+  if (slot === 0) entry.first = value;
+  else entry.rest![slot - 1] = value;
+}
 
 const NUMBER_DIGITS_MAX = 9;
 const DIGIT_0 = 48;
@@ -141,11 +154,12 @@ export class StateTable {
     this.#beforeWrite(entry);
     if (this.ttlMs !== null) {
       if (this.#isExpired(entry, nowMs)) {
-        entry.slots = new Array<unknown>(this.slotCount).fill(undefined);
+        entry.first = undefined;
+        entry.rest = this.#emptyRest();
       }
       entry.lastWriteMs = Math.max(entry.lastWriteMs, nowMs);
     }
-    entry.slots[slot] = value;
+    setSlot(entry, slot, value);
     if (value === undefined) this.#removeIfEmpty(entry);
   }
 
@@ -185,7 +199,8 @@ export class StateTable {
     }
     const target = entry ?? this.#create(key, before.lastWriteMs);
     this.#beforeWrite(target);
-    target.slots = [...before.slots];
+    target.first = before.first;
+    target.rest = before.rest === null ? null : [...before.rest];
     target.lastWriteMs = before.lastWriteMs;
     target.timers = before.timers;
   }
@@ -193,7 +208,9 @@ export class StateTable {
   /** A copy of the entry of `key` as it is now; null when there is none. */
   snapshotOf(key: string): Entry | null {
     const entry = this.#entries.get(mapKeyOf(key));
-    return entry === undefined ? null : { ...entry, slots: [...entry.slots] };
+    return entry === undefined
+      ? null
+      : { ...entry, rest: entry.rest === null ? null : [...entry.rest] };
   }
 
   /** Removes expired entries of the next groups, about `entriesMax` looked at. @returns How many. */
@@ -269,7 +286,7 @@ export class StateTable {
       const entry = this.#adopt(key, own, columns.lastWriteMs?.[i] ?? UNTIMED);
       entry.timers = columns.timers[i] ?? null;
       for (const [stored, slot] of slotOf.entries()) {
-        entry.slots[slot] = columns.slots[stored]?.[i];
+        setSlot(entry, slot, columns.slots[stored]?.[i]);
       }
     }
   }
@@ -291,7 +308,7 @@ export class StateTable {
   }
 
   #insert(key: string, slot: number, value: unknown, nowMs: number): void {
-    this.#create(key, nowMs).slots[slot] = value;
+    setSlot(this.#create(key, nowMs), slot, value);
   }
 
   #create(key: string, nowMs: number): OwnEntry {
@@ -304,19 +321,29 @@ export class StateTable {
   }
 
   #adopt(key: string, group: Group, lastWriteMs: number): OwnEntry {
-    const slots = this.slotCount === 1
-      ? [undefined]
-      : new Array<unknown>(this.slotCount).fill(undefined);
-    const position = group.entries.length;
-    const entry = { key, group, slots, lastWriteMs, timers: null, position, savedIn: 0 };
+    const entry: OwnEntry = {
+      key,
+      group,
+      first: undefined,
+      rest: this.#emptyRest(),
+      lastWriteMs,
+      timers: null,
+      position: group.entries.length,
+      savedIn: 0,
+    };
     group.entries.push(entry);
     this.#entries.set(mapKeyOf(key), entry);
     return entry;
   }
 
+  #emptyRest(): unknown[] | null {
+    return this.slotCount > 1 ? new Array<unknown>(this.slotCount - 1).fill(undefined) : null;
+  }
+
   #removeIfEmpty(entry: OwnEntry): void {
     if (entry.timers !== null) return;
-    for (const value of entry.slots) if (value !== undefined) return;
+    if (entry.first !== undefined) return;
+    if (entry.rest?.some((value) => value !== undefined) === true) return;
     this.#remove(entry);
   }
 
@@ -347,7 +374,8 @@ export class StateTable {
     const { key, lastWriteMs, timers } = entry;
     group.saved.push({
       key,
-      slots: entry.slots.map((value) => this.#kept(value)),
+      first: this.#kept(entry.first),
+      rest: entry.rest === null ? null : entry.rest.map((value) => this.#kept(value)),
       lastWriteMs,
       timers,
     });
@@ -369,8 +397,8 @@ export class StateTable {
       const entry = entries[i]!;
       keys[i] = entry.key;
       timers[i] = entry.timers;
-      firstSlot[i] = entry.slots[0];
-      for (let slot = 1; slot < slots.length; slot++) slots[slot]![i] = entry.slots[slot];
+      firstSlot[i] = entry.first;
+      for (let slot = 1; slot < slots.length; slot++) slots[slot]![i] = entry.rest![slot - 1];
     }
     const lastWriteMs = ttlMs === null ? null : entries.map((entry) => entry.lastWriteMs);
     return { keys, slots, lastWriteMs, timers };

@@ -58,7 +58,7 @@ function tables(): StateTable[] {
 function dump(state: KeyedState): unknown {
   return [...state.tables].map((table) =>
     [...table.entries()]
-      .map(({ key, slots, timers }) => [key, slots[0], timers])
+      .map(({ key, first, timers }) => [key, first, timers])
       .sort((a, b) => String(a[0]) < String(b[0]) ? -1 : 1)
   );
 }
