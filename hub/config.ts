@@ -17,7 +17,7 @@ export const HUB_USAGE = `Usage: penstock hub start [flags]
   --listen HOST:PORT             where to listen (127.0.0.1:8080; port 0 takes a free one)
   --public-url URL               how agents and browsers reach this hub (made of --listen)
   --data-dir DIR                 what the hub keeps (./penstock-data)
-  --database-url postgres://…    default: embedded, in the data directory
+  --database-url postgres://…    default: PENSTOCK_DATABASE_URL, else embedded, in the data directory
   --object-store SPEC            file:DIR or s3://HOST:PORT/BUCKET?tls=0 (file, in the data directory);
                                  keys from PENSTOCK_S3_ACCESS_KEY and PENSTOCK_S3_SECRET_KEY
   --broker NAME=URL              a broker that jobs may name; repeatable. Credentials in the URL, or from
@@ -123,7 +123,7 @@ export function parseHubFlags(args: readonly string[], env: Environment): HubSet
     port,
     publicUrl: flags["public-url"]?.replace(/\/+$/, "") ?? null,
     dataDir: flags["data-dir"] ?? "./penstock-data",
-    databaseUrl: flags["database-url"] ?? null,
+    databaseUrl: flags["database-url"] ?? env["PENSTOCK_DATABASE_URL"] ?? null,
     objectStore: flags["object-store"] ?? null,
     s3Credentials: accessKey === undefined || secretKey === undefined
       ? null

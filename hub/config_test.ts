@@ -13,6 +13,12 @@ Deno.test("hub flags: the defaults are those of the protocol", () => {
   ]);
 });
 
+Deno.test("hub flags: a database is named by flag, else by the environment", () => {
+  const env = { PENSTOCK_DATABASE_URL: "postgres://env" };
+  equal(parseHubFlags([], env)!.databaseUrl, "postgres://env");
+  equal(parseHubFlags(["--database-url", "postgres://flag"], env)!.databaseUrl, "postgres://flag");
+});
+
 Deno.test("hub flags: plain http beyond this machine has to be asked for by name (S23)", () => {
   throws(() => parseHubFlags(["--listen", "0.0.0.0:8080"], {}), /--allow-plain-http/);
   equal(
