@@ -208,7 +208,7 @@ interface RollbackBody {
 
 function postTo(state: State, path: string, body: unknown): Response {
   const [noun, id, verb] = path.split("/").slice(1).map(decodeURIComponent);
-  if (noun === "alarms" && verb === "ack") return acknowledge(state, id!);
+  if (noun === "alarms" && id === "ack") return acknowledge(state, (body as { ids: string[] }).ids);
   if (noun === "jobs" && verb === "savepoints") {
     return takeSavepoint(state, body as { label?: string });
   }
@@ -231,15 +231,18 @@ const JOIN_TOKEN = {
     "curl -fsSL http://127.0.0.1:8080/install.sh | sudo HUB=http://127.0.0.1:8080 TOKEN=pj_0123456789abcdef_fixture sh",
 };
 
-function acknowledge(state: State, alarmId: string): Response {
+function acknowledge(state: State, ids: readonly string[]): Response {
   const { plant } = state;
-  const found = plant.alarms.find((alarm) => alarm.id === alarmId);
-  if (found === undefined) return problem(404, "alarm-not-found", `There is no alarm "${alarmId}"`);
   const acknowledgedAt = new Date().toISOString();
-  const after = { ...found, isAcknowledged: true, acknowledgedBy: "admin", acknowledgedAt };
-  plant.alarms = plant.alarms.map((alarm) => alarm.id === alarmId ? after : alarm);
-  send(state, "alarm.acknowledged", JOB_ID, { alarmId });
-  return Response.json(after);
+  const isMeant = (alarm: AlarmView) => ids.includes(alarm.id) && !alarm.isAcknowledged;
+  const acknowledged = plant.alarms.filter(isMeant).length;
+  plant.alarms = plant.alarms.map((alarm) =>
+    isMeant(alarm)
+      ? { ...alarm, isAcknowledged: true, acknowledgedBy: "admin", acknowledgedAt }
+      : alarm
+  );
+  send(state, "alarm.acknowledged", JOB_ID, { alarmIds: ids, count: acknowledged });
+  return Response.json({ acknowledged });
 }
 
 function takeSavepoint(state: State, body: { label?: string }): Response {
