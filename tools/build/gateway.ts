@@ -17,7 +17,7 @@ export const AGENT_FLAGS: readonly string[] = [
   "--no-remote",
   "--no-npm",
   "--no-code-cache",
-  "--v8-flags=--max-semi-space-size=1,--max-old-space-size=128,--single-threaded-gc",
+  "--v8-flags=--max-semi-space-size=1,--max-old-space-size=128,--single-threaded-gc,--optimize-for-size,--heap-growing-percent=15",
   "--allow-net",
   "--allow-read",
   "--allow-write",
