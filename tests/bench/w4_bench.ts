@@ -11,7 +11,7 @@ import type { JobDetail, OperationView } from "@shared/api.ts";
 import { startMosquitto } from "../support/mosquitto.ts";
 import { bundleJob } from "../../tools/build/bundle_job.ts";
 import { LocalCluster } from "../../tools/cluster/cluster.ts";
-import { PROJECT_ROOT } from "../../tools/cluster/process.ts";
+import { PROJECT_ROOT } from "../../tools/build/run_deno.ts";
 import { childrenOf, median, usageOf } from "./machine.ts";
 
 const RECORDS = 1_000_000;
@@ -96,7 +96,7 @@ export async function benchW4(say: (line: string) => void): Promise<W4Figures> {
 }
 
 async function deploy(cluster: LocalCluster): Promise<string> {
-  const { bundle } = await bundleJob(`${PROJECT_ROOT}tests/bench/jobs/w4_job.ts`);
+  const { bundle } = await bundleJob(`${PROJECT_ROOT}/tests/bench/jobs/w4_job.ts`);
   const operation = await cluster.api.post<OperationView>("/jobs", {
     name: "w4",
     bundle,
@@ -141,7 +141,7 @@ async function countOnlyRound(brokerUrl: string, round: number): Promise<number>
     args: [
       "run",
       "-A",
-      `${PROJECT_ROOT}tests/bench/count_only.ts`,
+      `${PROJECT_ROOT}/tests/bench/count_only.ts`,
       brokerUrl,
       "w4/plain",
       String(RECORDS),
@@ -167,7 +167,7 @@ async function publish(brokerUrl: string, topic: string, seed: number): Promise<
     args: [
       "run",
       "-A",
-      `${PROJECT_ROOT}tests/bench/w4_load.ts`,
+      `${PROJECT_ROOT}/tests/bench/w4_load.ts`,
       new URL(brokerUrl).host,
       topic,
       String(RECORDS),

@@ -5,7 +5,7 @@
  */
 import { deepStrictEqual, match, ok } from "node:assert/strict";
 import mqtt from "mqtt";
-import { PROJECT_ROOT } from "../../tools/cluster/process.ts";
+import { PROJECT_ROOT } from "../../tools/build/run_deno.ts";
 import { childrenOf } from "../bench/machine.ts";
 import { type Scenario, withScenario } from "../support/scenario.ts";
 
@@ -42,7 +42,7 @@ class Warden {
 
 async function deployHostile(scenario: Scenario): Promise<string> {
   const params = { in: "escape/in", out: "escape/out" };
-  return await scenario.deploy(`${PROJECT_ROOT}tests/e2e/jobs/escape_job.ts`, "escape", params);
+  return await scenario.deploy(`${PROJECT_ROOT}/tests/e2e/jobs/escape_job.ts`, "escape", params);
 }
 
 Deno.test("a job cannot read, write, see the environment, run, connect elsewhere or import (P8)", () =>
@@ -62,7 +62,7 @@ Deno.test("a job cannot read, write, see the environment, run, connect elsewhere
       fetch: `http://127.0.0.1:${hubPort}/healthz`,
       connect: hubPort,
       websocket: `ws://127.0.0.1:${hubPort}/api/v1/agents/connect`,
-      importFile: `file://${PROJECT_ROOT}shared/assert.ts`,
+      importFile: `file://${PROJECT_ROOT}/shared/assert.ts`,
       importNode: "",
       importPackage: "",
     };

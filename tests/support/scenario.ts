@@ -18,7 +18,7 @@ import type {
 import { bundleJob } from "../../tools/build/bundle_job.ts";
 import type { HubApi } from "../../tools/cli/hub_api.ts";
 import { LocalCluster } from "../../tools/cluster/cluster.ts";
-import { PROJECT_ROOT } from "../../tools/cluster/process.ts";
+import { PROJECT_ROOT } from "../../tools/build/run_deno.ts";
 import { differences, Load, Totals } from "./load.ts";
 
 const STEP_TIMEOUT_MS = 60_000;
@@ -102,7 +102,7 @@ export class Scenario {
   /** Deploys the counting job, waits until it runs, and starts the load. */
   async startCounting(splits = 2): Promise<void> {
     const params = { prefix: `in/${this.#name}`, out: `out/${this.#name}`, splits: String(splits) };
-    this.jobId = await this.deploy(`${PROJECT_ROOT}tests/e2e/jobs/count_job.ts`, "count", params);
+    this.jobId = await this.deploy(`${PROJECT_ROOT}/tests/e2e/jobs/count_job.ts`, "count", params);
     const brokerUrl = this.#options.brokerUrl ?? this.cluster.brokerUrl;
     this.totals = await Totals.connect(brokerUrl, `${params.out}/+`);
     this.load = await Load.connect({

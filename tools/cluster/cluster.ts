@@ -9,10 +9,11 @@
 import type { AgentView, CreatedJoinToken } from "@shared/api.ts";
 import { AGENT_ENVIRONMENT, AGENT_FLAGS, gatewayBundles } from "../build/gateway.ts";
 import { HubApi } from "../cli/hub_api.ts";
-import { ClusterProcess, freePort, PROJECT_ROOT } from "./process.ts";
+import { PROJECT_ROOT } from "../build/run_deno.ts";
+import { ClusterProcess, freePort } from "./process.ts";
 
 const READY_TIMEOUT_MS = 60_000;
-const CLI = `${PROJECT_ROOT}tools/cli/main.ts`;
+const CLI = `${PROJECT_ROOT}/tools/cli/main.ts`;
 
 export interface ClusterOptions {
   /** Everything the cluster writes goes below it. */
@@ -71,7 +72,7 @@ export class LocalCluster {
     this.#broker = this.#spawn("broker", [
       "run",
       "-A",
-      `${PROJECT_ROOT}tools/broker/main.ts`,
+      `${PROJECT_ROOT}/tools/broker/main.ts`,
       "--listen",
       `127.0.0.1:${this.#brokerPort}`,
     ]);

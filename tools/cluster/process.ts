@@ -6,11 +6,10 @@
  * @module
  */
 import { PenstockError } from "@shared/errors.ts";
+import { PROJECT_ROOT } from "../build/run_deno.ts";
 
 /** Last output lines kept in memory for error messages. */
 const TAIL_LINES_MAX = 30;
-
-export const PROJECT_ROOT = new URL("../../", import.meta.url).pathname;
 
 export interface ProcessOptions {
   readonly args: readonly string[];

@@ -10,7 +10,7 @@ import { messageOf, PenstockError, UserError } from "@shared/errors.ts";
 import { systemRandom } from "@shared/platform/random.ts";
 import { LocalCluster } from "../cluster/cluster.ts";
 import { note, print } from "../cli/terminal.ts";
-import { PROJECT_ROOT } from "../cluster/process.ts";
+import { PROJECT_ROOT } from "../build/run_deno.ts";
 import { Plant } from "./plant.ts";
 import { readRecordings } from "./recording.ts";
 import { type Report, tellStory } from "./story.ts";
@@ -104,7 +104,7 @@ async function demo(flags: DemoFlags): Promise<void> {
     const told = tellStory({
       cluster,
       plant,
-      jobFile: `${PROJECT_ROOT}examples/${recordings === null ? "demo_plant" : "skab_rig"}.ts`,
+      jobFile: `${PROJECT_ROOT}/examples/${recordings === null ? "demo_plant" : "skab_rig"}.ts`,
       breakMachine: recordings === null ? "pump-11" : null,
       say,
     });
