@@ -69,7 +69,8 @@ Deno.test("agent: the runner hears where ordinals go on and what may be left beh
   world.web.set(`GET ${url}`, () => new Response("state"));
   await world.agent();
   world.link.welcome();
-  const { sourceUid, splitIndex } = deployOf(1).subtasks[0]!;
+  const { splitIndex } = deployOf(1).subtasks[0]!;
+  const sourceUid = "telemetry";
   const restore = {
     ...restorePlan(piece, url),
     positionFloors: [

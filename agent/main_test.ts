@@ -192,7 +192,7 @@ Deno.test({
         jobName: "pump-watch",
         bundleDigest: digestOf(site.hub.bundle),
         bundleUrl: { url: `${site.hub.url}/bundle`, headers: {} },
-        subtasks: subtasks.map((plan) => ({ ...plan, operatorUids: [...plan.operatorUids] })),
+        subtasks: [...subtasks],
         brokers: [{
           name: "plant",
           url: "mqtt://127.0.0.1:1",

@@ -64,10 +64,8 @@ export async function deployRegion(
     bundleDigest: job.bundleDigest as Digest,
     bundleUrl: prepared.bundleUrl,
     params: job.params,
-    subtasks: region.plan.subtasks.map((subtask) => ({
-      ...subtask,
-      operatorUids: [...subtask.operatorUids],
-    })),
+    subtasks: [...region.plan.subtasks],
+    exchange: null,
     brokers: brokersFor(world, job),
     restore: prepared.restore,
     heapMb: world.config.runnerHeapMb,

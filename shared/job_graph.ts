@@ -25,10 +25,19 @@ export interface GraphEdge {
   readonly from: string;
   readonly to: string;
   /**
-   * `forward`: same subtask. `keyByLocal`: keyed, stays in the region of its split.
-   * `keyBy`: hash exchange between subtasks (the planner refuses it until exchanges exist).
+   * `forward`: same subtask. `keyByLocal`: keyed, same subtask. `keyBy`: hash exchange between the
+   * subtasks of two stages. `broadcast`: every record goes to every subtask that runs `to`.
    */
-  readonly kind: "forward" | "keyByLocal" | "keyBy";
+  readonly kind: "forward" | "keyByLocal" | "keyBy" | "broadcast";
+  /** Input of `to` that it feeds, for operators with two; 0 unless given. */
+  readonly input?: 0 | 1;
+  /** Side output of `from` that it carries; the main output unless given. */
+  readonly output?: string;
+}
+
+/** Edges between subtasks; all others stay within one. */
+export function isExchange(edge: GraphEdge): boolean {
+  return edge.kind === "keyBy" || edge.kind === "broadcast";
 }
 
 export type OperatorKind =
@@ -40,6 +49,11 @@ export type OperatorKind =
   | "flatMapWithState"
   | "process"
   | "detect"
+  | "union"
+  | "window"
+  | "windowJoin"
+  | "intervalJoin"
+  | "lookupJoin"
   | "sink";
 
 export interface OperatorNode {
@@ -58,7 +72,17 @@ export interface OperatorNode {
 /** One named state of an operator; compatibility is judged by these three (S3). */
 export interface StateDescriptor {
   readonly name: string;
-  readonly kind: "value" | "detector" | "timers";
+  readonly kind:
+    | "value"
+    | "list"
+    | "map"
+    | "reducing"
+    | "aggregating"
+    | "detector"
+    | "window"
+    | "join"
+    | "timers"
+    | "broadcast";
   readonly codecVersion: number;
 }
 

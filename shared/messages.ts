@@ -24,6 +24,7 @@ import type {
   SubtaskId,
 } from "@shared/ids.ts";
 import type { SubtaskSnapshot } from "@shared/manifest.ts";
+import type { SubtaskPlan } from "@shared/regions.ts";
 
 /** Raised on every incompatible change; hello and welcome carry it. */
 export const MESSAGE_VERSION = 1;
@@ -252,10 +253,22 @@ export type BrokerConfig = z.infer<typeof brokerConfig>;
 
 const subtaskPlan = z.object({
   subtaskId,
-  sourceUid: id,
+  sourceUid: z.nullable(id),
   splitIndex: z.int(),
   operatorUids: z.array(id),
+  keyGroups: z.nullable(z.tuple([z.int(), z.int()])),
+  inputs: z.array(subtaskId),
+  outputs: z.array(z.object({ edge: z.int(), targets: z.array(subtaskId) })),
+}) as unknown as z.ZodMiniType<SubtaskPlan>;
+
+/** How subtasks of a region that are on different agents exchange records (P7). */
+const exchangeConfig = z.object({
+  /** Name of the broker that carries the frames; among `brokers`. */
+  broker: id,
+  /** Authenticates the frames of this attempt, base64 of 32 bytes. */
+  key: text,
 });
+export type ExchangeConfig = z.infer<typeof exchangeConfig>;
 
 const restorePlan = z.object({
   checkpointId,
@@ -295,7 +308,10 @@ const hubMessage = z.discriminatedUnion("kind", [
     bundleDigest: digest,
     bundleUrl: signedUrl,
     params: z.record(z.string(), z.string()),
+    /** Of this region, those that this agent runs. */
     subtasks: z.array(subtaskPlan),
+    /** Null when this agent runs all of the region. */
+    exchange: z._default(z.nullable(exchangeConfig), null),
     brokers: z.array(brokerConfig),
     restore: z.nullable(restorePlan),
     heapMb: count,

@@ -45,7 +45,15 @@ class Rig {
     const of = ofAttempt(attempt);
     const operatorUids = ["in", "out"];
     const subtaskId = "in.0" as SubtaskId;
-    const subtask = { subtaskId, sourceUid: "in", splitIndex: 0, operatorUids };
+    const subtask = {
+      subtaskId,
+      sourceUid: "in",
+      splitIndex: 0,
+      operatorUids,
+      keyGroups: null,
+      inputs: [],
+      outputs: [],
+    };
     this.send({ kind: "start", ...of, subtask, restore: null });
     await this.settle();
     this.send({ kind: "run", ...of });

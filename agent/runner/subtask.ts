@@ -17,7 +17,7 @@
  *
  * @module
  */
-import { AssertionError } from "@shared/assert.ts";
+import { assert, AssertionError } from "@shared/assert.ts";
 import type { Clock } from "@shared/clock.ts";
 import { messageOf, PenstockError, UserError } from "@shared/errors.ts";
 import type { Attempt, ChannelIndex, CheckpointId, Digest, RegionId } from "@shared/ids.ts";
@@ -274,7 +274,7 @@ export class Subtask {
     try {
       this.#snapshot = new SnapshotRun(checkpointId, {
         subtaskId: this.#identity.plan.subtaskId,
-        sourceUid: this.#identity.plan.sourceUid,
+        sourceUid: this.#sourceUid(),
         operators: this.#operators,
         state: this.#state,
         latest: this.#latest,
@@ -374,7 +374,8 @@ export class Subtask {
   }
 
   #createSource(): SourceReader {
-    const { sourceUid: uid, splitIndex } = this.#identity.plan;
+    const { splitIndex } = this.#identity.plan;
+    const uid = this.#sourceUid();
     const spec = specOf(this.#job, uid);
     if (spec.kind !== "source") throw notOfKind(uid, "source", spec.kind);
     const output: SourceOutput = {
@@ -391,6 +392,12 @@ export class Subtask {
       uid,
       splitIndex,
     });
+  }
+
+  #sourceUid(): string {
+    const { sourceUid } = this.#identity.plan;
+    assert(sourceUid !== null, "A subtask without a source");
+    return sourceUid;
   }
 
   #createSinks(): Map<string, SinkWriter> {

@@ -134,6 +134,7 @@ export function chainJob(
   return {
     graph: { version: JOB_GRAPH_VERSION, name: "test", operators: specs.map(nodeOf), edges },
     operators: new Map(specs.map((spec) => [spec.uid, spec])),
+    selectors: specs.slice(1).map((spec) => "keyOf" in spec ? spec.keyOf : null),
   };
 }
 
@@ -191,6 +192,9 @@ export class SubtaskRig {
           sourceUid: "in",
           splitIndex: 0,
           operatorUids: job.graph.operators.map((node) => node.uid),
+          keyGroups: null,
+          inputs: [],
+          outputs: [],
         },
       },
       job,

@@ -19,21 +19,33 @@ export const OPERATORS_MAX = 500;
 export interface Input {
   readonly uid: string;
   readonly edge: GraphEdge["kind"];
+  /** Of keyed edges: the key as text. */
+  // deno-lint-ignore no-explicit-any -- records are of the author's types
+  readonly keyOf?: (record: any) => string;
+  /** Input of the operator behind; 0 unless given. */
+  readonly input?: 0 | 1;
+  /** Side output taken; the main output unless given. */
+  readonly output?: string;
 }
 
 export class JobPlan {
   readonly #nodes: OperatorNode[] = [];
   readonly #edges: GraphEdge[] = [];
+  readonly #selectors: BuiltJob["selectors"][number][] = [];
   readonly #specs = new Map<string, OperatorSpec>();
   readonly #declaredAt = new Map<string, string | null>();
 
   /**
-   * Adds one operator behind `input`; a source has none.
+   * Adds one operator behind `input`; a source has none, a join or union several.
    *
    * @param at Place of the author's call, for the message.
    * @throws {UserError} `missing-uid`, `bad-uid`, `duplicate-uid` or `too-many-operators`.
    */
-  add(node: OperatorNode, spec: OperatorSpec, from: { input: Input | null; at: string | null }) {
+  add(
+    node: OperatorNode,
+    spec: OperatorSpec,
+    from: { input: Input | readonly Input[] | null; at: string | null },
+  ) {
     checkUid(node.uid, node.kind, from.at);
     const earlier = this.#declaredAt.get(node.uid);
     if (this.#specs.has(node.uid)) {
@@ -52,8 +64,15 @@ export class JobPlan {
     this.#nodes.push(node);
     this.#specs.set(node.uid, spec);
     this.#declaredAt.set(node.uid, from.at);
-    if (from.input !== null) {
-      this.#edges.push({ from: from.input.uid, to: node.uid, kind: from.input.edge });
+    for (const { uid, edge, keyOf, input, output } of [from.input ?? []].flat()) {
+      this.#edges.push({
+        from: uid,
+        to: node.uid,
+        kind: edge,
+        ...(input === undefined ? {} : { input }),
+        ...(output === undefined ? {} : { output }),
+      });
+      this.#selectors.push(keyOf ?? null);
     }
   }
 
@@ -80,6 +99,7 @@ export class JobPlan {
     return {
       graph: { version: JOB_GRAPH_VERSION, name, operators, edges: [...this.#edges] },
       operators: new Map(this.#specs),
+      selectors: [...this.#selectors],
     };
   }
 }

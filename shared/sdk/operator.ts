@@ -24,6 +24,8 @@ export interface JobDefinition {
 export interface BuiltJob {
   readonly graph: JobGraph;
   readonly operators: ReadonlyMap<string, OperatorSpec>;
+  /** Key function of each edge of `graph.edges`, by index: of keyed edges; null for the others. */
+  readonly selectors: readonly (((record: any) => string) | null)[];
 }
 
 /** Says what to do with a record on which the author's function threw. */

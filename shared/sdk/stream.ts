@@ -44,7 +44,7 @@ export interface Stream<Out> {
    * Cheap: nothing is sent between agents.
    */
   keyByLocal(keyOf: (record: Out) => Key): KeyedStream<Out>;
-  /** Groups records by key across agents; a job with such an exchange is refused by the planner. */
+  /** Groups records by key across splits and agents: each record is sent to the subtask that owns its key. */
   keyBy(keyOf: (record: Out) => Key): KeyedStream<Out>;
   /** Ends the stream in a sink; a stream may have several. */
   sink(uid: string, sink: Sink<Out>): void;
@@ -228,8 +228,9 @@ export class PlannedStream<Out> implements KeyedStream<Out> {
     at: string | null,
   ): KeyedStream<Out> {
     checkFunction(`The argument of ${edge}`, keyOf, at);
-    const input = { uid: this.#input.uid, edge };
-    return new PlannedStream<Out>(this.#plan, input, (record) => keyText(keyOf(record)));
+    const selector = (record: Out) => keyText(keyOf(record));
+    const input = { ...this.#input, edge, keyOf: selector };
+    return new PlannedStream<Out>(this.#plan, input, selector);
   }
 
   #withState<State, Next>(

@@ -64,6 +64,9 @@ class Load {
       sourceUid: "in",
       splitIndex: 0,
       operatorUids: job.graph.operators.map((node) => node.uid),
+      keyGroups: null,
+      inputs: [],
+      outputs: [],
     };
     const [regionId, attempt] = ["in.0" as RegionId, 1 as Attempt];
     this.subtask = new Subtask({ jobId: "bench", regionId, attempt, plan }, job, {

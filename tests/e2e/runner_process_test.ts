@@ -15,6 +15,9 @@ const subtask = {
   sourceUid: "in",
   splitIndex: 0,
   operatorUids: ["in", "count", "tenth", "out"],
+  keyGroups: null,
+  inputs: [],
+  outputs: [],
 };
 
 /** A job as a bundle leaves it: counts 1,000 keys, and raises an alarm at every tenth record of a key. */

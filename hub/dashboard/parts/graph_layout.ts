@@ -6,7 +6,7 @@
  * @module
  */
 import dagre from "@dagrejs/dagre";
-import type { JobGraph, OperatorNode } from "@shared/job_graph.ts";
+import type { GraphEdge, JobGraph, OperatorNode } from "@shared/job_graph.ts";
 
 export interface PlacedNode {
   readonly node: OperatorNode;
@@ -18,7 +18,7 @@ export interface PlacedNode {
 export interface PlacedEdge {
   readonly from: string;
   readonly to: string;
-  readonly kind: "forward" | "keyByLocal" | "keyBy";
+  readonly kind: GraphEdge["kind"];
   /** An SVG path from the one operator's border to the other's. */
   readonly path: string;
 }
