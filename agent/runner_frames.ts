@@ -62,6 +62,8 @@ export type RunnerCommand =
     readonly kind: "trigger";
     readonly checkpointId: CheckpointId;
     readonly isSavepoint: boolean;
+    /** The maximum watermark goes before the barrier: every event timer and window fires (L3). */
+    readonly drain?: boolean;
   })
   /** Checkpoint and all before it are durable: release PUBACKs, emit staged output (C5, C9). */
   | (OfRegion & {

@@ -325,6 +325,8 @@ const hubMessage = z.discriminatedUnion("kind", [
     isSavepoint: z.boolean(),
     /** Hub's wall clock at the trigger; only for the start delay shown. */
     triggeredAtMs: z.number(),
+    /** The job ends with it: the maximum watermark goes before the barrier, timers and windows fire (L3). */
+    drain: z.optional(z.boolean()),
   }),
   z.object({ kind: z.literal("completed"), ...region, checkpointId, isSavepoint: z.boolean() }),
   z.object({ kind: z.literal("aborted"), ...region, checkpointId, reason: text }),
