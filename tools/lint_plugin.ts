@@ -28,6 +28,15 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     "agent/state",
     "agent/connectors",
   ],
+  "agent/local": [
+    "shared",
+    "shared/sdk",
+    "shared/operators",
+    "agent",
+    "agent/state",
+    "agent/connectors",
+    "agent/runner",
+  ],
   "agent/checkpoint": ["shared", "agent", "agent/state"],
   "agent": ["shared", "agent/state", "agent/checkpoint"],
 
