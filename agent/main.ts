@@ -7,7 +7,7 @@
  */
 import { messageOf, PenstockError } from "@shared/errors.ts";
 import type { Logger } from "@shared/logger.ts";
-import { spawnSelf } from "@shared/platform/child_process.ts";
+import { spawnGuarded } from "@shared/platform/child_process.ts";
 import { systemClock } from "@shared/platform/clock.ts";
 import { lockDirectory } from "@shared/platform/directory_lock.ts";
 import { localFiles } from "@shared/platform/local_files.ts";
@@ -59,7 +59,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     fetch,
     clock: systemClock,
     random: systemRandom,
-    spawn: spawnSelf,
+    spawn: spawnGuarded,
     openSocket: openWebSocket,
     logger,
   };
