@@ -9,6 +9,7 @@
 import { and, asc, eq, inArray, ne, or } from "drizzle-orm";
 import type { HubTerm, JobId } from "@shared/ids.ts";
 import type { JobGraph } from "@shared/job_graph.ts";
+import { defaultParallelism } from "@shared/regions.ts";
 import type { Db } from "./client.ts";
 import { withReign } from "./hub_state_store.ts";
 import { jobs, operations, regions } from "./schema.ts";
@@ -25,6 +26,8 @@ export interface JobRecord {
   readonly lineage: number;
   readonly checkpointIntervalMs: number;
   readonly allowNonRestoredState: boolean;
+  /** Subtasks of each keyed stage. */
+  readonly parallelism: number;
   readonly createdAtMs: number;
   readonly createdBy: string;
   readonly stoppedAtMs: number | null;
@@ -38,6 +41,8 @@ export interface NewJob {
   readonly graph: JobGraph;
   readonly checkpointIntervalMs: number;
   readonly allowNonRestoredState: boolean;
+  /** Subtasks of each keyed stage; {@linkcode defaultParallelism} when left out. */
+  readonly parallelism?: number;
   readonly createdBy: string;
   readonly nowMs: number;
 }
@@ -48,6 +53,7 @@ export async function createJob(db: Db, job: NewJob): Promise<void> {
   await db.insert(jobs).values({
     ...row,
     params: { ...params },
+    parallelism: job.parallelism ?? defaultParallelism(job.graph),
     desiredState: "running",
     createdAt: new Date(nowMs),
   });
@@ -96,6 +102,7 @@ function recordOf(row: typeof jobs.$inferSelect): JobRecord {
     lineage: row.lineage,
     checkpointIntervalMs: row.checkpointIntervalMs,
     allowNonRestoredState: row.allowNonRestoredState,
+    parallelism: row.parallelism,
     createdAtMs: row.createdAt.getTime(),
     createdBy: row.createdBy,
     stoppedAtMs: row.stoppedAt?.getTime() ?? null,

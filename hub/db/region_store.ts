@@ -1,13 +1,23 @@
 /**
  * Regions and their attempts: who runs what, and under which fencing token.
  *
- * Touches the database. Invariants: F1 the attempt only grows. F2 every write names the hub's term and
+ * Touches the database. While an agent runs something of a region, `agentId` is the agent of its first
+ * subtask and `placement` names the agent of each; while nobody does, `agentId` is null and `placement`
+ * says where the subtasks were, so that as few as possible move. Invariants: F1 the attempt only grows. F2 every write names the hub's term and
  * the attempt it belongs to; when nothing matches it changes nothing and says so.
  *
  * @module
  */
-import { and, asc, count, eq, isNotNull, isNull, ne } from "drizzle-orm";
-import type { AgentId, Attempt, CheckpointId, HubTerm, JobId, RegionId } from "@shared/ids.ts";
+import { and, asc, eq, isNotNull, isNull, ne, or, sql } from "drizzle-orm";
+import type {
+  AgentId,
+  Attempt,
+  CheckpointId,
+  HubTerm,
+  JobId,
+  RegionId,
+  SubtaskId,
+} from "@shared/ids.ts";
 import type { Db } from "./client.ts";
 import { withReign } from "./hub_state_store.ts";
 import { attempts, regions } from "./schema.ts";
@@ -21,12 +31,18 @@ export type RegionRowStatus =
   | "stopped"
   | "backing-off";
 
+/** Which agent each subtask is on. */
+export type Placement = Readonly<Record<SubtaskId, AgentId>>;
+
 export interface RegionRecord {
   readonly jobId: JobId;
   readonly regionId: RegionId;
   /** 0 before the first deployment. */
   readonly attempt: Attempt;
+  /** Agent of the first subtask; null while nobody runs the region. */
   readonly agentId: AgentId | null;
+  /** Empty for a region whose agent runs all of it since before placements were kept. */
+  readonly placement: Placement;
   readonly status: RegionRowStatus;
   readonly lastCompletedId: CheckpointId | null;
   readonly restoredFromId: CheckpointId | null;
@@ -38,6 +54,7 @@ export interface AttemptRecord {
   readonly regionId: RegionId;
   readonly attempt: Attempt;
   readonly agentId: AgentId;
+  readonly placement: Placement;
   readonly cause: string;
   readonly restoredFromId: CheckpointId | null;
   readonly startedAtMs: number;
@@ -67,33 +84,45 @@ export async function listRegions(db: Db, jobId: string): Promise<RegionRecord[]
   return rows.map(recordOf);
 }
 
-/** Regions that an agent runs or is to run, of all jobs. */
+/** Regions of which an agent runs, or is to run, a subtask, of all jobs. */
 export async function regionsOnAgent(db: Db, agentId: string): Promise<RegionRecord[]> {
+  const isOn =
+    sql`exists (select 1 from jsonb_each_text(${regions.placement}) where value = ${agentId})`;
   const rows = await db.select().from(regions)
-    .where(and(eq(regions.agentId, agentId), ne(regions.status, "stopped")))
+    .where(and(isActive(), or(eq(regions.agentId, agentId), isOn)))
     .orderBy(asc(regions.jobId), asc(regions.regionId));
   return rows.map(recordOf);
 }
 
-/** Active regions per agent, of all jobs but one. */
+/** Active subtasks per agent, of all jobs but one. */
 export async function agentLoads(db: Db, exceptJobId: JobId): Promise<Map<AgentId, number>> {
-  const rows = await db.select({ agentId: regions.agentId, load: count() }).from(regions)
-    .where(
-      and(
-        isNotNull(regions.agentId),
-        ne(regions.status, "stopped"),
-        ne(regions.jobId, exceptJobId),
-      ),
-    ).groupBy(regions.agentId);
-  return new Map(rows.map((row) => [row.agentId as AgentId, row.load]));
+  const rows = await db.select({ agentId: regions.agentId, placement: regions.placement })
+    .from(regions).where(and(isActive(), ne(regions.jobId, exceptJobId)));
+  const loads = new Map<AgentId, number>();
+  for (const agentId of rows.flatMap(agentsNamed)) {
+    loads.set(agentId, (loads.get(agentId) ?? 0) + 1);
+  }
+  return loads;
 }
 
 /** Agents that some active region names; after a start they are expected back (F5). */
 export async function agentsWithRegions(db: Db): Promise<AgentId[]> {
-  const rows = await db.selectDistinct({ agentId: regions.agentId }).from(regions)
-    .where(and(isNotNull(regions.agentId), ne(regions.status, "stopped")))
-    .orderBy(asc(regions.agentId));
-  return rows.map((row) => row.agentId as AgentId);
+  const rows = await db.select({ agentId: regions.agentId, placement: regions.placement })
+    .from(regions).where(isActive());
+  return [...new Set(rows.flatMap(agentsNamed))].sort();
+}
+
+/** One entry for each subtask. */
+function agentsNamed(row: {
+  readonly agentId: string | null;
+  readonly placement: Record<string, string>;
+}): AgentId[] {
+  const named = Object.values(row.placement);
+  return (named.length === 0 ? [row.agentId!] : named) as AgentId[];
+}
+
+function isActive() {
+  return and(isNotNull(regions.agentId), ne(regions.status, "stopped"));
 }
 
 export interface RegionWrite {
@@ -105,7 +134,7 @@ export interface RegionWrite {
 }
 
 /**
- * Gives the region to an agent under the next attempt.
+ * Gives the region's subtasks to agents under the next attempt.
  *
  * @returns The new attempt, or null when the row's attempt is not `attempt` any more.
  */
@@ -113,7 +142,10 @@ export function startAttempt(
   db: Db,
   hubTerm: HubTerm,
   write: RegionWrite & {
+    /** Agent of the first subtask. */
     readonly agentId: AgentId;
+    /** Left out: the agent runs all of the region. */
+    readonly placement?: Placement;
     readonly cause: string;
     readonly restoredFromId: CheckpointId | null;
   },
@@ -123,6 +155,7 @@ export function startAttempt(
     const rows = await tx.update(regions).set({
       attempt: next,
       agentId: write.agentId,
+      placement: { ...write.placement },
       status: "deploying",
       restoredFromId: write.restoredFromId,
       notBefore: null,
@@ -134,6 +167,7 @@ export function startAttempt(
       regionId: write.regionId,
       attempt: next,
       agentId: write.agentId,
+      placement: { ...write.placement },
       cause: write.cause,
       restoredFromId: write.restoredFromId,
       startedAt: new Date(write.nowMs),
@@ -197,6 +231,7 @@ export async function listAttempts(
       regionId: row.regionId as RegionId,
       attempt: row.attempt as Attempt,
       agentId: row.agentId as AgentId,
+      placement: row.placement as Placement,
       cause: row.cause,
       restoredFromId: row.restoredFromId as CheckpointId | null,
       startedAtMs: row.startedAt.getTime(),
@@ -234,6 +269,7 @@ function recordOf(row: typeof regions.$inferSelect): RegionRecord {
     regionId: row.regionId as RegionId,
     attempt: row.attempt as Attempt,
     agentId: row.agentId as AgentId | null,
+    placement: row.placement as Placement,
     status: row.status as RegionRowStatus,
     lastCompletedId: row.lastCompletedId as CheckpointId | null,
     restoredFromId: row.restoredFromId as CheckpointId | null,

@@ -95,6 +95,8 @@ export const jobs = pgTable("jobs", {
   lastCheckpointId: big("last_checkpoint_id").notNull().default(0),
   checkpointIntervalMs: integer("checkpoint_interval_ms").notNull(),
   allowNonRestoredState: boolean("allow_non_restored_state").notNull().default(false),
+  /** Subtasks of each keyed stage. */
+  parallelism: integer("parallelism").notNull().default(1),
   createdAt: at("created_at").notNull(),
   createdBy: text("created_by").notNull(),
   stoppedAt: at("stopped_at"),
@@ -105,7 +107,10 @@ export const regions = pgTable("regions", {
   regionId: text("region_id").notNull(),
   /** The fencing token; 0 before the first deployment. */
   attempt: big("attempt").notNull().default(0),
+  /** Agent of the first subtask; null while nobody runs the region. */
   agentId: text("agent_id"),
+  /** Subtask -> agent. While nobody runs the region: where its subtasks were, or are to go. */
+  placement: jsonb("placement").$type<Record<string, string>>().notNull().default({}),
   /** waiting, deploying, restoring, running, stopping, stopped, backing-off. */
   status: text("status").notNull(),
   /** Last completed checkpoint of the current lineage: the recovery base. */
@@ -121,7 +126,10 @@ export const attempts = pgTable("attempts", {
   jobId: text("job_id").notNull().references(() => jobs.id),
   regionId: text("region_id").notNull(),
   attempt: big("attempt").notNull(),
+  /** Agent of the first subtask. */
   agentId: text("agent_id").notNull(),
+  /** Subtask -> agent; empty for attempts of a region that was one subtask. */
+  placement: jsonb("placement").$type<Record<string, string>>().notNull().default({}),
   cause: text("cause").notNull(),
   restoredFromId: big("restored_from_id"),
   startedAt: at("started_at").notNull(),
@@ -138,7 +146,7 @@ export const checkpoints = pgTable("checkpoints", {
   isSavepoint: boolean("is_savepoint").notNull(),
   /** pending, completed, degraded, aborted, abandoned (L1), subsumed (retention let it go). */
   status: text("status").notNull(),
-  /** periodic, window-pressure, person, stop. */
+  /** periodic, window-pressure, person, stop, rescale, restore. */
   trigger: text("trigger").notNull(),
   triggeredAt: at("triggered_at").notNull(),
   endedAt: at("ended_at"),
