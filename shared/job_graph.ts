@@ -86,7 +86,10 @@ export interface StateDescriptor {
   readonly codecVersion: number;
 }
 
-export type SourceDescriptor = MqttSourceDescriptor | GeneratorSourceDescriptor;
+export type SourceDescriptor =
+  | MqttSourceDescriptor
+  | GeneratorSourceDescriptor
+  | FileSourceDescriptor;
 
 export interface SplitDescriptor {
   /** MQTT topic filters, read through one persistent session. */
@@ -115,6 +118,14 @@ export interface GeneratorSourceDescriptor {
   readonly splits: readonly SplitDescriptor[];
 }
 
+/** Read in local runs alone; has one split. */
+export interface FileSourceDescriptor {
+  readonly connector: "file";
+  readonly path: string;
+  readonly format: "jsonl" | "csv";
+  readonly splits: readonly SplitDescriptor[];
+}
+
 export type DeliveryClass = "transactional" | "staged" | "idempotent" | "direct";
 
 export type SinkDescriptor =
@@ -125,11 +136,20 @@ export type SinkDescriptor =
     readonly delivery: "idempotent";
     /** What the operator is expected to do; empty when the author said nothing. */
     readonly response: string;
-  };
+  }
+  /** Written in local runs alone. */
+  | { readonly connector: "file"; readonly path: string; readonly delivery: "direct" };
 
 export type AlarmPriority = "low" | "medium" | "high" | "critical";
 
 export type Guarantee = "exactly-once" | "at-least-once" | "at-most-once";
+
+/** Uids of the sources and sinks that only a local run can carry out, in graph order. */
+export function localOnlyUidsOf(graph: JobGraph): string[] {
+  return graph.operators
+    .filter((node) => node.source?.connector === "file" || node.sink?.connector === "file")
+    .map((node) => node.uid);
+}
 
 /** Brokers named by the sources and sinks of a job, sorted. */
 export function brokersOf(graph: JobGraph): string[] {

@@ -53,6 +53,8 @@ export function createConnectorFactory(environment: ConnectorEnvironment): Conne
         }
         case "generator":
           return createGeneratorSource({ spec, sourceUid, splitIndex, output, clock });
+        case "file":
+          throw localOnly(sourceUid);
       }
     },
     createSink(spec, { uid: sinkUid, regionId, inputUids, onAlarms, failed }) {
@@ -68,6 +70,8 @@ export function createConnectorFactory(environment: ConnectorEnvironment): Conne
           const emit = inBatches(onAlarms);
           return createAlarmSink({ spec, sinkUid, operatorUid, jobId, regionId, clock, emit });
         }
+        case "file":
+          throw localOnly(sinkUid);
       }
     },
   };
@@ -79,6 +83,14 @@ function brokerNamed(brokers: readonly BrokerConfig[], name: string, uid: string
   throw new UserError(
     "broker-unknown",
     `Operator "${uid}" names broker "${name}", which was not given`,
+  );
+}
+
+function localOnly(uid: string): UserError {
+  return new UserError(
+    "local-only",
+    `Operator "${uid}" needs a file, and a runner may touch none: fileSource and fileSink work with ` +
+      `jobs run and testJob`,
   );
 }
 

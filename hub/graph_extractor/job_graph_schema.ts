@@ -41,6 +41,12 @@ const source = z.discriminatedUnion("connector", [
     peakRate: z.nullable(z.number().check(z.positive())),
   }),
   z.object({ connector: z.literal("generator"), splits }),
+  z.object({
+    connector: z.literal("file"),
+    path: label,
+    format: z.enum(["jsonl", "csv"]),
+    splits,
+  }),
 ]);
 
 const sink = z.discriminatedUnion("connector", [
@@ -55,6 +61,7 @@ const sink = z.discriminatedUnion("connector", [
     delivery: z.literal("idempotent"),
     response: z.string().check(z.maxLength(2_000)),
   }),
+  z.object({ connector: z.literal("file"), path: label, delivery: z.literal("direct") }),
 ]);
 
 const operator = z.object({

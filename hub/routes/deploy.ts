@@ -9,7 +9,7 @@
 import { createHash } from "node:crypto";
 import { createRoute, z } from "@hono/zod-openapi";
 import { type Attempt, type Digest, type JobId, NAME_PATTERN, type RegionId } from "@shared/ids.ts";
-import { brokersOf, type JobGraph } from "@shared/job_graph.ts";
+import { brokersOf, type JobGraph, localOnlyUidsOf } from "@shared/job_graph.ts";
 import { planRegions } from "@shared/regions.ts";
 import { isRestorable, judgeCompatibility } from "../coordinator/compatibility.ts";
 import { requestUpload } from "../db/blob_store.ts";
@@ -121,6 +121,7 @@ async function check(deps: RouteDeps, body: DeployBody): Promise<Checked> {
   if (taken !== null) throw nameTaken(body.name, taken);
   const graph = { ...await deps.extractGraph(body.bundle, body.params), name: body.name };
   const regionIds = planRegions(graph).map(({ regionId }) => regionId);
+  refuseFiles(graph);
   refuseUnknownBrokers(deps, graph);
   const checkpointIntervalMs = body.checkpointIntervalMs ?? hub.config.checkpointIntervalMs;
   const windows = checkWindows(graph, { ...hub.config, checkpointIntervalMs });
@@ -133,6 +134,19 @@ async function check(deps: RouteDeps, body: DeployBody): Promise<Checked> {
     ? { parts: null, dropped: [] }
     : await checkSavepoint(deps, body, graph, regionIds);
   return { graph, regionIds, checkpointIntervalMs, windows, ...saved };
+}
+
+function refuseFiles(graph: JobGraph): void {
+  const uids = localOnlyUidsOf(graph);
+  if (uids.length === 0) return;
+  throw new Refusal(
+    422,
+    "local-only",
+    `${
+      uids.map((uid) => `"${uid}"`).join(", ")
+    } would need files of the gateway, which no runner may ` +
+      `touch: fileSource and fileSink work with jobs run and testJob. Use mqttSource and mqttSink`,
+  );
 }
 
 function refuseUnknownBrokers(deps: RouteDeps, graph: JobGraph): void {

@@ -40,6 +40,13 @@ export {
   type MqttSinkOptions,
   type Sink,
 } from "./sink.ts";
+export {
+  type FileFormat,
+  fileSink,
+  type FileSinkOptions,
+  fileSource,
+  type FileSourceOptions,
+} from "./file.ts";
 export type { Duration } from "./duration.ts";
 export type { Anomaly, Detector, ErrorPolicy, JobDefinition } from "./operator.ts";
 export {

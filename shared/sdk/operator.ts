@@ -104,6 +104,15 @@ export type SourceSpec =
     /** Records per second and split; null as fast as it goes. */
     readonly ratePerSecond: number | null;
     readonly eventTime: ((record: any) => number) | null;
+  }
+  | {
+    /** In local runs alone. */
+    readonly connector: "file";
+    readonly path: string;
+    /** `*` in the last part of the path stands for any part of a name. */
+    readonly isPattern: boolean;
+    readonly format: "jsonl" | "csv";
+    readonly eventTime: ((record: any) => number) | null;
   };
 
 export type SinkSpec =
@@ -123,6 +132,13 @@ export type SinkSpec =
     readonly response: string;
     /** Null: a text made of the record. */
     readonly text: ((record: any) => string) | null;
+  }
+  | {
+    /** In local runs alone. */
+    readonly connector: "file";
+    readonly path: string;
+    /** Null: JSON. */
+    readonly encode: ((record: any) => string | Uint8Array) | null;
   };
 
 /**
