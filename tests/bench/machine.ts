@@ -29,13 +29,15 @@ export function usageOf(pid: number): Usage {
   };
 }
 
-/** Direct children of a process. */
-export function childrenOf(pid: number): number[] {
+/** Runner processes of an agent: its direct children that are of the same program. */
+export function runnersOf(pid: number): number[] {
   const children: number[] = [];
   for (const entry of Deno.readDirSync("/proc")) {
     if (!/^\d+$/.test(entry.name)) continue;
     try {
-      if (Number(statOf(Number(entry.name))[1]) === pid) children.push(Number(entry.name));
+      const child = Number(entry.name);
+      const isRunner = Deno.readTextFileSync(`/proc/${child}/comm`).trim() === "deno";
+      if (isRunner && Number(statOf(child)[1]) === pid) children.push(child);
     } catch {
       // It ended while we looked.
     }

@@ -12,7 +12,7 @@ import { startMosquitto } from "../support/mosquitto.ts";
 import { bundleJob } from "../../tools/build/bundle_job.ts";
 import { LocalCluster } from "../../tools/cluster/cluster.ts";
 import { PROJECT_ROOT } from "../../tools/build/run_deno.ts";
-import { childrenOf, median, usageOf } from "./machine.ts";
+import { median, runnersOf, usageOf } from "./machine.ts";
 
 const RECORDS = 1_000_000;
 const ROUNDS = 3;
@@ -60,7 +60,7 @@ export async function benchW4(say: (line: string) => void): Promise<W4Figures> {
     await cluster.startHub();
     await cluster.startAgent("agent-1", {});
     const jobId = await deploy(cluster);
-    const pids = [cluster.agent("agent-1").pid, ...childrenOf(cluster.agent("agent-1").pid)];
+    const pids = [cluster.agent("agent-1").pid, ...runnersOf(cluster.agent("agent-1").pid)];
     const counted: number[] = [];
     const shares: number[] = [];
     const cpu: number[] = [];

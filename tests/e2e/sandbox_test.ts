@@ -6,7 +6,7 @@
 import { deepStrictEqual, match, ok } from "node:assert/strict";
 import mqtt from "mqtt";
 import { PROJECT_ROOT } from "../../tools/build/run_deno.ts";
-import { childrenOf } from "../bench/machine.ts";
+import { runnersOf } from "../bench/machine.ts";
 import { type Scenario, withScenario } from "../support/scenario.ts";
 
 interface Report {
@@ -87,7 +87,7 @@ for (
       await scenario.startCounting();
       const hostileId = await deployHostile(scenario);
       const agentPid = scenario.cluster.agent("agent-1").pid;
-      const runners = childrenOf(agentPid);
+      const runners = runnersOf(agentPid);
       deepStrictEqual(runners.length, 2, "each job has a runner of its own");
       const warden = await Warden.connect(scenario.cluster.brokerUrl);
       await warden.order(way);
@@ -100,7 +100,7 @@ for (
       match(attempt.endReason!, cause);
       await scenario.ended(await scenario.api.post(`/jobs/${hostileId}/cancel`, {}));
       ok(scenario.cluster.agent("agent-1").isAlive, "the agent lives");
-      const survivors = childrenOf(agentPid).filter((pid) => runners.includes(pid));
+      const survivors = runnersOf(agentPid).filter((pid) => runners.includes(pid));
       deepStrictEqual(survivors.length, 1, "the other job's runner lives");
       await scenario.untilCheckpoints(1);
       await scenario.verifyExact();
