@@ -21,6 +21,7 @@ import type { Random } from "@shared/random.ts";
 import type { OpenSocket } from "@shared/socket.ts";
 import { AlarmOutbox } from "./alarm_outbox.ts";
 import { LocalStore, type Sha256 } from "./checkpoint/local_store.ts";
+import { UploadBudget } from "./checkpoint/upload_budget.ts";
 import { FailPoints } from "./fail_points.ts";
 import { HubClient, type HubOrder } from "./hub_client.ts";
 import { notRunning, type RegionPorts, RegionRun } from "./region_run.ts";
@@ -41,6 +42,8 @@ export interface AgentPorts {
   readonly runnerBundle: string;
   /** Tests only: `name:nth`. */
   readonly failPoint: string | null;
+  /** Bytes per second that all uploads together may take; null or left out: no limit. */
+  readonly uploadLimit?: number | null;
   /** Tests only: kills this process as a power cut would; the runners of `pids` go first. */
   readonly stopDead: (name: string, pids: readonly number[]) => void;
   readonly clock: Clock;
@@ -70,7 +73,7 @@ export class Agent {
   private constructor(ports: AgentPorts, pieces: LocalStore, bundles: LocalStore) {
     this.#ports = ports;
     this.#bootId = ports.random.uuid();
-    const { clock, random, logger } = ports;
+    const { clock, random, logger, uploadLimit = null } = ports;
     const stopDead = (name: string) => ports.stopDead(name, this.#runners.pids);
     this.#client = new HubClient({
       ...ports,
@@ -92,7 +95,13 @@ export class Agent {
       bundles,
       alarms: this.#alarms,
       failPoints: new FailPoints(ports.failPoint, stopDead),
-      transfer: { fetch: ports.fetch, sha256: ports.sha256, clock, random },
+      transfer: {
+        fetch: ports.fetch,
+        sha256: ports.sha256,
+        clock,
+        random,
+        ...(uploadLimit === null ? {} : { uploads: new UploadBudget(uploadLimit, clock) }),
+      },
       clock,
       logger,
     };

@@ -1,6 +1,7 @@
 /** The command line of an agent as a value. Pure. @module */
 import { UserError } from "@shared/errors.ts";
 import { NAME_PATTERN } from "@shared/ids.ts";
+import { parseRate } from "./checkpoint/upload_budget.ts";
 
 export interface AgentConfig {
   /** Base address of the hub, http or https, without a trailing slash. */
@@ -13,6 +14,8 @@ export interface AgentConfig {
   readonly dataDir: string;
   /** The bundled runner; null: the one beside the agent, or made from source. */
   readonly runnerBundle: string | null;
+  /** Most bytes per second that all uploads together may take; null: no limit. */
+  readonly uploadLimit: number | null;
   /** Tests only: `name:nth`, the point at which to stop dead. */
   readonly failPoint: string | null;
 }
@@ -27,6 +30,7 @@ export const AGENT_USAGE = `penstock agent start --hub URL [flags]
   --label k=v             A label, for placing splits near their equipment; may be repeated
   --data-dir DIR          Where credential and local pieces are kept; default: ${DEFAULT_DATA_DIR}
   --runner-bundle F       The bundled runner program; default: made by itself
+  --upload-limit RATE     Most that uploads of snapshots take of the line: 256kbit, 10mbit, 64kB, 1MB
 `;
 
 const FLAGS = [
@@ -36,6 +40,7 @@ const FLAGS = [
   "--label",
   "--data-dir",
   "--runner-bundle",
+  "--upload-limit",
 ] as const;
 
 /**
@@ -61,6 +66,7 @@ export function parseAgentConfig(
     labels: Object.fromEntries((values.get("--label") ?? []).map(labelOf)),
     dataDir: (last("--data-dir") ?? DEFAULT_DATA_DIR).replace(/(?<=.)\/+$/, ""),
     runnerBundle: last("--runner-bundle"),
+    uploadLimit: rateOf(last("--upload-limit")),
     failPoint: surroundings.failPoint,
   };
 }
@@ -88,6 +94,10 @@ function hubUrlOf(text: string | null): string {
     throw bad(`--hub "${text}"`, "an address such as https://hub.example.org");
   }
   return text.replace(/\/+$/, "");
+}
+
+function rateOf(text: string | null): number | null {
+  return text === null ? null : parseRate(text);
 }
 
 function labelOf(text: string): [string, string] {

@@ -12,8 +12,14 @@ Deno.test("agent flags: both spellings, repeated labels, machine's name by defau
     labels: { line: "1", site: "a=b" },
     dataDir: "/d",
     runnerBundle: null,
+    uploadLimit: null,
     failPoint: null,
   });
+});
+
+Deno.test("agent flags: the limit of uploads is read as bytes per second", () => {
+  const args = ["--hub", "http://hub", "--upload-limit", "256kbit"];
+  equal(parseAgentConfig(args, surroundings).uploadLimit, 32_000);
 });
 
 for (
@@ -23,6 +29,7 @@ for (
     [["--hub"], /--hub: want a value/],
     [["--hubb", "x"], /"--hubb": want one of/],
     [["--hub", "http://h", "--label", "line"], /--label "line": want key=value/],
+    [["--hub", "http://h", "--upload-limit", "fast"], /rate "fast": want a number and a unit/],
     [["--hub", "http://h", "--name", "Über"], /--name "Über": want/],
   ] as const
 ) {

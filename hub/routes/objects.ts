@@ -2,13 +2,19 @@
  * The object route of a hub that keeps objects as files: signed PUT and GET, nothing else (S14).
  *
  * Touches the object store. A PUT is stored only when its size is the one signed for and its bytes have
- * the digest they are named by (S16).
+ * the digest they are named by (S16). With `Content-Range` a PUT brings one part: 202 says how much has
+ * arrived, 200 that all of it is stored. `bytes *` followed by the size asks where to go on.
  *
  * @module
  */
 import { createRoute, z } from "@hono/zod-openapi";
 import { createHash } from "node:crypto";
 import { type Digest, DIGEST_PATTERN } from "@shared/ids.ts";
+import {
+  type PartialObjects,
+  readContentRange,
+  UPLOAD_OFFSET_HEADER,
+} from "@shared/object_store.ts";
 import { verifyObjectUrl } from "@shared/object_url.ts";
 import { type HubApp, notFound, Refusal, type RouteDeps, serve } from "./http.ts";
 
@@ -28,7 +34,12 @@ const putRoute = createRoute({
   tags: ["objects"],
   summary: "Store one object under a signed address",
   request: { params, query: z.strictObject({ ...signature, size: z.string() }) },
-  responses: { 200: { description: "Durable" } },
+  responses: {
+    200: { description: "Durable" },
+    202: {
+      description: `A part has arrived; ${UPLOAD_OFFSET_HEADER} says where the next one begins`,
+    },
+  },
 });
 
 const getRoute = createRoute({
@@ -47,7 +58,17 @@ export function addObjectRoutes(app: HubApp, deps: RouteDeps): void {
     if (wanted > OBJECT_BYTES_MAX) {
       throw new Refusal(413, "object-too-large", `Objects have at most ${OBJECT_BYTES_MAX} bytes`);
     }
-    const body = await readExactly(c.req.raw.body, wanted);
+    const range = c.req.header("content-range");
+    if (range !== undefined) {
+      const arrived = await takePart(deps, c.req.raw.body, { range, ...grant, sizeBytes: wanted });
+      if (arrived === "stored") return c.body(null, 200);
+      if (arrived < wanted) {
+        return c.body(null, 202, { [UPLOAD_OFFSET_HEADER]: String(arrived) });
+      }
+    }
+    const body = range === undefined
+      ? await readExactly(c.req.raw.body, wanted)
+      : await partialOf(deps).take(grant.digest);
     const found = createHash("sha256").update(body).digest("hex");
     if (found !== grant.digest) {
       throw new Refusal(
@@ -68,6 +89,36 @@ export function addObjectRoutes(app: HubApp, deps: RouteDeps): void {
       "content-length": String(found.length),
     });
   });
+}
+
+/** @returns Bytes of the object that have arrived, or that it is stored whole already. */
+async function takePart(
+  deps: RouteDeps,
+  body: ReadableStream<Uint8Array> | null,
+  upload: { readonly range: string; readonly digest: Digest; readonly sizeBytes: number },
+): Promise<number | "stored"> {
+  const range = readContentRange(upload.range);
+  if (range === null || range.totalBytes !== upload.sizeBytes) {
+    throw new Refusal(
+      416,
+      "range-invalid",
+      `Content-Range is "${upload.range}": want a part of the ${upload.sizeBytes} bytes signed for`,
+    );
+  }
+  const partial = partialOf(deps);
+  if (range.offset !== null) {
+    const bytes = await readExactly(body, range.partBytes);
+    return await partial.append(upload.digest, range.offset, bytes);
+  }
+  // An upload that was answered before, its answer lost: everything is here already.
+  const stored = await deps.hub.objects.stat(upload.digest);
+  return stored?.bytes === upload.sizeBytes ? "stored" : await partial.size(upload.digest);
+}
+
+function partialOf(deps: RouteDeps): PartialObjects {
+  const { partial } = deps.hub.objects;
+  if (partial !== undefined) return partial;
+  throw new Refusal(416, "ranges-unsupported", "This object store takes objects whole");
 }
 
 function grantOf(deps: RouteDeps, request: Request) {

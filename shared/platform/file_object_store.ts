@@ -11,7 +11,12 @@ import { createHash } from "node:crypto";
 import type { Clock } from "@shared/clock.ts";
 import { PenstockError } from "@shared/errors.ts";
 import { type Digest, DIGEST_PATTERN } from "@shared/ids.ts";
-import type { ObjectStore, SignedUrl } from "@shared/object_store.ts";
+import {
+  type ObjectStore,
+  type PartialObjects,
+  type SignedUrl,
+  UPLOAD_RANGES_HEADER,
+} from "@shared/object_store.ts";
 import { OBJECT_URL_TTL_MAX_MS, signObjectUrl } from "@shared/object_url.ts";
 
 export interface FileObjectStoreOptions {
@@ -29,11 +34,13 @@ const PARTS = "parts";
 export class FileObjectStore implements ObjectStore {
   readonly #directory: string;
   readonly #options: FileObjectStoreOptions;
+  readonly partial: PartialObjects;
 
   /** @param directory Made when it is not there. */
   constructor(directory: string, options: FileObjectStoreOptions) {
     this.#directory = directory.replace(/\/+$/, "");
     this.#options = options;
+    this.partial = partialFiles(`${this.#directory}/${PARTS}`);
   }
 
   /** @throws {PenstockError} `digest-mismatch` when the bytes are not those of the name. */
@@ -107,7 +114,8 @@ export class FileObjectStore implements ObjectStore {
     const { clock, publicUrl, signingSecret } = this.#options;
     const expiresAtMs = clock.nowMs() + OBJECT_URL_TTL_MAX_MS;
     const grant = { method, digest, sizeBytes, expiresAtMs };
-    return { url: signObjectUrl(publicUrl, grant, signingSecret), headers: {} };
+    const headers: Record<string, string> = method === "PUT" ? { [UPLOAD_RANGES_HEADER]: "1" } : {};
+    return { url: signObjectUrl(publicUrl, grant, signingSecret), headers };
   }
 
   async #removeOldParts(): Promise<void> {
@@ -132,6 +140,39 @@ export class FileObjectStore implements ObjectStore {
     }
     return `${this.#home(digest)}/${digest}`;
   }
+}
+
+/** One file for each upload; requests about the same object take turns. */
+function partialFiles(directory: string): PartialObjects {
+  const turns = new Map<Digest, Promise<unknown>>();
+  const inTurn = <T>(digest: Digest, work: (path: string) => Promise<T>): Promise<T> => {
+    const result = (turns.get(digest) ?? Promise.resolve()).then(() =>
+      work(`${directory}/${digest}.upload`)
+    );
+    const settled = result.catch(() => {}).finally(() => {
+      if (turns.get(digest) === settled) turns.delete(digest);
+    });
+    turns.set(digest, settled);
+    return result;
+  };
+  const sizeOf = async (path: string) => (await orNull(Deno.stat(path)))?.size ?? 0;
+  return {
+    size: (digest) => inTurn(digest, sizeOf),
+    append: (digest, offset, bytes) =>
+      inTurn(digest, async (path) => {
+        const size = await sizeOf(path);
+        if (size !== offset) return size;
+        await Deno.mkdir(directory, { recursive: true });
+        await Deno.writeFile(path, bytes, { append: true });
+        return size + bytes.length;
+      }),
+    take: (digest) =>
+      inTurn(digest, async (path) => {
+        const bytes = await orNull(Deno.readFile(path)) ?? new Uint8Array(0);
+        await orNull(Deno.remove(path));
+        return bytes;
+      }),
+  };
 }
 
 async function writeSynced(path: string, bytes: Uint8Array): Promise<void> {
