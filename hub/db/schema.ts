@@ -42,6 +42,8 @@ export const apiTokens = pgTable("api_tokens", {
   role: text("role").notNull(),
   secretHash: text("secret_hash").notNull(),
   createdAt: at("created_at").notNull(),
+  /** Principal that made it; `hub` for the first one. */
+  createdBy: text("created_by").notNull().default("hub"),
   expiresAt: at("expires_at"),
   lastUsedAt: at("last_used_at"),
   revokedAt: at("revoked_at"),
@@ -195,6 +197,8 @@ export const savepoints = pgTable("savepoints", {
   createdAt: at("created_at").notNull(),
   completedAt: at("completed_at"),
   fullBytes: big("full_bytes").notNull().default(0),
+  /** A job that was started from it and took it over: it goes when that job needs it no more. */
+  claimedByJobId: text("claimed_by_job_id"),
 }, (t) => [uniqueIndex("savepoints_checkpoint").on(t.jobId, t.checkpointId)]);
 
 /** Known objects. `deleting` is the mark of G2: a blob so marked is never handed out again. */
