@@ -104,7 +104,7 @@ function loadGroup(
   table.load(group, columns, slots);
   const isSameLayout = slots.length === table.slotCount &&
     slots.every((slot, stored) => slot === stored) &&
-    (columns.lastWriteMs === null) === (table.ttlMs === null);
+    columns.times.every((times) => (times === null) === (table.ttlMs === null));
   return { isSameLayout };
 }
 

@@ -62,14 +62,14 @@ export class TimerService {
 
   /** Adds a timer of `key`; the same time twice is one timer. */
   add(operator: number, key: string, timeMs: number, nowMs: number): void {
-    if (!this.#operators[operator]!.table.addTimer(key, timeMs, nowMs)) return;
+    if (!this.#operators[operator]!.table.addTimer(key, "processing", timeMs, nowMs)) return;
     this.#push({ timeMs, key, operator });
     if (this.#isRunning) this.#sleep();
   }
 
   /** Takes the timer of `key` back; nothing happens when there is none. */
   remove(operator: number, key: string, timeMs: number): void {
-    this.#operators[operator]!.table.removeTimer(key, timeMs);
+    this.#operators[operator]!.table.removeTimer(key, "processing", timeMs);
   }
 
   /** Queues the timers that the state holds after a restore. */
@@ -104,7 +104,7 @@ export class TimerService {
       if (next === undefined || next.timeMs > nowMs) break;
       this.#pop();
       const { table, onTimer } = this.#operators[next.operator]!;
-      if (!table.removeTimer(next.key, next.timeMs)) continue;
+      if (!table.removeTimer(next.key, "processing", next.timeMs)) continue;
       fired++;
       try {
         onTimer(next.timeMs, next.key, nowMs);

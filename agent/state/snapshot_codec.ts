@@ -1,11 +1,14 @@
 /**
  * One key group of one operator to the bytes of a section and back.
  *
- * Pure. The section is columnar: keys, then each state slot, then last-write times if the state expires,
- * then timers. It is not compressed; `piece_codec.ts` does that.
+ * Pure. The section is columnar: keys, then each state slot, then last-write times of the slots that expire,
+ * then timers, then the keys that are gone. It is not compressed; `piece_codec.ts` does that.
  *
- * Version 1: u8 version, varint entry count, varint slot count, texts of keys, one column a slot, u8 1 and
- * a column of times or u8 0, varint timer count, column of entry indexes, column of times.
+ * Version 2: u8 version, varint entry count, varint slot count, texts of keys, one column a slot; for each
+ * slot u8 1 and a column of times or u8 0; for processing-time timers, then event-time timers: varint timer
+ * count, column of entry indexes, column of times; varint count and texts of removed keys.
+ *
+ * Version 1 has one column of times or none for all slots, no event-time timers and no removed keys.
  *
  * @module
  */
@@ -19,17 +22,23 @@ import {
   writeTexts,
 } from "./column_codec.ts";
 
-export const SECTION_VERSION = 1;
+export const SECTION_VERSION = 2;
+/** Written before timers of event time and removed keys were stored; read for ever. */
+const SECTION_VERSION_1 = 1;
 
 /** Entries of one key group as columns: index i is one entry in all of them. */
 export interface GroupColumns {
   readonly keys: readonly string[];
   /** One array for each state slot; undefined where an entry has no value in it. */
   readonly slots: readonly (readonly unknown[])[];
-  /** Wall clock of each entry's last write, ms since the epoch; null when the state does not expire. */
-  readonly lastWriteMs: readonly number[] | null;
+  /** For each slot the wall clock of each entry's last write, ms since the epoch; null when it does not expire. */
+  readonly times: readonly (readonly number[] | null)[];
   /** Processing-time timers of each entry, ascending, ms since the epoch; null where there are none. */
   readonly timers: readonly (readonly number[] | null)[];
+  /** Event-time timers of each entry, likewise. */
+  readonly eventTimers: readonly (readonly number[] | null)[];
+  /** Keys removed since the section that a delta builds upon; they go before the entries come. */
+  readonly removed: readonly string[];
 }
 
 /**
@@ -50,9 +59,14 @@ export function encodeSection(columns: GroupColumns, uid: string): Uint8Array {
       throw notEncodable(uid, columns.keys[thrown.index] ?? "", slot, thrown);
     }
   }
-  to.u8(columns.lastWriteMs === null ? 0 : 1);
-  if (columns.lastWriteMs !== null) writeColumn(to, columns.lastWriteMs);
+  for (const times of columns.times) {
+    to.u8(times === null ? 0 : 1);
+    if (times !== null) writeColumn(to, times);
+  }
   writeTimers(to, columns.timers);
+  writeTimers(to, columns.eventTimers);
+  to.varint(columns.removed.length);
+  writeTexts(to, columns.removed);
   return to.take();
 }
 
@@ -60,17 +74,41 @@ export function encodeSection(columns: GroupColumns, uid: string): Uint8Array {
 export function decodeSection(bytes: Uint8Array, subject: string): GroupColumns {
   const from = new ByteReader(bytes, subject);
   const version = from.u8();
-  if (version !== SECTION_VERSION) {
-    throw from.corrupt(`section version ${SECTION_VERSION}`, String(version));
+  if (version !== SECTION_VERSION && version !== SECTION_VERSION_1) {
+    throw from.corrupt(`section version up to ${SECTION_VERSION}`, String(version));
   }
   const entryCount = from.count();
   const slotCount = from.count();
   const keys = readTexts(from, entryCount);
   const slots = Array.from({ length: slotCount }, () => readColumn(from, entryCount));
-  const lastWriteMs = from.u8() === 1 ? readNumbers(from, entryCount) : null;
-  const timers = readTimers(from, entryCount);
+  const head = { keys, slots };
+  const columns = version === SECTION_VERSION_1
+    ? readTail1(from, head, entryCount)
+    : readTail(from, head, entryCount);
   from.end();
-  return { keys, slots, lastWriteMs, timers };
+  return columns;
+}
+
+type Head = Pick<GroupColumns, "keys" | "slots">;
+
+function readTail(from: ByteReader, head: Head, entryCount: number): GroupColumns {
+  const times = head.slots.map(() => readTimes(from, entryCount));
+  const timers = readTimers(from, entryCount);
+  const eventTimers = readTimers(from, entryCount);
+  const removed = readTexts(from, from.count());
+  return { ...head, times, timers, eventTimers, removed };
+}
+
+function readTail1(from: ByteReader, head: Head, entryCount: number): GroupColumns {
+  const lastWriteMs = readTimes(from, entryCount);
+  const times = head.slots.map(() => lastWriteMs);
+  const timers = readTimers(from, entryCount);
+  const eventTimers = new Array<null>(entryCount).fill(null);
+  return { ...head, times, timers, eventTimers, removed: [] };
+}
+
+function readTimes(from: ByteReader, entryCount: number): number[] | null {
+  return from.u8() === 1 ? readNumbers(from, entryCount) : null;
 }
 
 function writeTimers(to: ByteWriter, timers: GroupColumns["timers"]): void {

@@ -40,9 +40,14 @@ export interface Entry {
   /** Values of slots 1 and up; null when the table has one slot or none. */
   readonly rest: readonly unknown[] | null;
   readonly lastWriteMs: number;
-  /** Ascending, each once; null when there are none. */
+  /** Processing-time timers, ascending, each once; null when there are none. */
   readonly timers: readonly number[] | null;
+  /** Event-time timers, likewise. */
+  readonly eventTimers: readonly number[] | null;
 }
+
+/** The clock that a timer waits for. */
+export type TimeDomain = "processing" | "event";
 
 interface OwnEntry {
   readonly key: string;
@@ -51,6 +56,7 @@ interface OwnEntry {
   rest: unknown[] | null;
   lastWriteMs: number;
   timers: readonly number[] | null;
+  eventTimers: readonly number[] | null;
   /** Index in `group.entries`; -1 once removed. */
   position: number;
   /** Interval in which it was made, or saved for a capture; a capture does not read it any more then. */
@@ -92,6 +98,24 @@ function setSlot(entry: OwnEntry, slot: number, value: unknown): void {
 const NUMBER_DIGITS_MAX = 9;
 const DIGIT_0 = 48;
 const DIGIT_9 = 57;
+
+function timersOf(entry: Entry, domain: TimeDomain): readonly number[] | null {
+  return domain === "processing" ? entry.timers : entry.eventTimers;
+}
+
+function setTimers(entry: OwnEntry, domain: TimeDomain, timers: readonly number[] | null): void {
+  if (domain === "processing") entry.timers = timers;
+  else entry.eventTimers = timers;
+}
+
+/** `times` and `timeMs`, ascending. */
+function withTime(times: readonly number[], timeMs: number): number[] {
+  const all = [...times];
+  let at = all.length;
+  while (at > 0 && all[at - 1]! > timeMs) at--;
+  all.splice(at, 0, timeMs);
+  return all;
+}
 
 function mapKeyOf(key: TableKey): MapKey {
   if (typeof key === "number") return key;
@@ -170,22 +194,24 @@ export class StateTable {
   }
 
   /** Adds a timer of `key`. @returns False when it had that timer already. */
-  addTimer(key: string, timeMs: number, nowMs: number): boolean {
+  addTimer(key: string, domain: TimeDomain, timeMs: number, nowMs: number): boolean {
     const entry = this.#entries.get(mapKeyOf(key)) ?? this.#create(key, nowMs);
-    const timers = entry.timers ?? [];
+    const timers = timersOf(entry, domain) ?? [];
     if (timers.includes(timeMs)) return false;
     this.#beforeWrite(entry);
-    entry.timers = [...timers, timeMs].sort((a, b) => a - b);
+    setTimers(entry, domain, withTime(timers, timeMs));
     return true;
   }
 
   /** Removes a timer of `key`. @returns False when it had no such timer. */
-  removeTimer(key: string, timeMs: number): boolean {
+  removeTimer(key: string, domain: TimeDomain, timeMs: number): boolean {
     const entry = this.#entries.get(mapKeyOf(key));
-    if (!entry?.timers?.includes(timeMs)) return false;
+    if (entry === undefined) return false;
+    const timers = timersOf(entry, domain);
+    if (timers?.includes(timeMs) !== true) return false;
     this.#beforeWrite(entry);
-    const left = entry.timers.filter((other) => other !== timeMs);
-    entry.timers = left.length === 0 ? null : left;
+    const left = timers.filter((other) => other !== timeMs);
+    setTimers(entry, domain, left.length === 0 ? null : left);
     this.#removeIfEmpty(entry);
     return true;
   }
@@ -203,6 +229,7 @@ export class StateTable {
     target.rest = before.rest === null ? null : [...before.rest];
     target.lastWriteMs = before.lastWriteMs;
     target.timers = before.timers;
+    target.eventTimers = before.eventTimers;
   }
 
   /** A copy of the entry of `key` as it is now; null when there is none. */
@@ -283,8 +310,9 @@ export class StateTable {
   load(group: number, columns: GroupColumns, slotOf: readonly number[]): void {
     const own = this.#groups[group]!;
     for (const [i, key] of columns.keys.entries()) {
-      const entry = this.#adopt(key, own, columns.lastWriteMs?.[i] ?? UNTIMED);
+      const entry = this.#adopt(key, own, columns.times[0]?.[i] ?? UNTIMED);
       entry.timers = columns.timers[i] ?? null;
+      entry.eventTimers = columns.eventTimers[i] ?? null;
       for (const [stored, slot] of slotOf.entries()) {
         setSlot(entry, slot, columns.slots[stored]?.[i]);
       }
@@ -328,6 +356,7 @@ export class StateTable {
       rest: this.#emptyRest(),
       lastWriteMs,
       timers: null,
+      eventTimers: null,
       position: group.entries.length,
       savedIn: 0,
     };
@@ -341,7 +370,7 @@ export class StateTable {
   }
 
   #removeIfEmpty(entry: OwnEntry): void {
-    if (entry.timers !== null) return;
+    if (entry.timers !== null || entry.eventTimers !== null) return;
     if (entry.first !== undefined) return;
     if (entry.rest?.some((value) => value !== undefined) === true) return;
     this.#remove(entry);
@@ -360,7 +389,7 @@ export class StateTable {
   }
 
   #isExpired(entry: Entry, nowMs: number): boolean {
-    if (this.ttlMs === null || entry.timers !== null) return false;
+    if (this.ttlMs === null || entry.timers !== null || entry.eventTimers !== null) return false;
     if (nowMs > this.#latestMs) this.#latestMs = nowMs;
     return this.#latestMs - entry.lastWriteMs > this.ttlMs;
   }
@@ -371,13 +400,14 @@ export class StateTable {
     group.writtenIn = this.#interval;
     if (!group.isWanted || entry.savedIn === this.#interval) return;
     entry.savedIn = this.#interval;
-    const { key, lastWriteMs, timers } = entry;
+    const { key, lastWriteMs, timers, eventTimers } = entry;
     group.saved.push({
       key,
       first: this.#kept(entry.first),
       rest: entry.rest === null ? null : entry.rest.map((value) => this.#kept(value)),
       lastWriteMs,
       timers,
+      eventTimers,
     });
   }
 
@@ -391,16 +421,19 @@ export class StateTable {
     const count = entries.length;
     const keys = new Array<string>(count);
     const timers = new Array<readonly number[] | null>(count);
+    const eventTimers = new Array<readonly number[] | null>(count);
     const slots = Array.from({ length: this.slotCount }, () => new Array<unknown>(count));
     const firstSlot = slots[0] ?? [];
     for (let i = 0; i < count; i++) {
       const entry = entries[i]!;
       keys[i] = entry.key;
       timers[i] = entry.timers;
+      eventTimers[i] = entry.eventTimers;
       firstSlot[i] = entry.first;
       for (let slot = 1; slot < slots.length; slot++) slots[slot]![i] = entry.rest![slot - 1];
     }
-    const lastWriteMs = ttlMs === null ? null : entries.map((entry) => entry.lastWriteMs);
-    return { keys, slots, lastWriteMs, timers };
+    const written = ttlMs === null ? null : entries.map((entry) => entry.lastWriteMs);
+    const times = slots.map(() => written);
+    return { keys, slots, times, timers, eventTimers, removed: [] };
   }
 }

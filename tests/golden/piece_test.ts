@@ -27,8 +27,10 @@ Deno.test("golden: a stored piece of version 1 is read as it was written (P9)", 
         [{ n: 1, mean: 0.5 }, { n: 2, mean: -0 }],
         [undefined, new Map<unknown, unknown>([["a", [1n, null, new Date(0)]]])],
       ],
-      lastWriteMs: [1000, 2000],
+      times: [[1000, 2000], [1000, 2000]],
       timers: [[5, 7], null],
+      eventTimers: [null, null],
+      removed: [],
     },
   );
   const source = piece.section({ kind: "source", uid: "telemetry", group: 0 });

@@ -7,13 +7,19 @@ import { KeyedState } from "../../agent/state/keyed_state.ts";
 import { OpenPiece, PiecePacker } from "../../agent/state/piece_codec.ts";
 import { PIECES_MAX } from "../../agent/state/piece_selection.ts";
 import { decodeSection, encodeSection } from "../../agent/state/snapshot_codec.ts";
-import { StateTable } from "../../agent/state/state_table.ts";
+import { StateTable, type TimeDomain } from "../../agent/state/state_table.ts";
 
 const UIDS = ["a", "b"] as const;
 
 type Step =
   | { kind: "put"; uid: string; key: string; value: number | undefined }
-  | { kind: "addTimer" | "removeTimer"; uid: string; key: string; timeMs: number }
+  | {
+    kind: "addTimer" | "removeTimer";
+    uid: string;
+    key: string;
+    domain: TimeDomain;
+    timeMs: number;
+  }
   | { kind: "capture" }
   | { kind: "take"; count: number }
   | { kind: "seal"; outcome: "completed" | "aborted" | "unknown" };
@@ -36,6 +42,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       kind: fc.constantFrom("addTimer" as const, "removeTimer" as const),
       uid,
       key,
+      domain: fc.constantFrom("processing" as const, "event" as const),
       timeMs: fc.nat(5),
     }),
   },
@@ -58,7 +65,7 @@ function tables(): StateTable[] {
 function dump(state: KeyedState): unknown {
   return [...state.tables].map((table) =>
     [...table.entries()]
-      .map(({ key, first, timers }) => [key, first, timers])
+      .map(({ key, first, timers, eventTimers }) => [key, first, timers, eventTimers])
       .sort((a, b) => String(a[0]) < String(b[0]) ? -1 : 1)
   );
 }
@@ -80,9 +87,9 @@ class Shadow {
       case "put":
         return this.state.table(step.uid).put(step.key, 0, step.value, 0);
       case "addTimer":
-        return void this.state.table(step.uid).addTimer(step.key, step.timeMs, 0);
+        return void this.state.table(step.uid).addTimer(step.key, step.domain, step.timeMs, 0);
       case "removeTimer":
-        return void this.state.table(step.uid).removeTimer(step.key, step.timeMs);
+        return void this.state.table(step.uid).removeTimer(step.key, step.domain, step.timeMs);
       case "capture": {
         const expected = dump(this.state);
         const capture = this.state.capture(this.#nextId++ as CheckpointId);

@@ -63,8 +63,15 @@ const groupColumns: fc.Arbitrary<GroupColumns> = fc
     return fc.record({
       keys: fc.constant(keys),
       slots: fc.tuple(...Array.from({ length: slotCount }, () => column(keys.length))),
-      lastWriteMs: hasTtl ? fc.array(fc.nat(), count) : fc.constant(null),
+      times: fc.tuple(
+        ...Array.from(
+          { length: slotCount },
+          () => hasTtl ? fc.array(fc.nat(), count) : fc.constant(null),
+        ),
+      ),
       timers: fc.array(fc.option(times), count),
+      eventTimers: fc.array(fc.option(times), count),
+      removed: fc.array(fc.string({ unit: "binary" }), { maxLength: 3 }),
     }, plain);
   });
 
@@ -108,7 +115,8 @@ Deno.test("snapshot codec: what has no stored form is refused with operator, key
   ];
   for (const [value, said] of refused) {
     const columns = { keys: ["pump-0", "pump-1"], slots: [[{ a: 1 }, value]] };
-    const whole: GroupColumns = { ...columns, lastWriteMs: null, timers: [null, null] };
+    const timers = [null, null];
+    const whole = { ...columns, times: [null], timers, eventTimers: timers, removed: [] };
     throws(() => encodeSection(whole, "count"), { code: "state-not-encodable", message: said });
   }
 });
