@@ -69,7 +69,7 @@ export interface OperatorNode {
   readonly sink?: SinkDescriptor;
 }
 
-/** One named state of an operator; compatibility is judged by these three (S3). */
+/** One named state of an operator; compatibility is judged by name, kind and codec version (S3). */
 export interface StateDescriptor {
   readonly name: string;
   readonly kind:
@@ -84,6 +84,8 @@ export interface StateDescriptor {
     | "timers"
     | "broadcast";
   readonly codecVersion: number;
+  /** Older versions that the job brings up to `codecVersion` by its migrations, ascending; none unless given. */
+  readonly migratesFrom?: readonly number[];
 }
 
 export type SourceDescriptor =
@@ -97,6 +99,25 @@ export interface SplitDescriptor {
   /** Labels an agent should carry to run this split; a preference, not a demand. */
   readonly near: Readonly<Record<string, string>>;
 }
+
+/** How event time advances on a source, and what is done with records that cannot be true. */
+export interface EventTimeDescriptor {
+  /** Records carry an event time; otherwise it is the time of their arrival. */
+  readonly isOfRecord: boolean;
+  /** A record may be this much behind the latest of its split, or of its key if `perKey`, ms. */
+  readonly maxOutOfOrdernessMs: number;
+  /** Without a record for so long, a split or key no longer holds event time back, ms; null: it always does. */
+  readonly idleAfterMs: number | null;
+  /** Each key of the operators behind has an event time of its own. */
+  readonly perKey: boolean;
+  /** A record may be this much ahead of the wall clock, ms; null where event time is driven by the records. */
+  readonly maxFutureSkewMs: number | null;
+  /** What becomes of one further ahead: it gets its arrival time, or is set aside. */
+  readonly onFuture: "clamp" | "deadLetter";
+}
+
+/** What a source does with records that come faster than they are processed. */
+export type OverloadPolicy = "block" | "sample" | "dropOldest";
 
 export interface MqttSourceDescriptor {
   readonly connector: "mqtt";

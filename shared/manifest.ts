@@ -19,9 +19,13 @@ export type GroupRange = readonly [number, number];
 
 /** Which sections of a piece this snapshot uses. Key groups not listed are garbage to it. */
 export interface SectionRef {
-  readonly kind: "keyed" | "source" | "sink";
+  /**
+   * `keyed`: key groups whole. `delta`: what changed in key groups since the sections of older pieces.
+   * `broadcast`: an operator's state that is the same in all its subtasks.
+   */
+  readonly kind: "keyed" | "delta" | "broadcast" | "source" | "sink";
   readonly uid: string;
-  /** Sorted, disjoint; empty for `source` and `sink`, which have one section per subtask. */
+  /** Sorted, disjoint; empty for `broadcast`, `source` and `sink`: one section per subtask. */
   readonly groups: readonly GroupRange[];
 }
 
@@ -54,6 +58,7 @@ export interface SubtaskSnapshot {
   readonly keyHash: string;
   readonly operators: readonly OperatorSnapshot[];
   readonly splits: readonly SplitPosition[];
+  /** Oldest first: a key group is its `keyed` section, then its `delta` sections in this order. */
   readonly pieces: readonly PieceRef[];
 }
 

@@ -50,7 +50,7 @@ const labels = z.record(z.string(), z.string());
 const region = { jobId, regionId, attempt };
 
 const sectionRef = z.object({
-  kind: z.enum(["keyed", "source", "sink"]),
+  kind: z.enum(["keyed", "delta", "broadcast", "source", "sink"]),
   uid: id,
   groups: z.array(z.tuple([z.int(), z.int()])),
 });

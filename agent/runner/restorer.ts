@@ -53,7 +53,7 @@ export async function loadPieces(
     const groups = new Map<GroupId, number>();
     for (const section of ref.sections) {
       if (plan.droppedUids.includes(section.uid)) continue;
-      if (section.kind !== "keyed") {
+      if (section.kind === "source" || section.kind === "sink") {
         const { kind, uid } = section;
         parts.onSection(kind, uid, piece.section({ kind, uid, group: 0 }).slice());
         continue;

@@ -24,11 +24,11 @@ const COMPRESS_FROM_BYTES = 128;
 const ZSTD_LEVEL = 1;
 
 const MAGIC = new TextEncoder().encode("PNSP");
-const KINDS: readonly SectionRef["kind"][] = ["keyed", "source", "sink"];
+const KINDS: readonly SectionRef["kind"][] = ["keyed", "source", "sink", "delta", "broadcast"];
 const PLAIN = 0;
 const ZSTD = 1;
 
-/** Names a section within a subtask; `group` is 0 for `source` and `sink`. */
+/** Names a section within a subtask; `group` is 0 for all but `keyed` and `delta`. */
 export interface SectionName {
   readonly kind: SectionRef["kind"];
   readonly uid: string;

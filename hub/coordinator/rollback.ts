@@ -11,7 +11,7 @@ import type { GapPlan, RollbackPlan } from "@shared/api.ts";
 import type { AgentId, Attempt, CheckpointId, JobId, RegionId } from "@shared/ids.ts";
 import type { JobGraph } from "@shared/job_graph.ts";
 import type { SplitPosition, SubtaskSnapshot } from "@shared/manifest.ts";
-import { isRestorable, judgeCompatibility } from "./compatibility.ts";
+import { isRestorable, judgeCompatibility } from "@shared/state_compatibility.ts";
 
 export interface RollbackRegion {
   readonly regionId: RegionId;

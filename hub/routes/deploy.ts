@@ -11,7 +11,7 @@ import { createRoute, z } from "@hono/zod-openapi";
 import { type Attempt, type Digest, type JobId, NAME_PATTERN, type RegionId } from "@shared/ids.ts";
 import { brokersOf, type JobGraph, localOnlyUidsOf } from "@shared/job_graph.ts";
 import { planRegions } from "@shared/regions.ts";
-import { isRestorable, judgeCompatibility } from "../coordinator/compatibility.ts";
+import { isRestorable, judgeCompatibility } from "@shared/state_compatibility.ts";
 import { requestUpload } from "../db/blob_store.ts";
 import {
   BUNDLE_CHECKPOINT,

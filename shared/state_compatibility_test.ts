@@ -1,7 +1,7 @@
 import { deepEqual, equal } from "node:assert/strict";
 import type { JobGraph, OperatorNode, StateDescriptor } from "@shared/job_graph.ts";
 import { KEY_HASH_ID, type SubtaskSnapshot } from "@shared/manifest.ts";
-import { isRestorable, judgeCompatibility } from "./compatibility.ts";
+import { isRestorable, judgeCompatibility } from "@shared/state_compatibility.ts";
 
 function state(name: string, codecVersion = 1, kind = "value"): StateDescriptor {
   return { name, kind, codecVersion } as StateDescriptor;
@@ -36,11 +36,15 @@ Deno.test("compatibility: matches state by operator uid, name, kind and codec ve
     gone: [state("s")],
     codec: [state("s", 1)],
     kind: [state("s", 1, "value")],
+    older: [state("s", 1)],
+    step: [state("s", 1)],
     renamed: [state("old")],
   })];
   const wanted = graph({
     same: [state("s"), state("added")],
     codec: [state("s", 2)],
+    older: [{ ...state("s", 3), migratesFrom: [1, 2] }],
+    step: [{ ...state("s", 3), migratesFrom: [2] }],
     kind: [state("s", 1, "detector")],
     renamed: [state("new")],
     fresh: [state("s")],
@@ -51,8 +55,10 @@ Deno.test("compatibility: matches state by operator uid, name, kind and codec ve
     fresh: "new",
     gone: "dropped",
     kind: "incompatible",
-    renamed: "incompatible",
+    older: "migrates",
+    renamed: "dropped",
     same: "as-is",
+    step: "incompatible",
   });
 });
 
