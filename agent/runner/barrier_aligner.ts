@@ -1,13 +1,14 @@
 /**
  * Barrier alignment of one subtask: decides when the subtask takes its snapshot.
  *
- * Pure: no clock, no I/O. `input_gate.ts` feeds events in arrival order and
+ * Pure: no clock, no I/O. `alignment.ts` feeds events in arrival order and
  * carries out the returned actions before it reads the next element.
  *
  *   idle ──barrier n──▶ aligning n ──last open channel aligned──▶ idle   snapshot n
  *                           │
  *                           ├── barrier m > n ──▶ aligning m              abort n
  *                           └── cancel n ───────▶ idle                    abort n
+ *   idle, every channel closed ── trigger n ──▶ idle                         snapshot n
  *
  * Invariants (tests/property/barrier_aligner_test.ts):
  *
@@ -29,6 +30,8 @@ export type AbortReason = "subsumed" | "cancelled";
 
 export type AlignerEvent =
   | { kind: "barrier"; channel: ChannelIndex; checkpointId: CheckpointId }
+  /** The coordinator's word that n has begun; only a subtask whose every channel is closed needs it. */
+  | { kind: "trigger"; checkpointId: CheckpointId }
   | { kind: "cancel"; checkpointId: CheckpointId }
   | { kind: "close"; channel: ChannelIndex };
 
@@ -70,6 +73,8 @@ export function stepAligner(state: AlignerState, event: AlignerEvent): AlignerSt
   switch (event.kind) {
     case "barrier":
       return onBarrier(state, event.channel, event.checkpointId);
+    case "trigger":
+      return onTrigger(state, event.checkpointId);
     case "cancel":
       return onCancel(state, event.checkpointId);
     case "close":
@@ -95,6 +100,12 @@ function onBarrier(state: AlignerState, channel: ChannelIndex, id: CheckpointId)
   actions.push({ kind: "block", channel });
   const next = { ...state, aligning: id, aligned: new Set(aligned).add(channel), settled };
   return finishIfAligned(next, actions);
+}
+
+/** With an open channel it is its barrier that begins n; with none there is nothing to wait for. */
+function onTrigger(state: AlignerState, id: CheckpointId): AlignerStep {
+  if (state.open.size > 0 || id <= state.settled) return { state, actions: [] };
+  return { state: { ...state, settled: id }, actions: [{ kind: "snapshot", checkpointId: id }] };
 }
 
 function onCancel(state: AlignerState, id: CheckpointId): AlignerStep {
