@@ -37,6 +37,7 @@ export function jobSummary(job: JobFacts): JobSummary {
     activeAlarms: job.activeAlarms,
     createdAt: job.createdAt,
     createdBy: job.createdBy,
+    createdByName: job.createdByName,
   };
 }
 

@@ -53,6 +53,8 @@ export interface JobSummary {
   readonly activeAlarms: number;
   readonly createdAt: string;
   readonly createdBy: string;
+  /** Name of the token that `createdBy` stands for; null when it is none that the hub knows. */
+  readonly createdByName: string | null;
 }
 
 export interface JobDetail extends JobSummary {
@@ -166,6 +168,10 @@ export interface SavepointView {
   readonly checkpointId: number;
   readonly label: string | null;
   readonly owner: string;
+  /** Name of the token that `owner` stands for. */
+  readonly ownerName: string | null;
+  /** Job that took it over (claim): it is deleted when that job needs it no more. */
+  readonly claimedByJobId: string | null;
   readonly status: "pending" | "completed" | "failed";
   readonly reason: string | null;
   readonly createdAt: string;
@@ -318,6 +324,7 @@ export interface JoinTokenView {
   readonly labels: Readonly<Record<string, string>>;
   readonly createdAt: string;
   readonly createdBy: string;
+  readonly createdByName: string | null;
   readonly expiresAt: string;
   readonly usedAt: string | null;
   readonly usedByAgentId: string | null;
@@ -329,6 +336,25 @@ export interface CreatedJoinToken extends JoinTokenView {
   readonly token: string;
   /** One line to run on the gateway. */
   readonly installCommand: string;
+}
+
+/** A token with which a person or a program calls the API. */
+export interface ApiTokenView {
+  readonly id: string;
+  readonly name: string;
+  readonly role: Exclude<Role, "agent">;
+  readonly createdAt: string;
+  readonly createdBy: string;
+  readonly createdByName: string | null;
+  /** Null: it does not end by itself. */
+  readonly expiresAt: string | null;
+  readonly lastUsedAt: string | null;
+  readonly revokedAt: string | null;
+}
+
+/** POST /tokens with a role: the only time the secret is shown. */
+export interface CreatedApiToken extends ApiTokenView {
+  readonly token: string;
 }
 
 /** POST /enrol, with the join token as bearer. */
@@ -343,6 +369,8 @@ export interface AuditView {
   readonly id: number;
   readonly at: string;
   readonly principal: string;
+  /** Name of the token or agent that `principal` stands for. */
+  readonly principalName: string | null;
   readonly role: string;
   readonly action: string;
   readonly subject: string;

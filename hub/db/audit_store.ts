@@ -11,6 +11,7 @@ import { createHash } from "node:crypto";
 import { asc, desc, gt, lt, sql } from "drizzle-orm";
 import type { AuditView } from "@shared/api.ts";
 import type { Db } from "./client.ts";
+import { principalNames } from "./principal_names.ts";
 import { audit } from "./schema.ts";
 
 /** Number of the advisory lock that puts writers of the chain in line. */
@@ -53,10 +54,12 @@ export async function listAudit(
   const rows = await db.select().from(audit)
     .where(page.beforeId === null ? undefined : lt(audit.id, page.beforeId))
     .orderBy(desc(audit.id)).limit(page.limit);
+  const names = await principalNames(db, rows.map((row) => row.principal));
   return rows.map((row) => ({
     id: row.id,
     at: row.at.toISOString(),
     principal: row.principal,
+    principalName: names.get(row.principal) ?? null,
     role: row.role,
     action: row.action,
     subject: row.subject,

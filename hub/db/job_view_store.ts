@@ -10,6 +10,7 @@ import type { JobSummary } from "@shared/api.ts";
 import type { AgentId, JobId, RegionId } from "@shared/ids.ts";
 import type { JobGraph } from "@shared/job_graph.ts";
 import type { Db } from "./client.ts";
+import { principalNames } from "./principal_names.ts";
 import { agents, alarms, checkpoints, jobs, regions } from "./schema.ts";
 
 export interface JobFacts {
@@ -24,6 +25,7 @@ export interface JobFacts {
   readonly allowNonRestoredState: boolean;
   readonly createdAt: string;
   readonly createdBy: string;
+  readonly createdByName: string | null;
   readonly regions: readonly RegionFacts[];
   readonly lastCheckpoint: JobSummary["lastCheckpoint"];
   readonly activeAlarms: number;
@@ -85,6 +87,7 @@ async function factsOf(db: Db, rows: (typeof jobs.$inferSelect)[]): Promise<JobF
     .select({ region: regions, agentName: agents.name })
     .from(regions).leftJoin(agents, eq(regions.agentId, agents.id))
     .where(inArray(regions.jobId, ids)).orderBy(regions.jobId, regions.regionId);
+  const names = await principalNames(db, rows.map((row) => row.createdBy));
   const lastCheckpoints = await lastCheckpointsOf(db, ids);
   const alarmRows = await db.select({ jobId: alarms.jobId, n: sql<number>`count(*)::int` })
     .from(alarms).where(and(inArray(alarms.jobId, ids), eq(alarms.isActive, true)))
@@ -102,6 +105,7 @@ async function factsOf(db: Db, rows: (typeof jobs.$inferSelect)[]): Promise<JobF
     allowNonRestoredState: row.allowNonRestoredState,
     createdAt: row.createdAt.toISOString(),
     createdBy: row.createdBy,
+    createdByName: names.get(row.createdBy) ?? null,
     regions: regionRows.filter(({ region }) => region.jobId === row.id).map(regionOf),
     lastCheckpoint: lastCheckpoints.get(row.id) ?? null,
     activeAlarms: activeAlarms.get(row.id) ?? 0,

@@ -12,6 +12,7 @@ import type { JobGraph } from "@shared/job_graph.ts";
 import { digestsOf, type SubtaskSnapshot } from "@shared/manifest.ts";
 import { addRefs, dropRefs } from "./blob_store.ts";
 import type { Db } from "./client.ts";
+import { principalNames } from "./principal_names.ts";
 import { withReign } from "./hub_state_store.ts";
 import { checkpointRegions, checkpoints, jobs, regions, savepoints } from "./schema.ts";
 
@@ -34,7 +35,7 @@ export async function getSavepoint(db: Db, id: string): Promise<SavepointRecord 
   if (rows[0] === undefined) return null;
   const { savepoint, lineage } = rows[0];
   return {
-    ...viewOf(savepoint),
+    ...(await viewsOf(db, [savepoint]))[0]!,
     jobId: savepoint.jobId as JobId,
     checkpointId: savepoint.checkpointId as CheckpointId,
     lineage,
@@ -52,7 +53,7 @@ export async function listSavepoints(
     page.beforeId === null ? undefined : lt(savepoints.id, page.beforeId),
     page.jobId === null ? undefined : eq(savepoints.jobId, page.jobId),
   )).orderBy(desc(savepoints.id)).limit(page.limit);
-  return rows.map(viewOf);
+  return await viewsOf(db, rows);
 }
 
 /** What the regions saved, sorted by region. */
@@ -164,18 +165,24 @@ function ofCheckpoint() {
   );
 }
 
-function viewOf(row: typeof savepoints.$inferSelect): SavepointView {
-  return {
+async function viewsOf(
+  db: Db,
+  rows: readonly (typeof savepoints.$inferSelect)[],
+): Promise<SavepointView[]> {
+  const names = await principalNames(db, rows.map((row) => row.owner));
+  return rows.map((row) => ({
     id: row.id,
     jobId: row.jobId,
     jobName: row.jobName,
     checkpointId: row.checkpointId,
     label: row.label,
     owner: row.owner,
+    ownerName: names.get(row.owner) ?? null,
+    claimedByJobId: row.claimedByJobId,
     status: row.status as SavepointView["status"],
     reason: row.reason,
     createdAt: row.createdAt.toISOString(),
     completedAt: row.completedAt?.toISOString() ?? null,
     fullBytes: row.fullBytes,
-  };
+  }));
 }

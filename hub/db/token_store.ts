@@ -6,8 +6,9 @@
  * @module
  */
 import { and, count, desc, eq, gt, isNull, lt, type SQL } from "drizzle-orm";
-import type { JoinTokenView, Role } from "@shared/api.ts";
+import type { ApiTokenView, JoinTokenView, Role } from "@shared/api.ts";
 import type { Db } from "./client.ts";
+import { principalNames } from "./principal_names.ts";
 import { apiTokens, joinTokens } from "./schema.ts";
 
 export interface ApiToken {
@@ -18,6 +19,8 @@ export interface ApiToken {
 }
 
 export interface NewApiToken extends ApiToken {
+  /** Principal that makes it; the hub itself when left out. */
+  readonly createdBy?: string;
   readonly nowMs: number;
   readonly expiresAtMs: number | null;
 }
@@ -31,13 +34,45 @@ export interface NewJoinToken {
   readonly expiresAtMs: number;
 }
 
-export async function insertApiToken(db: Db, token: NewApiToken): Promise<void> {
+export async function insertApiToken(db: Db, token: NewApiToken): Promise<ApiTokenView> {
   const { nowMs, expiresAtMs, ...row } = token;
-  await db.insert(apiTokens).values({
+  const rows = await db.insert(apiTokens).values({
     ...row,
     createdAt: new Date(nowMs),
     expiresAt: expiresAtMs === null ? null : new Date(expiresAtMs),
-  });
+  }).returning();
+  return (await apiTokenViews(db, rows))[0]!;
+}
+
+/** Newest first, revoked and expired ones too. */
+export async function listApiTokens(
+  db: Db,
+  page: { limit: number; beforeId: string | null },
+): Promise<ApiTokenView[]> {
+  const rows = await db.select().from(apiTokens)
+    .where(page.beforeId === null ? undefined : lt(apiTokens.id, page.beforeId))
+    .orderBy(desc(apiTokens.id)).limit(page.limit);
+  return await apiTokenViews(db, rows);
+}
+
+/**
+ * Revokes an API token; its sessions end with it. Revoking twice is the same as once.
+ *
+ * @returns `last-admin` when nobody could administer the hub afterwards; then nothing is changed.
+ */
+export async function revokeApiToken(
+  tx: Db,
+  id: string,
+  nowMs: number,
+): Promise<"revoked" | "not-found" | "last-admin"> {
+  const live = await tx.select({ id: apiTokens.id, expiresAt: apiTokens.expiresAt }).from(apiTokens)
+    .where(and(eq(apiTokens.role, "admin"), isNull(apiTokens.revokedAt))).for("update");
+  const others = live.filter((row) => row.id !== id && row.expiresAt === null);
+  if (live.some((row) => row.id === id) && others.length === 0) return "last-admin";
+  await tx.update(apiTokens).set({ revokedAt: new Date(nowMs) })
+    .where(and(eq(apiTokens.id, id), isNull(apiTokens.revokedAt)));
+  const rows = await tx.select({ id: apiTokens.id }).from(apiTokens).where(eq(apiTokens.id, id));
+  return rows.length > 0 ? "revoked" : "not-found";
 }
 
 /** The token with this hash, unless revoked or expired at `nowMs`. */
@@ -72,13 +107,13 @@ export async function insertJoinToken(db: Db, token: NewJoinToken): Promise<Join
     createdAt: new Date(nowMs),
     expiresAt: new Date(expiresAtMs),
   }).returning();
-  return viewOf(rows[0]!);
+  return (await joinTokenViews(db, rows))[0]!;
 }
 
 /** The join token with this hash, whatever its state. */
 export async function findJoinToken(db: Db, secretHash: string): Promise<JoinTokenView | null> {
   const rows = await db.select().from(joinTokens).where(eq(joinTokens.secretHash, secretHash));
-  return rows[0] === undefined ? null : viewOf(rows[0]);
+  return (await joinTokenViews(db, rows))[0] ?? null;
 }
 
 /**
@@ -110,7 +145,7 @@ export async function listJoinTokens(
   const rows = await db.select().from(joinTokens)
     .where(page.beforeId === null ? undefined : lt(joinTokens.id, page.beforeId))
     .orderBy(desc(joinTokens.id)).limit(page.limit);
-  return rows.map(viewOf);
+  return await joinTokenViews(db, rows);
 }
 
 /** @returns False if there is no such token. Revoking twice is the same as once. */
@@ -129,15 +164,38 @@ async function liveToken(db: Db, condition: SQL, nowMs: number): Promise<ApiToke
   return { id: row.id, name: row.name, role: row.role as Role, secretHash: row.secretHash };
 }
 
-function viewOf(row: typeof joinTokens.$inferSelect): JoinTokenView {
-  return {
+async function joinTokenViews(
+  db: Db,
+  rows: readonly (typeof joinTokens.$inferSelect)[],
+): Promise<JoinTokenView[]> {
+  const names = await principalNames(db, rows.map((row) => row.createdBy));
+  return rows.map((row) => ({
     id: row.id,
     labels: row.labels,
     createdAt: row.createdAt.toISOString(),
     createdBy: row.createdBy,
+    createdByName: names.get(row.createdBy) ?? null,
     expiresAt: row.expiresAt.toISOString(),
     usedAt: row.usedAt?.toISOString() ?? null,
     usedByAgentId: row.usedByAgentId,
     revokedAt: row.revokedAt?.toISOString() ?? null,
-  };
+  }));
+}
+
+async function apiTokenViews(
+  db: Db,
+  rows: readonly (typeof apiTokens.$inferSelect)[],
+): Promise<ApiTokenView[]> {
+  const names = await principalNames(db, rows.map((row) => row.createdBy));
+  return rows.map((row) => ({
+    id: row.id,
+    name: row.name,
+    role: row.role as ApiTokenView["role"],
+    createdAt: row.createdAt.toISOString(),
+    createdBy: row.createdBy,
+    createdByName: names.get(row.createdBy) ?? null,
+    expiresAt: row.expiresAt?.toISOString() ?? null,
+    lastUsedAt: row.lastUsedAt?.toISOString() ?? null,
+    revokedAt: row.revokedAt?.toISOString() ?? null,
+  }));
 }

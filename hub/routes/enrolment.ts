@@ -1,5 +1,5 @@
 /**
- * Join tokens, and the enrolment of an agent with one.
+ * The enrolment of an agent with a join token.
  *
  * Touches the database. A token enrols one agent, once, within its time (S1); the agent's credential is
  * made here, shown once and stored as a hash. Guessing locks its address out (S44).
@@ -8,76 +8,27 @@
  */
 import { createRoute, z } from "@hono/zod-openapi";
 import { type AgentId, NAME_PATTERN } from "@shared/ids.ts";
-import {
-  bearerOf,
-  hashSecret,
-  JOIN_TOKEN_TTL_MS,
-  newAgentCredential,
-  newJoinSecret,
-} from "../auth.ts";
+import { bearerOf, hashSecret, newAgentCredential } from "../auth.ts";
 import { createAgent, listAgents } from "../db/agent_store.ts";
 import type { Db } from "../db/client.ts";
-import {
-  consumeJoinToken,
-  findJoinToken,
-  insertJoinToken,
-  listJoinTokens,
-  revokeJoinToken,
-} from "../db/token_store.ts";
+import { consumeJoinToken, findJoinToken } from "../db/token_store.ts";
 import {
   bodyOr,
   type HubApp,
   json,
-  notFound,
   optionalJsonBody,
-  pageOf,
-  pageQuery,
-  readCursor,
   Refusal,
   type RouteDeps,
   serve,
 } from "./http.ts";
 import { change } from "./mutation.ts";
-import { createdJoinTokenSchema, enrolmentSchema, joinTokenSchema, pageSchema } from "./schemas.ts";
+import { enrolmentSchema } from "./schemas.ts";
 
-const labelsSchema = z.record(
+/** Labels of an agent. */
+export const labelsSchema = z.record(
   z.string().regex(/^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$/),
   z.string().max(63),
 );
-
-const tokenBody = z.strictObject({
-  ttlSeconds: z.number().int().min(60).max(JOIN_TOKEN_TTL_MS / 1000)
-    .default(JOIN_TOKEN_TTL_MS / 1000),
-  labels: labelsSchema.default({}),
-});
-const createTokenRoute = createRoute({
-  method: "post",
-  path: "/api/v1/tokens",
-  tags: ["tokens"],
-  summary: "Make a join token: one agent may enrol with it, once",
-  request: {
-    body: optionalJsonBody(tokenBody),
-  },
-  responses: { 201: json("The token; its secret is shown this once", createdJoinTokenSchema) },
-});
-
-const listRoute = createRoute({
-  method: "get",
-  path: "/api/v1/tokens",
-  tags: ["tokens"],
-  summary: "List join tokens, newest first, without their secrets",
-  request: { query: z.strictObject(pageQuery) },
-  responses: { 200: json("One page of tokens", pageSchema(joinTokenSchema)) },
-});
-
-const revokeRoute = createRoute({
-  method: "delete",
-  path: "/api/v1/tokens/{id}",
-  tags: ["tokens"],
-  summary: "Revoke a join token",
-  request: { params: z.object({ id: z.string().min(1).max(64) }) },
-  responses: { 204: { description: "Revoked" } },
-});
 
 const enrolBody = z.strictObject({
   name: z.string().regex(NAME_PATTERN).optional(),
@@ -95,56 +46,6 @@ const enrolRoute = createRoute({
 });
 
 export function addEnrolmentRoutes(app: HubApp, deps: RouteDeps): void {
-  const { hub } = deps;
-  serve(app, deps, "admin", createTokenRoute, (c) =>
-    change(c, deps, () => {
-      const { ttlSeconds, labels } = bodyOr(tokenBody, c.req.valid("json"));
-      const token = newJoinSecret(hub.random, deps.hubId);
-      return Promise.resolve(async (tx: Db) => {
-        const nowMs = hub.clock.nowMs();
-        const view = await insertJoinToken(tx, {
-          id: hub.random.uuid(),
-          secretHash: hashSecret(token),
-          labels,
-          createdBy: c.get("principal").name,
-          nowMs,
-          expiresAtMs: nowMs + ttlSeconds * 1000,
-        });
-        return {
-          status: 201,
-          body: { ...view, token, installCommand: installCommand(hub.config.publicUrl, token) },
-          isSecret: true,
-          audit: { action: "token.create", subject: `join:${view.id}`, fields: { labels } },
-        };
-      });
-    }));
-  serve(app, deps, "admin", listRoute, async (c) => {
-    const { limit, cursor } = c.req.valid("query");
-    const beforeId = readCursor(cursor, z.string());
-    const found = await listJoinTokens(hub.db, { limit: limit + 1, beforeId });
-    return c.json(pageOf(found, limit, ({ id }) => id), 200);
-  });
-  serve(
-    app,
-    deps,
-    "admin",
-    revokeRoute,
-    (c) =>
-      change(c, deps, () =>
-        Promise.resolve(async (tx: Db) => {
-          const { id } = c.req.valid("param");
-          if (!await revokeJoinToken(tx, id, hub.clock.nowMs())) throw notFound("token", id);
-          return {
-            status: 204,
-            body: null,
-            audit: { action: "token.revoke", subject: `join:${id}` },
-          };
-        })),
-  );
-  addEnrolRoute(app, deps);
-}
-
-function addEnrolRoute(app: HubApp, deps: RouteDeps): void {
   const { hub } = deps;
   serve(app, deps, "public", enrolRoute, async (c) => {
     const address = c.env.remoteAddress;
@@ -215,10 +116,4 @@ async function freeName(tx: Db, wanted: string): Promise<string> {
   let number = 2;
   while (taken.has(`${stem}-${number}`)) number++;
   return `${stem}-${number}`;
-}
-
-/** One line for the gateway: the token goes into a file, never on a command line of its own. */
-function installCommand(publicUrl: string, token: string): string {
-  return `umask 077; printf %s '${token}' > penstock-join-token && ` +
-    `penstock agent start --hub ${publicUrl} --join-token-file penstock-join-token`;
 }

@@ -10,10 +10,12 @@ import { z } from "@hono/zod-openapi";
 import type {
   AgentView,
   AlarmView,
+  ApiTokenView,
   AttemptView,
   AuditView,
   CheckpointDetail,
   CheckpointView,
+  CreatedApiToken,
   CreatedJoinToken,
   Enrolment,
   EquipmentView,
@@ -77,6 +79,7 @@ const jobFields = {
   activeAlarms: count,
   createdAt: time,
   createdBy: text,
+  createdByName: text.nullable(),
 };
 export const jobSummarySchema = z.object(jobFields).openapi("JobSummary") satisfies z.ZodType<
   JobSummary
@@ -186,6 +189,8 @@ export const savepointSchema = z.object({
   checkpointId: count,
   label: text.nullable(),
   owner: text,
+  ownerName: text.nullable(),
+  claimedByJobId: text.nullable(),
   status: z.enum(["pending", "completed", "failed"]),
   reason: text.nullable(),
   createdAt: time,
@@ -319,6 +324,7 @@ const joinTokenFields = {
   labels,
   createdAt: time,
   createdBy: text,
+  createdByName: text.nullable(),
   expiresAt: time,
   usedAt: maybeTime,
   usedByAgentId: text.nullable(),
@@ -333,6 +339,24 @@ export const createdJoinTokenSchema = z.object({
   installCommand: text,
 }).openapi("CreatedJoinToken") satisfies z.ZodType<CreatedJoinToken>;
 
+const apiTokenFields = {
+  id: text,
+  name: text,
+  role: z.enum(["viewer", "operator", "admin"]),
+  createdAt: time,
+  createdBy: text,
+  createdByName: text.nullable(),
+  expiresAt: maybeTime,
+  lastUsedAt: maybeTime,
+  revokedAt: maybeTime,
+};
+export const apiTokenSchema = z.object(apiTokenFields).openapi("ApiToken") satisfies z.ZodType<
+  ApiTokenView
+>;
+export const createdApiTokenSchema = z.object({ ...apiTokenFields, token: text }).openapi(
+  "CreatedApiToken",
+) satisfies z.ZodType<CreatedApiToken>;
+
 export const enrolmentSchema = z.object({ agentId: text, name: text, credential: text }).openapi(
   "Enrolment",
 ) satisfies z.ZodType<Enrolment>;
@@ -341,6 +365,7 @@ export const auditSchema = z.object({
   id: count,
   at: time,
   principal: text,
+  principalName: text.nullable(),
   role: text,
   action: text,
   subject: text,

@@ -96,6 +96,7 @@ function jobsAt(ago: Ago, lastCheckpointId: number): JobDetail[] {
     desiredState: "running" as const,
     createdAt: ago(3 * 24 * 60 * MINUTE_MS),
     createdBy: "admin",
+    createdByName: "admin",
     bundleDigest: "9f2c41d7e0b35a6688d1f0a4c2b7e91350f6d8a2b4c6e8f00123456789abcdef",
     params: { threshold: "4", site: "north" },
     graph: GRAPH,
@@ -370,7 +371,14 @@ function gapsAt(ago: Ago): GapView[] {
 }
 
 function savepointsAt(ago: Ago): SavepointView[] {
-  const base = { jobId: JOB_ID, jobName: "vibration-watch", owner: "admin", reason: null };
+  const base = {
+    jobId: JOB_ID,
+    jobName: "vibration-watch",
+    owner: "admin",
+    ownerName: null,
+    claimedByJobId: null,
+    reason: null,
+  };
   return [
     {
       ...base,
@@ -407,7 +415,12 @@ function savepointsAt(ago: Ago): SavepointView[] {
 }
 
 function auditAt(ago: Ago): AuditView[] {
-  const base = { principal: "token:admin", role: "admin", outcome: "accepted" };
+  const base = {
+    principal: "token:admin",
+    principalName: "admin",
+    role: "admin",
+    outcome: "accepted",
+  };
   return [
     {
       ...base,

@@ -3,7 +3,7 @@
 import type { AuditView } from "@shared/api.ts";
 import { NONE } from "../format.ts";
 import { LoadedList, PageHead, Section } from "../parts/frame.tsx";
-import { Time } from "../parts/marks.tsx";
+import { Time, Who } from "../parts/marks.tsx";
 import { Table } from "../parts/table.tsx";
 import { useList } from "../state/resource.ts";
 
@@ -26,7 +26,14 @@ export function AuditPage() {
               empty="Nothing was changed yet."
               columns={[
                 { header: "When", cell: (row) => <Time at={row.at} /> },
-                { header: "Who", cell: (row) => `${row.principal} (${row.role})` },
+                {
+                  header: "Who",
+                  cell: (row) => (
+                    <>
+                      <Who principal={row.principal} name={row.principalName} /> ({row.role})
+                    </>
+                  ),
+                },
                 { header: "Action", cell: (row) => <strong>{row.action}</strong> },
                 { header: "Subject", cell: (row) => row.subject },
                 { header: "Reason", isWide: true, cell: (row) => row.reason ?? NONE },

@@ -9,7 +9,7 @@ import { countText, durationText, NONE, plural, rateText, shortId } from "../for
 import { Facts, Loaded, PageHead, Section } from "../parts/frame.tsx";
 import { GraphView } from "../parts/graph_view.tsx";
 import { jobMark, type Mark, rowClass, statusMark } from "../parts/health.ts";
-import { Badge, ShareBar, Time } from "../parts/marks.tsx";
+import { Badge, ShareBar, Time, Who } from "../parts/marks.tsx";
 import { Table } from "../parts/table.tsx";
 import { hrefOf, type JobTab } from "../router.ts";
 import { type LiveRegion, type OperatorRate, regionKey } from "../state/live_state.ts";
@@ -105,7 +105,8 @@ function StateFacts(props: { readonly job: JobDetail }) {
         [
           "Created",
           <span key="created">
-            <Time at={job.createdAt} /> by {job.createdBy}
+            <Time at={job.createdAt} /> by{" "}
+            <Who principal={job.createdBy} name={job.createdByName} />
           </span>,
         ],
         ["Bundle", <code key="bundle" title={job.bundleDigest}>{shortId(job.bundleDigest)}</code>],

@@ -9,7 +9,7 @@ import type { JobDetail, OperationView, SavepointView } from "@shared/api.ts";
 import { bytesText } from "../format.ts";
 import { LoadedList, Section } from "../parts/frame.tsx";
 import { statusMark } from "../parts/health.ts";
-import { Badge, Time } from "../parts/marks.tsx";
+import { Badge, Time, Who } from "../parts/marks.tsx";
 import { OperationProgress } from "../parts/operation_progress.tsx";
 import { Table } from "../parts/table.tsx";
 import { hrefOf } from "../router.ts";
@@ -124,7 +124,7 @@ function SavepointTable(
         { header: "Status", cell: (row) => <SavepointStatus savepoint={row} /> },
         { header: "Checkpoint", isNumeric: true, cell: (row) => row.checkpointId },
         { header: "Size", isNumeric: true, cell: (row) => bytesText(row.fullBytes) },
-        { header: "Owner", cell: (row) => row.owner },
+        { header: "Owner", cell: (row) => <Who principal={row.owner} name={row.ownerName} /> },
         { header: "Taken", cell: (row) => <Time at={row.createdAt} /> },
         {
           header: "Action",

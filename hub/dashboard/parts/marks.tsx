@@ -69,6 +69,22 @@ export function Time(props: { readonly at: string | null }) {
   return <time dateTime={props.at}>{timeText(props.at)}</time>;
 }
 
+/** Who did something: the name, and the id behind it that the audit log and the API know. */
+export function Who(props: { readonly principal: string; readonly name: string | null }) {
+  if (props.name === null || props.name === props.principal) return <span>{props.principal}</span>;
+  return (
+    <span>
+      {props.name} <span class="muted">({shortPrincipal(props.principal)})</span>
+    </span>
+  );
+}
+
+/** `token:0199…` with the end of its id, where ids of one day differ. */
+function shortPrincipal(principal: string): string {
+  const [kind, id = ""] = principal.split(":");
+  return id.length <= 8 ? principal : `${kind}:…${id.slice(-8)}`;
+}
+
 /** One large figure with its name. */
 export function Figure(
   props: {

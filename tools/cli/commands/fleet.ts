@@ -3,6 +3,8 @@ import { buildCommand, buildRouteMap } from "@stricli/core";
 import type {
   AgentView,
   AlarmView,
+  ApiTokenView,
+  CreatedApiToken,
   CreatedJoinToken,
   JoinTokenView,
   OperationView,
@@ -110,17 +112,39 @@ export const agents = buildRouteMap({
   routes: { list: listAgents, show: showAgent, drain, remove: removeAgent },
 });
 
+type CreateTokenFlags = HubFlags & {
+  readonly ttl?: number;
+  readonly label?: readonly string[];
+  readonly role?: "viewer" | "operator" | "admin";
+  readonly name?: string;
+};
+
 const createToken = buildCommand({
-  docs: { brief: "Make a join token: one agent may enrol with it, once" },
+  docs: {
+    brief: "Make a join token for one agent, or with --role a token for a person or a program",
+  },
   parameters: {
     flags: {
       ...HUB_FLAGS,
       ttl: {
         kind: "parsed",
         parse: durationSeconds,
-        default: "1h",
-        brief: "How long it may be used, at most 1h",
+        optional: true,
+        brief: "How long it may be used; a join token 1h at most, one with a role for ever",
         placeholder: "1h",
+      },
+      role: {
+        kind: "enum",
+        values: ["viewer", "operator", "admin"],
+        optional: true,
+        brief: "Role of the person or program",
+      },
+      name: {
+        kind: "parsed",
+        parse: String,
+        optional: true,
+        brief: "With --role: whom it is for",
+        placeholder: "N",
       },
       label: {
         kind: "parsed",
@@ -133,9 +157,18 @@ const createToken = buildCommand({
     },
     aliases: HUB_ALIASES,
   },
-  async func(flags: HubFlags & { readonly ttl: number; readonly label?: readonly string[] }) {
+  async func(flags: CreateTokenFlags) {
+    const ttl = flags.ttl === undefined ? {} : { ttlSeconds: flags.ttl };
+    const { role, name } = flags;
+    if (role !== undefined) {
+      const body = { ...ttl, role, ...(name === undefined ? {} : { name }) };
+      const token = await hubApi(flags).post<CreatedApiToken>("/tokens", body);
+      if (flags.output !== "table") return printValue(token, flags.output);
+      print(token.token);
+      return note(`Role ${token.role}, for ${token.name}; shown this once`);
+    }
     const token = await hubApi(flags).post<CreatedJoinToken>("/tokens", {
-      ttlSeconds: flags.ttl,
+      ...ttl,
       labels: pairs(flags.label),
     });
     if (flags.output !== "table") return printValue(token, flags.output);
@@ -147,9 +180,26 @@ const createToken = buildCommand({
 });
 
 const listTokens = buildCommand({
-  docs: { brief: "List join tokens; the secrets are never shown again" },
-  parameters: { flags: HUB_FLAGS, aliases: HUB_ALIASES },
-  async func(flags: HubFlags) {
+  docs: { brief: "List join tokens, or with --api those of people and programs" },
+  parameters: {
+    flags: {
+      ...HUB_FLAGS,
+      api: { kind: "boolean", default: false, brief: "Tokens of people and programs" },
+    },
+    aliases: HUB_ALIASES,
+  },
+  async func(flags: HubFlags & { readonly api: boolean }) {
+    if (flags.api) {
+      return printRows(await hubApi(flags).list<ApiTokenView>("/tokens?kind=api"), {
+        id: (token) => token.id,
+        name: (token) => token.name,
+        role: (token) => token.role,
+        "made by": (token) => token.createdByName ?? token.createdBy,
+        expires: (token) => token.expiresAt ?? "never",
+        "last used": (token) => age(token.lastUsedAt),
+        revoked: (token) => token.revokedAt,
+      }, flags.output);
+    }
     printRows(await hubApi(flags).list<JoinTokenView>("/tokens"), {
       id: (token) => token.id,
       labels: (token) => labelText(token.labels),
@@ -162,7 +212,7 @@ const listTokens = buildCommand({
 });
 
 const revokeToken = buildCommand({
-  docs: { brief: "Revoke a join token" },
+  docs: { brief: "Revoke a token of either kind" },
   parameters: {
     flags: HUB_FLAGS,
     aliases: HUB_ALIASES,
@@ -178,7 +228,7 @@ const revokeToken = buildCommand({
 });
 
 export const tokens = buildRouteMap({
-  docs: { brief: "Join tokens for new agents" },
+  docs: { brief: "Tokens for new agents, people and programs" },
   routes: { create: createToken, list: listTokens, revoke: revokeToken },
 });
 

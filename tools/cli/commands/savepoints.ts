@@ -24,7 +24,7 @@ const SAVEPOINT_COLUMNS = {
   status: (s: SavepointView) => s.status,
   checkpoint: (s: SavepointView) => s.checkpointId,
   size: (s: SavepointView) => size(s.fullBytes),
-  owner: (s: SavepointView) => s.owner,
+  owner: (s: SavepointView) => s.ownerName ?? s.owner,
   created: (s: SavepointView) => age(s.createdAt),
 };
 
