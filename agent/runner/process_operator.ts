@@ -42,7 +42,7 @@ export function compileProcess(
   const held: unknown[] = [];
   const operator = timers.addOperator(table, (timeMs, key, nowMs) => {
     if (onTimer === null) return;
-    origin.setTimer({ uid, key, timeMs, nowMs });
+    origin.setFiring({ kind: "timer", uid, key, timeMs, nowMs });
     run(key, { timer: timeMs }, () => onTimer(timeMs, call));
   });
   const { call, setOpen } = createCall(spec, parts, { operator, held });

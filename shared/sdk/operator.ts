@@ -8,7 +8,12 @@
  * @module
  */
 import type { JobGraph } from "@shared/job_graph.ts";
-import type { AlarmPriority, StateDescriptor } from "@shared/job_graph.ts";
+import type {
+  AlarmPriority,
+  EventTimeDescriptor,
+  OverloadPolicy,
+  StateDescriptor,
+} from "@shared/job_graph.ts";
 
 /** Raised on every incompatible change of the specs; a runner refuses a bundle of another version. */
 export const SDK_VERSION = 1;
@@ -72,6 +77,8 @@ export type StatefulSpec =
     readonly states: readonly StateDescriptor[];
     readonly onRecord: (record: any, ctx: any) => void;
     readonly onTimer: ((timeMs: number, ctx: any) => void) | null;
+    /** Takes the records of input 1, which every subtask gets; none unless given. */
+    readonly onBroadcast?: ((record: any, ctx: any) => void) | null;
   })
   | (Keyed & { readonly kind: "detect"; readonly detector: Detector<any, any> });
 
@@ -80,9 +87,24 @@ interface Keyed {
   readonly onError: ErrorPolicy;
   /** The key as text: numbers and booleans by `String`, anything else is refused. */
   readonly keyOf: (record: any) => string;
+  /** Set where the sources have an event time for each key: its state is the last of the operator's. */
+  readonly keyClock?: KeyClockSpec | null;
 }
 
-export type SourceSpec =
+/** How the event time of one key advances; see `EventTimeDescriptor`. */
+export interface KeyClockSpec {
+  readonly maxOutOfOrdernessMs: number;
+  readonly idleAfterMs: number | null;
+}
+
+export type SourceSpec = SourceRecords & {
+  /** How event time advances; by arrival, without disorder, unless given. */
+  readonly time?: EventTimeDescriptor;
+  /** What to do with records that come faster than they are processed; `block` unless given. */
+  readonly overload?: OverloadPolicy;
+};
+
+type SourceRecords =
   | {
     readonly connector: "mqtt";
     readonly broker: string;
