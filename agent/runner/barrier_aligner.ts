@@ -30,7 +30,7 @@ export type AbortReason = "subsumed" | "cancelled";
 
 export type AlignerEvent =
   | { kind: "barrier"; channel: ChannelIndex; checkpointId: CheckpointId }
-  /** The coordinator's word that n has begun; only a subtask whose every channel is closed needs it. */
+  /** The coordinator's word that n has begun; needed when no barrier comes, every channel being closed. */
   | { kind: "trigger"; checkpointId: CheckpointId }
   | { kind: "cancel"; checkpointId: CheckpointId }
   | { kind: "close"; channel: ChannelIndex };
@@ -50,6 +50,8 @@ export interface AlignerState {
   readonly aligned: ReadonlySet<ChannelIndex>;
   /** Highest id that was snapshot, aborted or cancelled; 0 before the first. */
   readonly settled: number;
+  /** Highest id the coordinator spoke of; 0 before the first. */
+  readonly triggered: number;
 }
 
 export interface AlignerStep {
@@ -65,7 +67,7 @@ export interface AlignerStep {
 export function createAligner(channelCount: number): AlignerState {
   assert(channelCount >= 1, `channelCount is ${channelCount}: want >= 1`);
   const open = new Set(Array.from({ length: channelCount }, (_, i) => i as ChannelIndex));
-  return { open, aligning: null, aligned: new Set(), settled: 0 };
+  return { open, aligning: null, aligned: new Set(), settled: 0, triggered: 0 };
 }
 
 /** Applies one event. Never throws on late or repeated network events: it ignores them. */
@@ -78,7 +80,7 @@ export function stepAligner(state: AlignerState, event: AlignerEvent): AlignerSt
     case "cancel":
       return onCancel(state, event.checkpointId);
     case "close":
-      return finishIfAligned({ ...state, open: without(state.open, event.channel) }, []);
+      return onClose({ ...state, open: without(state.open, event.channel) });
   }
 }
 
@@ -102,10 +104,21 @@ function onBarrier(state: AlignerState, channel: ChannelIndex, id: CheckpointId)
   return finishIfAligned(next, actions);
 }
 
-/** With an open channel it is its barrier that begins n; with none there is nothing to wait for. */
 function onTrigger(state: AlignerState, id: CheckpointId): AlignerStep {
-  if (state.open.size > 0 || id <= state.settled) return { state, actions: [] };
-  return { state: { ...state, settled: id }, actions: [{ kind: "snapshot", checkpointId: id }] };
+  return withoutChannels({ ...state, triggered: Math.max(state.triggered, id) });
+}
+
+function onClose(state: AlignerState): AlignerStep {
+  const step = finishIfAligned(state, []);
+  return step.actions.length > 0 ? step : withoutChannels(step.state);
+}
+
+/** With an open channel it is its barrier that begins n; with none there is nothing to wait for. */
+function withoutChannels(state: AlignerState): AlignerStep {
+  const { open, aligning, triggered, settled } = state;
+  if (open.size > 0 || aligning !== null || triggered <= settled) return { state, actions: [] };
+  const checkpointId = triggered as CheckpointId;
+  return { state: { ...state, settled: triggered }, actions: [{ kind: "snapshot", checkpointId }] };
 }
 
 function onCancel(state: AlignerState, id: CheckpointId): AlignerStep {

@@ -14,11 +14,7 @@
  * @module
  */
 import { assert } from "@shared/assert.ts";
-
-/** Before the first watermark. */
-export const NO_WATERMARK_MS = -Infinity;
-/** Behind the last record: every timer and window fires. */
-export const LAST_WATERMARK_MS = Infinity;
+import { MAX_WATERMARK_MS, MIN_WATERMARK_MS } from "./watermarks.ts";
 
 export type ValveEvent =
   | { readonly kind: "watermark"; readonly input: number; readonly watermarkMs: number }
@@ -42,9 +38,9 @@ export interface ValveState {
 /** @param inputCount At least 1. */
 export function createValve(inputCount: number): ValveState {
   assert(inputCount >= 1, `inputCount is ${inputCount}: want >= 1`);
-  const input: ValveInput = { watermarkMs: NO_WATERMARK_MS, isIdle: false, isOpen: true };
+  const input: ValveInput = { watermarkMs: MIN_WATERMARK_MS, isIdle: false, isOpen: true };
   const inputs = Array.from({ length: inputCount }, () => input);
-  return { inputs, watermarkMs: NO_WATERMARK_MS, isIdle: false };
+  return { inputs, watermarkMs: MIN_WATERMARK_MS, isIdle: false };
 }
 
 /** Applies one event. An older watermark of an input, and anything of a closed one, changes nothing. */
@@ -75,7 +71,7 @@ function outcome(
   inputs: readonly ValveInput[],
   beforeMs: number,
 ): { watermarkMs: number; isIdle: boolean } {
-  let leastMs = LAST_WATERMARK_MS;
+  let leastMs = MAX_WATERMARK_MS;
   let openCount = 0;
   let activeCount = 0;
   for (const { isOpen, isIdle, watermarkMs } of inputs) {

@@ -1,12 +1,7 @@
 import { ok, strictEqual } from "node:assert/strict";
 import fc from "fast-check";
-import {
-  createValve,
-  LAST_WATERMARK_MS,
-  NO_WATERMARK_MS,
-  stepValve,
-  type ValveEvent,
-} from "../../agent/runner/watermark_valve.ts";
+import { createValve, stepValve, type ValveEvent } from "../../agent/runner/watermark_valve.ts";
+import { MAX_WATERMARK_MS, MIN_WATERMARK_MS } from "../../agent/runner/watermarks.ts";
 
 const INPUTS = 3;
 const input = fc.nat(INPUTS - 1);
@@ -32,9 +27,9 @@ Deno.test("watermark valve: the least of the open inputs that are not idle, and 
       let state = createValve(INPUTS);
       const model = Array.from(
         { length: INPUTS },
-        () => ({ ms: NO_WATERMARK_MS, isIdle: false, isOpen: true }),
+        () => ({ ms: MIN_WATERMARK_MS, isIdle: false, isOpen: true }),
       );
-      let expectedMs = NO_WATERMARK_MS;
+      let expectedMs = MIN_WATERMARK_MS;
       for (const one of events) {
         const before = state.watermarkMs;
         state = stepValve(state, one);
@@ -48,7 +43,7 @@ Deno.test("watermark valve: the least of the open inputs that are not idle, and 
         const active = open.filter(({ isIdle }) => !isIdle);
         ok(state.watermarkMs >= before, "W1");
         strictEqual(state.isIdle, open.length > 0 && active.length === 0, "W3");
-        if (open.length === 0) expectedMs = LAST_WATERMARK_MS;
+        if (open.length === 0) expectedMs = MAX_WATERMARK_MS;
         else if (active.length > 0) {
           expectedMs = Math.max(expectedMs, Math.min(...active.map(({ ms }) => ms)));
         }
@@ -62,7 +57,7 @@ Deno.test("watermark valve: the least of the open inputs that are not idle, and 
 Deno.test("watermark valve: an idle input does not hold time up, one that wakes up behind does not turn it back", () => {
   let state = createValve(2);
   state = stepValve(state, { kind: "watermark", input: 0, watermarkMs: 100 });
-  strictEqual(state.watermarkMs, NO_WATERMARK_MS);
+  strictEqual(state.watermarkMs, MIN_WATERMARK_MS);
   state = stepValve(state, { kind: "idle", input: 1, isIdle: true });
   strictEqual(state.watermarkMs, 100);
   state = stepValve(state, { kind: "idle", input: 1, isIdle: false });
