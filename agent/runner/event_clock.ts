@@ -11,7 +11,13 @@
  *   clock.onAdvance((watermarkMs) => …)   fires everything up to `watermarkMs`, then says `wakeAt` again
  *   clock.wakeAt(atMs)                     wants to be called when the watermark has reached `atMs`
  *   clock.watermarkMs                      what lateness is judged by, between two calls
- *   clock.perKey(table, spec)              where `spec.keyClock` is set, a clock for each key instead
+ *   clock.perKey(table, spec.keyClock)     null, or a clock for each key (`key_clocks.ts`) that counts instead:
+ *                                          keys.watermarkOf(key, nowMs)    what lateness is judged by
+ *                                          keys.observe(key, atMs, nowMs)  behind each record of the key
+ *                                          keys.fireSoon(key)              when that made something due
+ *                                          keys.onAdvance((key, watermarkMs) => …)  fires it, outside of the record
+ *                                          clock.wakeAt(MAX_WATERMARK_MS)  for the end of the input
+ *   parts.timers.onLoad((nowMs) => …)      after a restore: takes up what the state holds, says `wakeAt` again
  *
  * A record that is emitted with an event time of its own: before `place.emit`, set `origin.atMs` and put it
  * back behind it; or, outside of a record, say what fires with `origin.setFiring`.
@@ -45,6 +51,8 @@ export class EventClock {
   /** Operators from this index on have not had their turn of the advance that is running. */
   #turn = Infinity;
   #dueMs = Infinity;
+  /** Keys with a clock of their own have something due. */
+  #isUnsettled = false;
 
   get watermarkMs(): number {
     return this.#watermarkMs;
@@ -75,6 +83,19 @@ export class EventClock {
   /** Wall-clock time has passed: keys that are silent may go on. Call it about once a second. */
   tick(nowMs: number): void {
     for (const operator of this.#operators) operator?.keyClocks?.tick(nowMs);
+    this.settle(nowMs);
+  }
+
+  /** `settle` is needed behind the record that is running. */
+  settleSoon(): void {
+    this.#isUnsettled = true;
+  }
+
+  /** Behind a record: fires what has become due for single keys, in chain order. */
+  settle(nowMs: number): void {
+    if (!this.#isUnsettled) return;
+    this.#isUnsettled = false;
+    for (const operator of this.#operators) operator?.keyClocks?.fireDue(nowMs);
   }
 
   capture(): EventClockState {
@@ -154,6 +175,11 @@ export class OperatorClock {
     if (!spec) return null;
     this.#keyClocks ??= new KeyClocks(table, spec, this);
     return this.#keyClocks;
+  }
+
+  /** Something of one key is due behind the record that is running. */
+  settleSoon(): void {
+    this.#clock.settleSoon();
   }
 
   /** Called by the subtask's clock in the operator's turn. */

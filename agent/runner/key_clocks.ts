@@ -27,6 +27,7 @@ export class KeyClocks {
   readonly #spec: KeyClockSpec;
   readonly #operator: OperatorClock;
   #onAdvance: OnKeyAdvance = () => false;
+  #due: string[] = [];
   /** When each key was heard last, or up to when its silence has been counted, ms. */
   readonly #heardMs = new Map<string, number>();
 
@@ -37,7 +38,7 @@ export class KeyClocks {
     this.#operator = operator;
   }
 
-  /** Called for a key whose watermark went on without a record of it. */
+  /** Names the function that fires what is due for a key, outside of any record. */
   onAdvance(fire: OnKeyAdvance): void {
     this.#onAdvance = fire;
   }
@@ -60,6 +61,20 @@ export class KeyClocks {
     if (this.#spec.idleAfterMs !== null) this.#heardMs.set(key, nowMs);
     if (atMs > this.#latestOf(key, nowMs)) this.#table.put(key, this.#slot, atMs, nowMs);
     return this.watermarkOf(key, nowMs);
+  }
+
+  /** Something of `key` is due: it fires as soon as the record has run through the chain. */
+  fireSoon(key: string): void {
+    this.#due.push(key);
+    this.#operator.settleSoon();
+  }
+
+  /** Fires what is due for the keys that asked for it, in their order. */
+  fireDue(nowMs: number): void {
+    const due = this.#due;
+    if (due.length === 0) return;
+    this.#due = [];
+    for (const key of due) this.#onAdvance(key, this.watermarkOf(key, nowMs));
   }
 
   /** Lets the keys go on that have been silent for too long. */

@@ -15,23 +15,15 @@
 import type { Clock } from "@shared/clock.ts";
 import type { StateTable } from "../state/state_table.ts";
 import type { LatestTime } from "./origin.ts";
+import { ReminderQueue, STALE_MAX } from "./reminder_queue.ts";
 
 /** Timers fired before records and commands get their turn. */
 export const TIMERS_PER_TURN_MAX = 500;
 /** Longest sleep: the wall clock may be set forward meanwhile. */
 const SLEEP_MAX_MS = 1_000;
-/** Passed-over reminders tolerated beside the live ones before the queue is cleaned. */
-const STALE_MAX = 10_000;
 
 /** Called for one timer that is due, after it was taken out of the state. */
 export type OnTimer = (timeMs: number, key: string, nowMs: number) => void;
-
-interface Reminder {
-  readonly timeMs: number;
-  readonly key: string;
-  /** Index of the operator in the chain: ties are fired in the order of the chain, then of keys. */
-  readonly operator: number;
-}
 
 interface TimedOperator {
   readonly table: StateTable;
@@ -43,7 +35,8 @@ export class TimerService {
   readonly #latest: LatestTime;
   readonly #onThrow: (thrown: unknown) => void;
   readonly #operators: TimedOperator[] = [];
-  #heap: Reminder[] = [];
+  readonly #loaders: ((nowMs: number) => void)[] = [];
+  readonly #queue = new ReminderQueue();
   #isRunning = false;
   #cancelSleep: (() => void) | null = null;
   #sleepsUntilMs = Infinity;
@@ -63,7 +56,7 @@ export class TimerService {
   /** Adds a timer of `key`; the same time twice is one timer. */
   add(operator: number, key: string, timeMs: number, nowMs: number): void {
     if (!this.#operators[operator]!.table.addTimer(key, "processing", timeMs, nowMs)) return;
-    this.#push({ timeMs, key, operator });
+    this.#queue.push({ timeMs, key, operator });
     if (this.#isRunning) this.#sleep();
   }
 
@@ -72,12 +65,22 @@ export class TimerService {
     this.#operators[operator]!.table.removeTimer(key, "processing", timeMs);
   }
 
-  /** Queues the timers that the state holds after a restore. */
+  /** Names a function that takes up, after a restore, what else of the state waits for a time. */
+  onLoad(load: (nowMs: number) => void): void {
+    this.#loaders.push(load);
+  }
+
+  /** Queues the timers that the state holds after a restore, of event time too. */
   load(): void {
-    this.#heap = [];
+    for (const load of this.#loaders) load(this.#latest.latestMs);
+    this.#loadQueue();
+  }
+
+  #loadQueue(): void {
+    this.#queue.clear();
     for (const [operator, { table }] of this.#operators.entries()) {
       for (const { key, timers } of table.entries()) {
-        for (const timeMs of timers ?? []) this.#push({ timeMs, key, operator });
+        for (const timeMs of timers ?? []) this.#queue.push({ timeMs, key, operator });
       }
     }
   }
@@ -100,9 +103,9 @@ export class TimerService {
     this.#sleepsUntilMs = Infinity;
     const nowMs = this.#latest.observe(this.#clock.nowMs());
     for (let fired = 0; fired < TIMERS_PER_TURN_MAX && this.#isRunning;) {
-      const next = this.#heap[0];
+      const next = this.#queue.first;
       if (next === undefined || next.timeMs > nowMs) break;
-      this.#pop();
+      this.#queue.pop();
       const { table, onTimer } = this.#operators[next.operator]!;
       if (!table.removeTimer(next.key, "processing", next.timeMs)) continue;
       fired++;
@@ -112,12 +115,12 @@ export class TimerService {
         this.#onThrow(thrown);
       }
     }
-    if (this.#heap.length > STALE_MAX) this.#dropStale();
+    if (this.#queue.length > STALE_MAX) this.#dropStale();
     if (this.#isRunning) this.#sleep();
   }
 
   #sleep(): void {
-    const next = this.#heap[0];
+    const next = this.#queue.first;
     if (next === undefined || next.timeMs >= this.#sleepsUntilMs) return;
     const nowMs = this.#latest.observe(this.#clock.nowMs());
     const delayMs = Math.min(Math.max(0, next.timeMs - nowMs), SLEEP_MAX_MS);
@@ -132,40 +135,6 @@ export class TimerService {
     for (const { table } of this.#operators) {
       for (const { timers } of table.entries()) live += timers?.length ?? 0;
     }
-    if (live * 2 + STALE_MAX < this.#heap.length) this.load();
+    if (live * 2 + STALE_MAX < this.#queue.length) this.#loadQueue();
   }
-
-  #push(reminder: Reminder): void {
-    const heap = this.#heap;
-    let at = heap.push(reminder) - 1;
-    while (at > 0) {
-      const parent = (at - 1) >> 1;
-      if (!isBefore(reminder, heap[parent]!)) break;
-      heap[at] = heap[parent]!;
-      at = parent;
-    }
-    heap[at] = reminder;
-  }
-
-  #pop(): void {
-    const heap = this.#heap;
-    const last = heap.pop();
-    if (last === undefined || heap.length === 0) return;
-    let at = 0;
-    for (;;) {
-      let child = at * 2 + 1;
-      if (child >= heap.length) break;
-      if (child + 1 < heap.length && isBefore(heap[child + 1]!, heap[child]!)) child++;
-      if (!isBefore(heap[child]!, last)) break;
-      heap[at] = heap[child]!;
-      at = child;
-    }
-    heap[at] = last;
-  }
-}
-
-function isBefore(a: Reminder, b: Reminder): boolean {
-  if (a.timeMs !== b.timeMs) return a.timeMs < b.timeMs;
-  if (a.operator !== b.operator) return a.operator < b.operator;
-  return a.key < b.key;
 }
