@@ -1,9 +1,10 @@
 /**
- * Lets go of history that has had its time: samples, events, rows of checkpoints, answers to
- * repeated requests.
+ * Lets go of history that has had its time: samples, events, answers to repeated requests, old attempts
+ * and operations, and most of many checkpoints of one hour.
  *
  * Touches the database. A checkpoint that still holds its parts stays, as does every savepoint; what
- * they hold is decided by the job's loop. The audit log is kept for ever.
+ * they hold is decided by the job's loop. A savepoint that a job took over goes when that job needs it no
+ * more. The audit log is kept for ever, and so is the history of checkpoints, thinned out.
  *
  * @module
  */
@@ -12,13 +13,27 @@ import type { HubTerm } from "@shared/ids.ts";
 import type { Logger } from "@shared/logger.ts";
 import type { Db } from "./db/client.ts";
 import { deleteEventsBefore } from "./db/event_store.ts";
+import {
+  deleteHistoryBefore,
+  type HistoryKind,
+  thinCheckpointsBefore,
+} from "./db/history_store.ts";
 import { deleteRequestsBefore } from "./db/idempotency_store.ts";
-import { deleteCheckpointsBefore } from "./db/retention_store.ts";
 import { deleteSamplesBefore } from "./db/sample_store.ts";
+import { deleteSpentClaims } from "./db/savepoint_store.ts";
 
 const ROUND_INTERVAL_MS = 60_000;
 const EVENT_RETENTION_MS = 7 * 86_400_000;
-const CHECKPOINT_RETENTION_MS = 7 * 86_400_000;
+/** After this, one checkpoint of each hour and outcome tells enough. */
+const CHECKPOINT_DETAIL_MS = 7 * 86_400_000;
+const HISTORY_RETENTION_MS = 90 * 86_400_000;
+const HISTORY: readonly HistoryKind[] = [
+  "attempts",
+  "operations",
+  "alarmEdges",
+  "gaps",
+  "bundles",
+];
 /** How long a repeated Idempotency-Key gets the first answer. */
 const REQUEST_RETENTION_MS = 48 * 3_600_000;
 
@@ -36,7 +51,11 @@ export async function forgetHistory(context: HistoryContext): Promise<void> {
   const nowMs = clock.nowMs();
   await deleteSamplesBefore(db, nowMs - config.sampleRetentionMs);
   await deleteEventsBefore(db, nowMs - EVENT_RETENTION_MS);
-  await deleteCheckpointsBefore(db, hubTerm, nowMs - CHECKPOINT_RETENTION_MS);
+  await thinCheckpointsBefore(db, hubTerm, nowMs - CHECKPOINT_DETAIL_MS);
+  for (const kind of HISTORY) {
+    await deleteHistoryBefore(db, hubTerm, kind, nowMs - HISTORY_RETENTION_MS);
+  }
+  await deleteSpentClaims(db, hubTerm, nowMs);
   await deleteRequestsBefore(db, nowMs - REQUEST_RETENTION_MS);
 }
 

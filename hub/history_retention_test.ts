@@ -1,14 +1,26 @@
 import { deepEqual, equal } from "node:assert/strict";
+import { openTestHub, testGraph } from "../tests/support/hub_app.ts";
 import { HubWorld, JOB_ID } from "../tests/support/hub_world.ts";
 import { beginRequest } from "./db/idempotency_store.ts";
 import { forgetHistory, type HistoryContext } from "./history_retention.ts";
-import { hubState } from "./db/schema.ts";
+import {
+  alarmEdges,
+  alarms,
+  attempts,
+  bundles,
+  gaps,
+  hubState,
+  jobs,
+  operations,
+  regions,
+  savepoints,
+} from "./db/schema.ts";
 import { getCheckpoint, listCheckpoints } from "./db/checkpoint_views.ts";
 import { listSavepoints } from "./db/savepoint_store.ts";
 
 const DAY_MS = 86_400_000;
 
-Deno.test("history: rows of old checkpoints go; what holds parts and every savepoint stays (L2)", async () => {
+Deno.test("history: checkpoints of one hour are thinned out; what holds parts and every savepoint stays (L2)", async () => {
   const world = await HubWorld.open();
   await world.addAgent("a");
   await world.deploy();
@@ -30,9 +42,12 @@ Deno.test("history: rows of old checkpoints go; what holds parts and every savep
   await forgetHistory(context(8 * DAY_MS));
   const kept = (await listCheckpoints(world.db, JOB_ID, page)).map(({ id }) => Number(id));
   const [savepoint] = await listSavepoints(world.db, { ...page, jobId: JOB_ID });
-  const newest = before.map(({ id }) => Number(id)).filter((id) => id !== savepoint!.checkpointId)
-    .sort((a, b) => b - a).slice(0, 3);
-  deepEqual(kept.sort((a, b) => b - a), [...newest, savepoint!.checkpointId].sort((a, b) => b - a));
+  const others = before.map(({ id }) => Number(id)).filter((id) => id !== savepoint!.checkpointId);
+  const newest = others.sort((a, b) => b - a).slice(0, 3);
+  // Of those that hold nothing any more, the last one of the hour stays for ever.
+  const ofTheHour = Math.max(...others.filter((id) => !newest.includes(id)));
+  const wanted = [...newest, savepoint!.checkpointId, ofTheHour];
+  deepEqual(kept.sort((a, b) => b - a), wanted.sort((a, b) => b - a));
   equal((await getCheckpoint(world.db, JOB_ID, savepoint!.checkpointId))!.status, "completed");
   const [next] = await world.regions();
   await world.completed(Number(next!.lastCompletedId) + 1);
@@ -49,4 +64,129 @@ Deno.test("idempotency: a request that never said how it ended frees its key aft
     "new",
   ]);
   await world.close();
+});
+
+Deno.test("history: old rows go after ninety days, unless something needs them", async () => {
+  const test = await openTestHub();
+  const { db, hubTerm } = test.hub;
+  const at = new Date(test.clock.nowMs());
+  const digest = (letter: string) => letter.repeat(64);
+  for (const letter of ["a", "b", "c"]) {
+    await db.insert(bundles).values({ digest: digest(letter), bundle: "text", createdAt: at });
+  }
+  const job = (id: string, letter: string, ended: boolean) => ({
+    id,
+    name: id,
+    bundleDigest: digest(letter),
+    params: {},
+    graph: testGraph(id),
+    desiredState: ended ? "stopped" : "running",
+    checkpointIntervalMs: 1_000,
+    createdAt: at,
+    createdBy: "test",
+    stoppedAt: ended ? at : null,
+  });
+  await db.insert(jobs).values([job("runs", "a", false), job("ended", "b", true)]);
+  await db.insert(jobs).values(job("kept", "c", true));
+  await db.insert(savepoints).values({
+    id: "s",
+    jobId: "kept",
+    checkpointId: 1,
+    owner: "test",
+    jobName: "kept",
+    bundleDigest: digest("c"),
+    graph: testGraph("kept"),
+    status: "completed",
+    createdAt: at,
+  });
+  await db.insert(regions).values({ jobId: "runs", regionId: "r", attempt: 2, status: "running" });
+  const attempt = (n: number, endedAt: Date | null) => ({
+    jobId: "runs",
+    regionId: "r",
+    attempt: n,
+    agentId: "x",
+    cause: "deploy",
+    startedAt: at,
+    endedAt,
+  });
+  await db.insert(attempts).values([attempt(1, at), attempt(2, null)]);
+  const operation = (id: string, status: string) => ({
+    id,
+    kind: "savepoint",
+    jobId: "runs",
+    status,
+    request: {},
+    progress: { done: 0, total: 0, phase: "" },
+    createdBy: "test",
+    createdAt: at,
+    updatedAt: at,
+  });
+  await db.insert(operations).values([operation("o1", "failed"), operation("o2", "running")]);
+  const alarm = (id: string, isActive: boolean) => ({
+    id,
+    jobId: "runs",
+    operatorUid: "u",
+    sinkUid: "s",
+    equipment: "e",
+    priority: "low",
+    text: "",
+    response: "",
+    isActive,
+    raisedAt: at,
+  });
+  await db.insert(alarms).values([alarm("over", false), alarm("on", true)]);
+  const edge = (id: string, alarmId: string) => ({
+    id,
+    alarmId,
+    isActive: true,
+    at,
+    receivedAt: at,
+  });
+  await db.insert(alarmEdges).values([edge("e1", "over"), edge("e2", "on")]);
+  const gap = (id: string, jobId: string, cause: string) => ({
+    id,
+    jobId,
+    regionId: "r",
+    sourceUid: "u",
+    splitIndex: 0,
+    cause,
+    createdAt: at,
+  });
+  await db.insert(gaps).values([
+    gap("g1", "runs", "session-lost"),
+    gap("g2", "runs", "rollback"),
+    gap("g3", "ended", "rollback"),
+  ]);
+  const forget = (days: number) =>
+    forgetHistory({
+      db,
+      clock: { ...test.clock, nowMs: () => test.clock.nowMs() + days * DAY_MS },
+      hubTerm,
+      config: { sampleRetentionMs: DAY_MS },
+    } as unknown as HistoryContext);
+  const left = async () => ({
+    attempts: (await db.select().from(attempts)).map((row) => row.attempt),
+    operations: (await db.select().from(operations)).map((row) => row.id),
+    edges: (await db.select().from(alarmEdges)).map((row) => row.id).sort(),
+    gaps: (await db.select().from(gaps)).map((row) => row.id).sort(),
+    texts: (await db.select().from(bundles)).filter((row) => row.bundle !== "").length,
+  });
+
+  await forget(89);
+  deepEqual(await left(), {
+    attempts: [1, 2],
+    operations: ["o1", "o2"],
+    edges: ["e1", "e2"],
+    gaps: ["g1", "g2", "g3"],
+    texts: 3,
+  });
+  await forget(91);
+  deepEqual(await left(), {
+    attempts: [2],
+    operations: ["o2"],
+    edges: ["e2"],
+    gaps: ["g2"],
+    texts: 2,
+  });
+  await test.close();
 });

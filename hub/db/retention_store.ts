@@ -6,14 +6,11 @@
  *
  * @module
  */
-import { and, asc, eq, inArray, isNotNull, lt, ne } from "drizzle-orm";
+import { and, asc, eq, inArray, isNotNull } from "drizzle-orm";
 import type { CheckpointId, HubTerm, JobId, RegionId } from "@shared/ids.ts";
 import type { Db } from "./client.ts";
 import { withReign } from "./hub_state_store.ts";
 import { blobRefs, blobs, checkpointRegions, checkpoints } from "./schema.ts";
-
-/** Checkpoints forgotten in one transaction; a minute brings fewer. */
-const DELETED_MAX = 1_000;
 
 export interface HeldPart {
   readonly checkpointId: CheckpointId;
@@ -86,31 +83,6 @@ async function subsume(tx: Db, jobId: JobId, checkpointId: CheckpointId): Promis
       isNotNull(checkpointRegions.snapshots),
     )).limit(1);
   if (held.length === 0) await tx.update(checkpoints).set({ isRetained: false }).where(ofThis);
-}
-
-/** Forgets checkpoints that ended before `beforeMs` and hold nothing any more; savepoints stay. */
-export async function deleteCheckpointsBefore(
-  db: Db,
-  hubTerm: HubTerm,
-  beforeMs: number,
-): Promise<void> {
-  await withReign(db, hubTerm, async (tx) => {
-    const old = await tx.select({ jobId: checkpoints.jobId, id: checkpoints.checkpointId })
-      .from(checkpoints).where(and(
-        eq(checkpoints.isRetained, false),
-        eq(checkpoints.isSavepoint, false),
-        ne(checkpoints.status, "pending"),
-        lt(checkpoints.endedAt, new Date(beforeMs)),
-      )).orderBy(asc(checkpoints.jobId), asc(checkpoints.checkpointId)).limit(DELETED_MAX);
-    for (const [jobId, rows] of Map.groupBy(old, (row) => row.jobId)) {
-      const ids = rows.map(({ id }) => id);
-      await tx.delete(checkpointRegions).where(
-        and(eq(checkpointRegions.jobId, jobId), inArray(checkpointRegions.checkpointId, ids)),
-      );
-      await tx.delete(checkpoints)
-        .where(and(eq(checkpoints.jobId, jobId), inArray(checkpoints.checkpointId, ids)));
-    }
-  });
 }
 
 /** The grace of the blobs that lose a reference begins now. */

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { and, desc, eq, lt, sql } from "drizzle-orm";
+import { and, desc, eq, isNotNull, lt, sql } from "drizzle-orm";
 import type { SavepointView } from "@shared/api.ts";
 import type { CheckpointId, HubTerm, JobId, RegionId } from "@shared/ids.ts";
 import type { JobGraph } from "@shared/job_graph.ts";
@@ -95,19 +95,52 @@ export function deleteSavepoint(
         sql`coalesce(${regions.lastCompletedId}, ${regions.restoredFromId}) = ${row.checkpointId}`,
       )).for("update", { of: regions });
     if (bases.length > 0) return "needed";
-    const checkpointId = row.checkpointId as CheckpointId;
-    await dropRefs(tx, row.jobId as JobId, [checkpointId], ask.nowMs);
-    await tx.update(checkpointRegions).set({ snapshots: null }).where(and(
-      eq(checkpointRegions.jobId, row.jobId),
-      eq(checkpointRegions.checkpointId, checkpointId),
-    ));
-    await tx.update(checkpoints).set({ isRetained: false, status: "subsumed" }).where(and(
-      eq(checkpoints.jobId, row.jobId),
-      eq(checkpoints.checkpointId, checkpointId),
-    ));
-    await tx.delete(savepoints).where(eq(savepoints.id, ask.id));
+    await removeSavepoint(tx, row, ask.nowMs);
     return "deleted";
   });
+}
+
+/**
+ * Deletes the savepoints whose claim is spent: the job that took one over has completed a checkpoint of
+ * its own, and no region of it would start from its copy any more.
+ *
+ * @returns Ids of the savepoints that are gone.
+ */
+export function deleteSpentClaims(db: Db, hubTerm: HubTerm, nowMs: number): Promise<string[]> {
+  return withReign(db, hubTerm, async (tx) => {
+    const rows = await tx.select().from(savepoints).where(and(
+      isNotNull(savepoints.claimedByJobId),
+      eq(savepoints.status, "completed"),
+      sql`exists (select 1 from ${checkpoints} own where own.job_id = ${savepoints.claimedByJobId}
+        and not own.is_savepoint and own.status in ('completed', 'degraded', 'subsumed'))`,
+      sql`not exists (select 1 from ${checkpoints} copy where copy.job_id = ${savepoints.claimedByJobId}
+        and copy.trigger = 'restore' and copy.is_retained)`,
+      sql`not exists (select 1 from ${regions} r join ${jobs} j on j.id = r.job_id
+        where r.job_id = ${savepoints.jobId} and j.desired_state = 'running'
+        and coalesce(r.last_completed_id, r.restored_from_id) = ${savepoints.checkpointId})`,
+    )).for("update");
+    for (const row of rows) await removeSavepoint(tx, row, nowMs);
+    return rows.map(({ id }) => id);
+  });
+}
+
+/** The row, its parts and its references; the checkpoint's own row stays as history. */
+async function removeSavepoint(
+  tx: Db,
+  row: typeof savepoints.$inferSelect,
+  nowMs: number,
+): Promise<void> {
+  const checkpointId = row.checkpointId as CheckpointId;
+  await dropRefs(tx, row.jobId as JobId, [checkpointId], nowMs);
+  await tx.update(checkpointRegions).set({ snapshots: null }).where(and(
+    eq(checkpointRegions.jobId, row.jobId),
+    eq(checkpointRegions.checkpointId, checkpointId),
+  ));
+  await tx.update(checkpoints).set({ isRetained: false, status: "subsumed" }).where(and(
+    eq(checkpoints.jobId, row.jobId),
+    eq(checkpoints.checkpointId, checkpointId),
+  ));
+  await tx.delete(savepoints).where(eq(savepoints.id, row.id));
 }
 
 /**

@@ -1,0 +1,110 @@
+/**
+ * Lets go of rows that only tell what was: ended attempts and operations, edges of alarms that are over,
+ * gaps of jobs that ended, texts of bundles that nothing runs.
+ *
+ * Touches the database, under this hub's reign (F2), a bounded number of rows at a time. What something
+ * still needs stays whatever its age:
+ *
+ *  1. An attempt that is its region's present one, and the newest of each region.
+ *  2. An operation that has not ended.
+ *  3. The edges of an alarm that is active: they keep a replay from ringing twice.
+ *  4. Gaps of rollbacks of a job that runs: ordinals go on behind them (P4).
+ *  5. The text of a bundle that a running job or any savepoint names.
+ *  6. Of checkpoints: everything that holds state, every savepoint, and of each hour the last one of each
+ *     outcome, for ever.
+ *
+ * @module
+ */
+import { sql } from "drizzle-orm";
+import type { HubTerm } from "@shared/ids.ts";
+import type { Db } from "./client.ts";
+import { withReign } from "./hub_state_store.ts";
+
+/** Rows of one table that one round deletes; a round comes every minute. */
+const DELETED_MAX = 5_000;
+
+/** What of a hub's history may go. */
+export type HistoryKind = "attempts" | "operations" | "alarmEdges" | "gaps" | "bundles";
+
+/** One statement each; `before` is an ISO time. */
+const STATEMENTS: Readonly<Record<HistoryKind, (before: string) => ReturnType<typeof sql>>> = {
+  attempts: (before) =>
+    sql`
+    delete from attempts a using (
+      select t.job_id, t.region_id, t.attempt from attempts t
+      where t.ended_at < ${before}::timestamptz
+        and t.attempt < (select max(n.attempt) from attempts n
+                         where n.job_id = t.job_id and n.region_id = t.region_id)
+        and not exists (select 1 from regions r where r.job_id = t.job_id
+                        and r.region_id = t.region_id and r.attempt = t.attempt)
+      order by t.ended_at limit ${DELETED_MAX}
+    ) old where a.job_id = old.job_id and a.region_id = old.region_id and a.attempt = old.attempt`,
+  operations: (before) =>
+    sql`
+    delete from operations where id in (
+      select id from operations
+      where status in ('succeeded', 'failed') and updated_at < ${before}::timestamptz
+      order by updated_at limit ${DELETED_MAX})`,
+  alarmEdges: (before) =>
+    sql`
+    delete from alarm_edges where id in (
+      select e.id from alarm_edges e
+      where e.received_at < ${before}::timestamptz
+        and not exists (select 1 from alarms a where a.id = e.alarm_id and a.is_active)
+      order by e.received_at limit ${DELETED_MAX})`,
+  gaps: (before) =>
+    sql`
+    delete from gaps where id in (
+      select g.id from gaps g join jobs j on j.id = g.job_id
+      where g.created_at < ${before}::timestamptz
+        and (g.cause <> 'rollback' or (j.desired_state <> 'running' and j.stopped_at < ${before}::timestamptz))
+      order by g.created_at limit ${DELETED_MAX})`,
+  bundles: (before) =>
+    sql`
+    update bundles b set bundle = ''
+    where b.bundle <> '' and b.created_at < ${before}::timestamptz
+      and not exists (select 1 from jobs j where j.bundle_digest = b.digest
+        and (j.desired_state = 'running' or j.stopped_at >= ${before}::timestamptz))
+      and not exists (select 1 from savepoints s where s.bundle_digest = b.digest)`,
+};
+
+/** Lets history of one kind go that was over before `beforeMs`. */
+export async function deleteHistoryBefore(
+  db: Db,
+  hubTerm: HubTerm,
+  kind: HistoryKind,
+  beforeMs: number,
+): Promise<void> {
+  const statement = STATEMENTS[kind](new Date(beforeMs).toISOString());
+  await withReign(db, hubTerm, async (tx) => void await tx.execute(statement));
+}
+
+/**
+ * Thins out checkpoints that ended before `beforeMs` and hold nothing any more: of each job, hour and
+ * outcome the last one stays, as does every savepoint.
+ */
+export async function thinCheckpointsBefore(
+  db: Db,
+  hubTerm: HubTerm,
+  beforeMs: number,
+): Promise<void> {
+  const before = new Date(beforeMs).toISOString();
+  await withReign(db, hubTerm, async (tx) => {
+    await tx.execute(sql`
+      with old as (
+        select job_id, checkpoint_id from (
+          select job_id, checkpoint_id, ended_at, row_number() over (
+            partition by job_id, status, date_trunc('hour', ended_at) order by checkpoint_id desc
+          ) as nth
+          from checkpoints
+          where not is_retained and not is_savepoint and status <> 'pending'
+            and ended_at < ${before}::timestamptz
+        ) ranked where nth > 1 order by ended_at limit ${DELETED_MAX}
+      ), parts as (
+        delete from checkpoint_regions p using old
+        where p.job_id = old.job_id and p.checkpoint_id = old.checkpoint_id
+      )
+      delete from checkpoints c using old
+      where c.job_id = old.job_id and c.checkpoint_id = old.checkpoint_id`);
+  });
+}
