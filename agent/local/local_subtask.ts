@@ -6,18 +6,20 @@
  * @module
  */
 import { assert } from "@shared/assert.ts";
-import type { RegionId } from "@shared/ids.ts";
+import type { RegionId, SubtaskId } from "@shared/ids.ts";
 import type { OperatorNode } from "@shared/job_graph.ts";
 import type { RegionEvent } from "@shared/messages.ts";
-import type { SubtaskPlan } from "@shared/regions.ts";
+import { keyGroupOf } from "@shared/key_groups.ts";
+import { ownerOfGroup, type SubtaskPlan } from "@shared/regions.ts";
 import type { BuiltJob } from "@shared/sdk/operator.ts";
 import type { SinkWriter } from "../connectors/connector.ts";
-import { type Chain, compileChain } from "../runner/chain.ts";
+import { type Chain, compileChain, type Emit } from "../runner/chain.ts";
 import { DeadLetters } from "../runner/failures.ts";
-import { LatestTime, Origin } from "../runner/origin.ts";
+import { LaneCounter, LatestTime, Origin } from "../runner/origin.ts";
 import { slotStates } from "../runner/restore_plan.ts";
 import { SignalSamples } from "../runner/signal_samples.ts";
 import { TimerService } from "../runner/timer_service.ts";
+import { MIN_WATERMARK_MS } from "../runner/watermarks.ts";
 import { KeyedState } from "../state/keyed_state.ts";
 import { StateTable } from "../state/state_table.ts";
 import type { DataClock } from "./data_clock.ts";
@@ -32,6 +34,15 @@ export interface LocalSubtaskPorts {
   readonly deadLetter: (event: RegionEvent) => void;
 }
 
+export interface LocalSubtaskPlace {
+  readonly plan: SubtaskPlan;
+  /** Number within its region. */
+  readonly ordinal: number;
+  readonly regionId: RegionId;
+  /** The subtask at the other end of an exchange. */
+  readonly targetOf: (id: SubtaskId) => LocalSubtask;
+}
+
 export class LocalSubtask {
   readonly plan: SubtaskPlan;
   readonly origin: Origin;
@@ -40,49 +51,141 @@ export class LocalSubtask {
   readonly timers: TimerService;
   readonly deadLetters: DeadLetters;
   readonly chain: Chain;
+  readonly #job: BuiltJob;
+  readonly #place: LocalSubtaskPlace;
+  /** Subtasks that get this one's watermark, each with the number of the channel there. */
+  readonly #behind: readonly { readonly subtask: LocalSubtask; readonly channel: number }[];
+  /** Watermark of each input channel, and behind them of the source. */
+  readonly #marks: Float64Array;
+  #watermarkMs = MIN_WATERMARK_MS;
+  #hasThrown = false;
   #thrown: unknown = undefined;
 
-  constructor(
-    job: BuiltJob,
-    { plan, regionId }: { plan: SubtaskPlan; regionId: RegionId },
-    { clock, createSink, deadLetter }: LocalSubtaskPorts,
-  ) {
+  constructor(job: BuiltJob, place: LocalSubtaskPlace, ports: LocalSubtaskPorts) {
+    const { plan, regionId, targetOf } = place;
     this.plan = plan;
+    this.#job = job;
+    this.#place = place;
     this.origin = new Origin(regionId);
-    const uids = new Set(plan.operatorUids);
-    const operators = job.graph.operators.filter((node) => uids.has(node.uid));
+    const inputCount = plan.inputs.length + (plan.sourceUid === null ? 0 : 1);
+    this.#marks = new Float64Array(inputCount).fill(MIN_WATERMARK_MS);
+    const targets = new Set(plan.outputs.flatMap((output) => output.targets));
+    this.#behind = [...targets].map(targetOf).map((subtask) => ({
+      subtask,
+      channel: subtask.plan.inputs.indexOf(plan.subtaskId),
+    }));
+    const operators = job.graph.operators.filter(({ uid }) => plan.operatorUids.includes(uid));
     this.state = new KeyedState(tablesOf(operators, job));
-    this.timers = new TimerService(clock, this.latest, (thrown) => this.#thrown ??= thrown);
+    this.timers = new TimerService(ports.clock, this.latest, (thrown) => this.#fail(thrown));
     // Every letter is told: a minute passes between two of them.
     let letters = 0;
-    this.deadLetters = new DeadLetters(deadLetter, () => letters++ * MINUTE_MS);
-    const sinks = new Map(
-      operators.filter((node) => node.kind === "sink")
-        .map(({ uid }) => [uid, createSink(uid, regionId)]),
-    );
-    this.chain = compileChain(
-      { operatorUids: plan.operatorUids, edges: job.graph.edges, operators: job.operators },
-      {
-        origin: this.origin,
-        state: this.state,
-        timers: this.timers,
-        deadLetters: this.deadLetters,
-        samples: new SignalSamples(),
-        sinks,
-        afterWrite: () => {},
-      },
-    );
+    this.deadLetters = new DeadLetters(ports.deadLetter, () => letters++ * MINUTE_MS);
+    this.chain = this.#compile(operators, ports);
   }
 
   /** Runs one record of the source. @throws What an operator with the policy `fail` threw. */
   record(value: unknown, position: number, nowMs: number): void {
     this.origin.setRecord(position, this.latest.observe(nowMs));
     this.chain.push(value);
+    if (this.#hasThrown) throw this.#thrown;
   }
 
-  /** @throws What an operator's timer threw since the last call. */
-  check(): void {
-    if (this.#thrown !== undefined) throw this.#thrown;
+  /** Event time of the source has come to `ms`; here and behind, as far as other inputs allow. */
+  advance(ms: number): void {
+    if (ms > this.#watermarkMs) this.#advanceInput(this.#marks.length - 1, ms);
+  }
+
+  /** Wall-clock time has passed. */
+  tick(nowMs: number): void {
+    const latestMs = this.latest.observe(nowMs);
+    for (const table of this.state.tables) table.sweep(latestMs, Infinity);
+    this.chain.tick(latestMs);
+    if (this.#hasThrown) throw this.#thrown;
+  }
+
+  /** The latest timer of the wall clock that is set; -Infinity when there is none. */
+  lastTimerMs(): number {
+    let lastMs = -Infinity;
+    for (const table of this.state.tables) {
+      for (const { timers } of table.entries()) {
+        lastMs = Math.max(lastMs, timers?.at(-1) ?? -Infinity);
+      }
+    }
+    return lastMs;
+  }
+
+  #advanceInput(channel: number, ms: number): void {
+    if (this.#marks.length === 1) return this.#forward(ms);
+    this.#marks[channel] = ms;
+    let leastMs = ms;
+    for (let i = 0; i < this.#marks.length; i++) leastMs = Math.min(leastMs, this.#marks[i]!);
+    if (leastMs > this.#watermarkMs) this.#forward(leastMs);
+  }
+
+  #forward(ms: number): void {
+    this.#watermarkMs = ms;
+    this.chain.advanceWatermark(ms);
+    for (const { subtask, channel } of this.#behind) subtask.#advanceInput(channel, ms);
+  }
+
+  /** Where a record into an exchange edge goes. */
+  #exchange(edge: number): Emit {
+    const { plan, ordinal, targetOf } = this.#place;
+    const output = plan.outputs.find((candidate) => candidate.edge === edge);
+    assert(output !== undefined, `Subtask ${plan.subtaskId} does not send into edge ${edge}`);
+    const lanes = new LaneCounter(this.origin, { edge, subtaskOrdinal: ordinal });
+    const targets = output.targets.map(targetOf).map((subtask) =>
+      subtask.#entry(edge, this.origin)
+    );
+    const [only] = targets;
+    if (only !== undefined && targets.length === 1) return (record) => only(record, lanes.next());
+    const keyOf = this.#job.selectors[edge];
+    if (!keyOf) {
+      return (record) => {
+        const lane = lanes.next();
+        for (const target of targets) target(record, lane);
+      };
+    }
+    return (record) => {
+      const owner = ownerOfGroup(keyGroupOf(keyOf(record)), targets.length);
+      targets[owner]!(record, lanes.next());
+    };
+  }
+
+  /** Takes what `from` sends into `edge`. */
+  #entry(edge: number, from: Origin): (record: unknown, lane: number) => void {
+    const emit = this.chain.inputs.get(edge);
+    assert(emit !== undefined, `Subtask ${this.plan.subtaskId} takes nothing from edge ${edge}`);
+    const { origin, latest } = this;
+    return (record, lane) => {
+      origin.setExchanged(from.position, lane, from.atMs, latest.observe(from.nowMs));
+      emit(record);
+    };
+  }
+
+  #compile(operators: readonly OperatorNode[], { createSink }: LocalSubtaskPorts): Chain {
+    const { plan, regionId } = this.#place;
+    const { graph, operators: specs } = this.#job;
+    const sinks = operators.filter((node) => node.kind === "sink")
+      .map(({ uid }) => [uid, createSink(uid, regionId)] as const);
+    return compileChain({ operatorUids: plan.operatorUids, edges: graph.edges, operators: specs }, {
+      origin: this.origin,
+      state: this.state,
+      timers: this.timers,
+      deadLetters: this.deadLetters,
+      samples: new SignalSamples(),
+      sinks: new Map(sinks),
+      afterWrite: () => {},
+      exchange: (edge) => this.#exchange(edge),
+      keyGroups: plan.keyGroups,
+      onSourceWatermark: (ms) => this.advance(ms),
+      isTimeDrivenByRecords: true,
+    });
+  }
+
+  #fail(thrown: unknown): void {
+    if (!this.#hasThrown) this.#thrown = thrown;
+    this.#hasThrown = true;
   }
 }
 

@@ -15,6 +15,7 @@ import {
 import { follow } from "../operations.ts";
 import { age, printOne, printRows, printValue } from "../output.ts";
 import { note, print } from "../terminal.ts";
+import { run } from "./jobs_run.ts";
 
 const JOB = { brief: "Job id or name", placeholder: "J", parse: String };
 
@@ -222,5 +223,5 @@ const cancel = buildCommand({
 
 export const jobs = buildRouteMap({
   docs: { brief: "Write, deploy and stop jobs" },
-  routes: { validate, deploy, list, show, stop, cancel },
+  routes: { validate, run, deploy, list, show, stop, cancel },
 });

@@ -1,0 +1,111 @@
+/**
+ * `penstock jobs run`: a job on files, without hub and broker.
+ *
+ * Touches files, stdout and signals. Lines of the job's sinks go to `--output` or stdout, everything else to
+ * stderr.
+ *
+ * @module
+ */
+import { buildCommand } from "@stricli/core";
+import { inputsOf } from "../../local/inputs.ts";
+import { lineWriter, openOutput } from "../../local/outputs.ts";
+import { pairs } from "../flags.ts";
+import { CliError, EXIT_FAILED } from "../hub_api.ts";
+import { note } from "../terminal.ts";
+
+const SIGNALS = ["SIGINT", "SIGTERM"] as const;
+
+type RunFlags = {
+  readonly input?: readonly string[];
+  readonly output?: string;
+  readonly sink?: string;
+  readonly parallelism: number;
+  readonly param?: readonly string[];
+};
+
+const text = (brief: string, placeholder: string) =>
+  ({ kind: "parsed", parse: String, optional: true, brief, placeholder }) as const;
+
+export const run = buildCommand({
+  docs: {
+    brief: "Run a job on files, without hub and broker",
+    fullDescription:
+      "Reads JSON lines or CSV in place of the job's sources, to the end, in one process. Time is what " +
+      "the records say; at the end every timer fires and every window closes. What sinks would send goes to " +
+      "--output, one line each; what happened to stderr.",
+  },
+  parameters: {
+    flags: {
+      input: {
+        ...text("File in place of the source; SOURCE=FILE when there are several", "FILE"),
+        variadic: true,
+      },
+      output: text("File for the output; stdout unless given", "FILE"),
+      sink: text("Write the output of this sink alone", "UID"),
+      parallelism: {
+        kind: "parsed",
+        parse: parseParallelism,
+        default: "1",
+        brief: "Subtasks of each keyed stage",
+        placeholder: "N",
+      },
+      param: { ...text("Parameter of the job; repeatable", "k=v"), variadic: true },
+    },
+    positional: {
+      kind: "tuple",
+      parameters: [{ brief: "Job file", placeholder: "F.ts", parse: String }],
+    },
+  },
+  func: runOnFiles,
+});
+
+async function runOnFiles(flags: RunFlags, file: string): Promise<void> {
+  const { runJob } = await import("../../../agent/local/run_job.ts");
+  const { loadJob } = await import("../../build/load_job.ts");
+  const job = await loadJob(file, pairs(flags.param));
+  const inputs = inputsOf(job, flags.input ?? []);
+  const output = openOutput(flags.output);
+  const stop = stopOnSignal();
+  const startMs = performance.now();
+  try {
+    const summary = await runJob(job, {
+      inputs,
+      parallelism: flags.parallelism,
+      startMs: Date.now(),
+      line: lineWriter(job, flags.sink, output),
+      note,
+      yieldTurn: () => new Promise((resolve) => setTimeout(resolve, 0)),
+      isStopped: () => stop.isAsked,
+    });
+    output.flush();
+    const seconds = (performance.now() - startMs) / 1_000;
+    note(
+      `${summary.records} records in ${seconds.toFixed(2)} s ` +
+        `(${Math.round(summary.records / seconds)}/s), ${summary.outputs} outputs, ` +
+        `${summary.late} late, ${summary.deadLetters} dead letters`,
+    );
+    if (!summary.isComplete) throw new CliError("Stopped before the end of the input", EXIT_FAILED);
+  } finally {
+    output.close();
+    stop.close();
+  }
+}
+
+/** The first Ctrl-C ends the run between two records; what was written so far stays. */
+function stopOnSignal(): { readonly isAsked: boolean; close(): void } {
+  let isAsked = false;
+  const ask = () => void (isAsked = true);
+  for (const signal of SIGNALS) Deno.addSignalListener(signal, ask);
+  return {
+    get isAsked() {
+      return isAsked;
+    },
+    close: () => SIGNALS.forEach((signal) => Deno.removeSignalListener(signal, ask)),
+  };
+}
+
+function parseParallelism(value: string): number {
+  const parallelism = Number(value);
+  if (Number.isInteger(parallelism) && parallelism >= 1) return parallelism;
+  throw new Error(`Want a whole number from 1, found "${value}"`);
+}
