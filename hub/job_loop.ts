@@ -23,20 +23,19 @@ import { feedSchedule, onAcknowledge, onDecline, tickSchedule } from "./job_loop
 import {
   advanceOperations,
   isHalting,
+  noteCheckpoint,
   noteRunning,
   noteSavepoint,
   noteStopped,
   takeUpOperations,
 } from "./job_loop_operations.ts";
+import { isPossiblyAutonomous, moveOffDraining, placeRegions } from "./job_loop_placing.ts";
 import {
   adoptReported,
   checkDeadlines,
-  isPossiblyAutonomous,
-  moveOffDraining,
   onAgentArrived,
   onAgentLost,
   onStatus,
-  placeRegions,
   restartRegion,
 } from "./job_loop_regions.ts";
 import {
@@ -45,6 +44,7 @@ import {
   jobStatusOf,
   type LoopWorld,
   type RegionRun,
+  runsOn,
 } from "./job_run.ts";
 import type { RegionMessage } from "./ports.ts";
 import { sleep } from "./sleep.ts";
@@ -134,7 +134,7 @@ export class JobLoop {
     await this.#enqueue((run) => {
       const region = run.regions.get(regionId);
       if (region !== undefined) {
-        answer = { currentAttempt: region.attempt, isOwner: region.agentId === agentId };
+        answer = { currentAttempt: region.attempt, isOwner: runsOn(region, agentId) };
       }
       return Promise.resolve();
     });
@@ -263,7 +263,9 @@ async function takeUp(run: JobRun, note: JobRun["notes"][number]): Promise<void>
     case "running":
       return await noteRunning(run, note.regionId);
     case "restart":
-      return await restartRegion(run, note.regionId);
+      return await restartRegion(run, note);
+    case "checkpointEnded":
+      return await noteCheckpoint(run, note);
     case "savepointEnded":
       return await noteSavepoint(run, note.savepoint, note.failure);
   }
@@ -281,14 +283,19 @@ async function loadRun(
 ): Promise<JobRun> {
   const job = await getJob(world.db, jobId);
   if (job === null) throw new Error(`Job ${jobId} is not in the database`);
-  const plans = new Map(planRegions(job.graph).map((plan) => [plan.regionId, plan]));
+  const plans = new Map(
+    planRegions(job.graph, job.parallelism).map((plan) => [plan.regionId, plan]),
+  );
   await withReign(world.db, world.hubTerm, (tx) =>
     ensureRegions(
       tx,
       jobId,
       [...plans.keys()].map((regionId) => ({ regionId, restoredFromId: null })),
     ));
-  const unannounced = await endPending(world, jobId, [...plans.keys()]);
+  const pending = await endPending(world, jobId, [...plans.keys()]);
+  const unannounced = new Map(
+    [...pending].map(([regionId, ids]) => [regionId, { ids, told: new Set<AgentId>() }]),
+  );
   const rows = await listRegions(world.db, jobId);
   const regions = new Map<RegionId, RegionRun>();
   for (const row of rows) {
@@ -322,6 +329,7 @@ function regionOf(world: LoopWorld, row: RegionRecord): Omit<RegionRun, "plan"> 
     regionId: row.regionId,
     attempt: row.attempt,
     agentId: row.agentId,
+    placement: row.placement,
     status: row.status,
     lastCompletedId: row.lastCompletedId,
     restoredFromId: row.restoredFromId,

@@ -11,9 +11,8 @@
 import type { AgentId, CheckpointId, RegionId } from "@shared/ids.ts";
 import { messageOf } from "@shared/errors.ts";
 import { type ScheduleInput, stepSchedule } from "./coordinator/checkpoint_schedule.ts";
-import { endPart, standInsOf, startJobCheckpoint, statusOf } from "./coordinator/job_checkpoint.ts";
+import { endPart, startJobCheckpoint, statusOf } from "./coordinator/job_checkpoint.ts";
 import {
-  type Acknowledgement,
   countsAsFailure,
   type RegionCheckpoint,
   type RegionCheckpointEffect,
@@ -21,7 +20,6 @@ import {
   stepRegionCheckpoint,
   triggerRegionCheckpoint,
 } from "./coordinator/region_checkpoint.ts";
-import { type LetGo, partsToLetGo } from "./coordinator/retention.ts";
 import {
   abortPart,
   type CheckpointEnd,
@@ -31,13 +29,23 @@ import {
   startCheckpoint,
 } from "./db/checkpoint_store.ts";
 import { DeposedError } from "./db/hub_state_store.ts";
-import { heldParts, letPartsGo } from "./db/retention_store.ts";
 import {
+  noteEnd,
+  publishEnd,
+  reasonOf,
+  savepointEnd,
+  tellSavepointEnd,
+} from "./job_loop_checkpoint_end.ts";
+import { retain } from "./job_loop_retention.ts";
+import {
+  agentsOf,
   type InFlight,
   type JobRun,
   type OperationRun,
   type RegionRun,
+  runsOn,
   tell,
+  tellAgent,
   tellStale,
 } from "./job_run.ts";
 import type { RegionMessage } from "./ports.ts";
@@ -76,7 +84,9 @@ export async function feedSchedule(run: JobRun, input: ScheduleInput): Promise<v
         await feedAllParts(run, { kind: "timeout" });
         break;
       case "restartRegions":
-        for (const regionId of effect.regionIds) run.notes.push({ kind: "restart", regionId });
+        for (const regionId of effect.regionIds) {
+          run.notes.push({ kind: "restart", regionId, cause: "checkpoint-failures" });
+        }
         break;
     }
   }
@@ -92,7 +102,11 @@ export async function onAcknowledge(
   if (region === undefined || refuseStale(run, region, agentId, message)) return;
   run.world.failPoint?.("first-ack");
   const { checkpointId, attempt, subtaskId, snapshot, stats } = message;
-  if (run.inFlight?.checkpointId !== checkpointId) return answerLate(run, region, checkpointId);
+  if (run.inFlight?.checkpointId !== checkpointId) {
+    return answerLate(run, region, { agentId, checkpointId });
+  }
+  // What another agent runs is not this one's to acknowledge (C2).
+  if ((region.placement[subtaskId] ?? region.agentId) !== agentId) return;
   await feedPart(run, message.regionId, {
     kind: "acknowledge",
     checkpointId,
@@ -176,8 +190,8 @@ async function carryOut(
       // Nothing refers to these blobs and their pins end with the checkpoint: collection takes them.
       return;
     case "replyStale":
-      if (region.agentId !== null) {
-        tellStale(run, region, { agentId: region.agentId, attempt: effect.attempt });
+      for (const agentId of agentsOf(region)) {
+        tellStale(run, region, { agentId, attempt: effect.attempt });
       }
       return;
   }
@@ -256,8 +270,15 @@ async function beginSavepoint(run: JobRun, operationId: string): Promise<void> {
     const nowMs = run.world.clock.monotonicMs();
     return await feedSchedule(run, { kind: "startFailed", nowMs });
   }
-  await begin(run, operation.record.kind === "stop" ? "stop" : "person", operation);
+  await begin(run, TRIGGERS[operation.record.kind] ?? "person", operation);
 }
+
+/** What began a checkpoint that an operation asked for. */
+const TRIGGERS: Readonly<Record<string, CheckpointTrigger>> = {
+  stop: "stop",
+  rescale: "rescale",
+  rebalance: "rescale",
+};
 
 async function begin(
   run: JobRun,
@@ -267,11 +288,13 @@ async function begin(
   const { world, job } = run;
   const nowMs = world.clock.monotonicMs();
   const present = [...run.regions.values()].filter((region) => isCheckpointed(run, region));
-  const savepoint = operation === null ? null : {
+  // A rescale goes on from a checkpoint like any other: it releases, and nobody keeps it.
+  const savepoint = operation === null || trigger === "rescale" ? null : {
     id: world.random.uuid(),
     operationId: operation.record.id,
-    isStop: operation.record.kind === "stop",
+    isStop: trigger === "stop",
   };
+  const isDrain = savepoint?.isStop === true && operation?.record.request["drain"] === true;
   world.failPoint?.("before-trigger-row");
   const checkpointId = await startCheckpoint(world.db, world.hubTerm, {
     jobId: job.id,
@@ -283,7 +306,7 @@ async function begin(
       agentId: agentId!,
     })),
     nowMs: world.clock.nowMs(),
-    savepoint: operation === null ? null : savepointRow(run, savepoint!.id, operation),
+    savepoint: savepoint === null ? null : savepointRow(run, savepoint.id, operation!),
   });
   if (checkpointId === null) {
     if (operation !== null) operation.isQueued = false;
@@ -294,6 +317,8 @@ async function begin(
     triggeredMs: nowMs,
     savepoint,
     trigger,
+    forOperation: savepoint === null ? operation?.record.id ?? null : null,
+    isDrain,
     composite: startJobCheckpoint(checkpointId, [...run.regions.keys()], {
       present: present.map(({ regionId }) => regionId),
       isSavepoint: savepoint !== null,
@@ -309,14 +334,22 @@ async function begin(
     failed: new Set(),
   };
   await feedSchedule(run, { kind: "started", checkpointId, nowMs });
-  await sendTriggers(run, present, { checkpointId, isSavepoint: savepoint !== null });
+  await sendTriggers(run, present, {
+    checkpointId,
+    isSavepoint: savepoint !== null,
+    ...(isDrain ? { drain: true } : {}),
+  });
   world.failPoint?.("after-trigger");
 }
 
 async function sendTriggers(
   run: JobRun,
   regions: readonly RegionRun[],
-  trigger: { readonly checkpointId: CheckpointId; readonly isSavepoint: boolean },
+  trigger: {
+    readonly checkpointId: CheckpointId;
+    readonly isSavepoint: boolean;
+    readonly drain?: boolean;
+  },
 ): Promise<void> {
   const triggeredAtMs = run.world.clock.nowMs();
   for (const region of regions) {
@@ -356,90 +389,22 @@ async function finishIfEnded(run: JobRun, inFlight: InFlight): Promise<void> {
   });
   tellSavepointEnd(run, inFlight, status === "completed");
   publishEnd(run, inFlight, { status, reason });
-  if (inFlight.savepoint !== null) {
-    const failure = status === "completed" ? null : reason ?? "aborted";
-    run.notes.push({ kind: "savepointEnded", savepoint: inFlight.savepoint, failure });
-  }
+  const completed = [...inFlight.parts].filter(([, part]) => part.status === "completed")
+    .map(([regionId]) => regionId);
+  noteEnd(run, inFlight, { status, reason, completed });
   await feedSchedule(run, {
     kind: "ended",
     nowMs: run.world.clock.monotonicMs(),
-    completed: [...inFlight.parts].filter(([, part]) => part.status === "completed")
-      .map(([regionId]) => regionId),
+    completed,
     failed: [...inFlight.failed],
   });
   if (inFlight.savepoint === null && status !== "aborted") await retain(run);
 }
 
-/** What becomes durable together with the end of a savepoint (H2, L3). */
-function savepointEnd(inFlight: InFlight, status: string): Partial<CheckpointEnd> {
-  const { savepoint } = inFlight;
-  if (savepoint === null || status !== "completed") return {};
-  const { operationId, id } = savepoint;
-  return savepoint.isStop
-    ? { stopsJob: { operationId, savepointId: id } }
-    : { succeeds: { operationId, result: { savepointId: id } } };
-}
-
-function tellSavepointEnd(run: JobRun, inFlight: InFlight, isCompleted: boolean): void {
-  const { savepoint, checkpointId } = inFlight;
-  if (savepoint === null) return;
-  for (const [regionId, part] of inFlight.parts) {
-    const region = run.regions.get(regionId)!;
-    if (isCompleted) {
-      if (savepoint.isStop) region.lastCompletedId = checkpointId;
-      tell(run, region, { kind: "completed", checkpointId, isSavepoint: !savepoint.isStop });
-    } else if (part.status === "completed") {
-      tell(run, region, { kind: "aborted", checkpointId, reason: "savepoint-incomplete" });
-    }
-  }
-}
-
-function reasonOf(inFlight: InFlight): string | null {
-  const reasons = [...inFlight.parts]
-    .filter(([, part]) => part.reason !== null)
-    .map(([regionId, part]) => `${regionId}: ${part.reason}`);
-  const absent = [...inFlight.composite.parts]
-    .filter(([, part]) => part === "absent").map(([regionId]) => `${regionId}: absent`);
-  const all = [...reasons, ...absent].sort();
-  return all.length === 0 ? null : all.join("; ").slice(0, 1000);
-}
-
-function publishEnd(
-  run: JobRun,
-  inFlight: InFlight,
-  end: { readonly status: string; readonly reason: string | null },
-): void {
-  const { checkpointId, savepoint } = inFlight;
-  const acks: Acknowledgement[] = [...inFlight.parts.values()]
-    .filter((part) => part.status === "completed")
-    .flatMap((part) => [...part.acknowledged.values()]);
-  const lastCompleted = new Map(
-    [...run.regions.values()].map((region) => [region.regionId, region.lastCompletedId]),
-  );
-  const body = {
-    jobName: run.job.name,
-    checkpointId,
-    status: end.status,
-    trigger: inFlight.trigger,
-    reason: end.reason,
-    isSavepoint: savepoint !== null,
-    savepointId: savepoint?.id ?? null,
-    durationMs: Math.round(run.world.clock.monotonicMs() - inFlight.triggeredMs),
-    regionsCompleted: [...inFlight.parts.values()].filter((p) => p.status === "completed").length,
-    regionsTotal: run.regions.size,
-    fullBytes: acks.reduce((sum, { stats }) => sum + stats.fullBytes, 0),
-    uploadedBytes: acks.reduce((sum, { stats }) => sum + stats.uploadedBytes, 0),
-    standIns: standInsOf(inFlight.composite, lastCompleted),
-  };
-  const noun = savepoint === null ? "checkpoint" : "savepoint";
-  const verb = end.status === "aborted" ? "aborted" : "completed";
-  run.world.events.publish(`${noun}.${verb}`, { jobId: run.job.id }, body);
-}
-
-/** Running, its agent connected, and not on the way elsewhere. */
+/** Running, its agents connected, and not on the way elsewhere. */
 function isCheckpointed(run: JobRun, region: RegionRun): boolean {
   return region.status === "running" && region.agentId !== null &&
-    run.world.links.isOnline(region.agentId);
+    agentsOf(region).every((agentId) => run.world.links.isOnline(agentId));
 }
 
 /** True when the message was of another attempt or agent, and answered as such (C2, F3). */
@@ -449,7 +414,7 @@ function refuseStale(
   agentId: AgentId,
   message: { readonly attempt: RegionRun["attempt"] },
 ): boolean {
-  if (message.attempt === region.attempt && region.agentId === agentId) return false;
+  if (message.attempt === region.attempt && runsOn(region, agentId)) return false;
   if (message.attempt <= region.attempt) {
     tellStale(run, region, { agentId, attempt: message.attempt });
   }
@@ -457,34 +422,15 @@ function refuseStale(
 }
 
 /** The checkpoint has ended: say how, in case the agent missed it (C4, C5). */
-function answerLate(run: JobRun, region: RegionRun, checkpointId: CheckpointId): void {
-  if (region.lastCompletedId !== null && checkpointId <= region.lastCompletedId) {
-    const { lastCompletedId } = region;
-    tell(run, region, { kind: "completed", checkpointId: lastCompletedId, isSavepoint: false });
-    return;
-  }
-  tell(run, region, { kind: "aborted", checkpointId, reason: "ended" });
-}
-
-/** Lets go of what is older than the retained checkpoints. */
-async function retain(run: JobRun): Promise<void> {
-  const { world, job } = run;
-  const bases = [...run.regions.values()].map((region) => ({
-    regionId: region.regionId,
-    baseId: region.lastCompletedId ?? region.restoredFromId,
-  }));
-  const held = await heldParts(world.db, job.id);
-  await letGo(run, partsToLetGo(held, bases, world.config.retainedCheckpoints));
-}
-
-/** A job that has ended never recovers: of its checkpoints only the savepoints stay. */
-export async function retainSavepointsOnly(run: JobRun): Promise<void> {
-  const held = await heldParts(run.world.db, run.job.id);
-  await letGo(run, partsToLetGo(held, [], 0));
-}
-
-async function letGo(run: JobRun, parts: readonly LetGo[]): Promise<void> {
-  if (parts.length === 0) return;
-  const { db, hubTerm, clock } = run.world;
-  await letPartsGo(db, hubTerm, { jobId: run.job.id, parts, nowMs: clock.nowMs() });
+function answerLate(
+  run: JobRun,
+  region: RegionRun,
+  late: { readonly agentId: AgentId; readonly checkpointId: CheckpointId },
+): void {
+  const { agentId, checkpointId } = late;
+  const { lastCompletedId } = region;
+  const message = lastCompletedId !== null && checkpointId <= lastCompletedId
+    ? { kind: "completed", checkpointId: lastCompletedId, isSavepoint: false } as const
+    : { kind: "aborted", checkpointId, reason: "ended" } as const;
+  tellAgent(run, region, { agentId, message });
 }

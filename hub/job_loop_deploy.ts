@@ -1,33 +1,45 @@
 /**
- * Deploys a region: signs what its agent has to fetch, raises the attempt, sends it.
+ * Deploys a region: signs what its agents have to fetch, raises the attempt, sends each its subtasks.
  *
  * Touches the database, the object store and the agents' links. What can fail without consequence
- * (reading the base, signing) comes before the attempt is raised.
+ * (reading the base, signing) comes before the attempt is raised. Agents that share a region get a key
+ * for the frames between them; it is new for every attempt, and only these messages hold it.
  *
  * @module
  */
-import type { AgentId, Digest, JobId } from "@shared/ids.ts";
+import { Buffer } from "node:buffer";
+import type { Digest, JobId } from "@shared/ids.ts";
 import { brokersOf } from "@shared/job_graph.ts";
 import { digestsOf } from "@shared/manifest.ts";
 import { messageOf } from "@shared/errors.ts";
-import type { RestorePlan } from "@shared/messages.ts";
+import type { ExchangeConfig, RestorePlan } from "@shared/messages.ts";
 import type { SignedUrl } from "@shared/object_store.ts";
+import type { SubtaskPlan } from "@shared/regions.ts";
 import { readPart } from "./db/checkpoint_store.ts";
 import { positionFloors } from "./db/gap_store.ts";
 import { DeposedError } from "./db/hub_state_store.ts";
 import type { JobRecord } from "./db/job_store.ts";
-import { startAttempt } from "./db/region_store.ts";
-import { announceRegion, type JobRun, type RegionRun, tell } from "./job_run.ts";
+import { type Placement, startAttempt } from "./db/region_store.ts";
+import {
+  agentsOf,
+  announceRegion,
+  isSpanning,
+  type JobRun,
+  type RegionRun,
+  tellAgent,
+} from "./job_run.ts";
 import type { HubContext } from "./ports.ts";
 
 /** A deployment that could not be prepared is tried again after this. */
 const PREPARE_RETRY_MS = 5_000;
+/** Of the key that authenticates the frames of an attempt. */
+const EXCHANGE_KEY_BYTES = 32;
 
-/** The region is deploying on `agentId` under the next attempt, or waits and says why. */
+/** The region is deploying where `placement` says under the next attempt, or waits and says why. */
 export async function deployRegion(
   run: JobRun,
   region: RegionRun,
-  agentId: AgentId,
+  placement: Placement,
 ): Promise<void> {
   const { world, job } = run;
   const prepared = await prepare(run, region);
@@ -36,41 +48,88 @@ export async function deployRegion(
     region.status = "backing-off";
     return;
   }
+  const agentId = placement[region.plan.subtasks[0]!.subtaskId]!;
+  const cause = region.nextCause;
+  const restoredFromId = prepared.restore?.checkpointId ?? null;
   const attempt = await startAttempt(world.db, world.hubTerm, {
     jobId: job.id,
     regionId: region.regionId,
     attempt: region.attempt,
     agentId,
-    cause: region.nextCause,
-    restoredFromId: prepared.restore?.checkpointId ?? null,
+    placement,
+    cause,
+    restoredFromId,
     nowMs: world.clock.nowMs(),
   });
   if (attempt === null) {
     throw new Error(`Region ${region.regionId} has another attempt in the database`);
   }
-  const cause = region.nextCause;
   Object.assign(region, {
     attempt,
     agentId,
+    placement,
     status: "deploying",
-    restoredFromId: prepared.restore?.checkpointId ?? null,
+    restoredFromId,
     retryAtMs: null,
     sinceMs: world.clock.monotonicMs(),
     nextCause: "restart",
   });
-  tell(run, region, {
-    kind: "deploy",
-    jobName: job.name,
-    bundleDigest: job.bundleDigest as Digest,
-    bundleUrl: prepared.bundleUrl,
-    params: job.params,
-    subtasks: [...region.plan.subtasks],
-    exchange: null,
-    brokers: brokersFor(world, job),
-    restore: prepared.restore,
-    heapMb: world.config.runnerHeapMb,
-  });
+  sendDeployments(run, region, prepared);
   announceRegion(run, region, cause);
+}
+
+function sendDeployments(run: JobRun, region: RegionRun, prepared: Prepared): void {
+  const { world, job } = run;
+  const exchange = exchangeOf(run, region);
+  for (const agentId of agentsOf(region)) {
+    const subtasks = region.plan.subtasks
+      .filter(({ subtaskId }) => region.placement[subtaskId] === agentId);
+    const message = {
+      kind: "deploy",
+      jobName: job.name,
+      bundleDigest: job.bundleDigest as Digest,
+      bundleUrl: prepared.bundleUrl,
+      params: job.params,
+      subtasks,
+      exchange,
+      brokers: brokersFor(world, job),
+      restore: restoreFor(prepared.restore, subtasks),
+      heapMb: world.config.runnerHeapMb,
+    } as const;
+    tellAgent(run, region, { agentId, message });
+  }
+}
+
+/** How the agents of the region exchange records (P7); null when one agent runs all of it. */
+function exchangeOf(run: JobRun, region: RegionRun): ExchangeConfig | null {
+  if (!isSpanning(region)) return null;
+  const broker = brokersOf(run.job.graph)[0];
+  if (broker === undefined) {
+    throw new Error(`Region ${region.regionId} spans agents, and its job names no broker`);
+  }
+  return {
+    broker,
+    key: Buffer.from(run.world.random.bytes(EXCHANGE_KEY_BYTES)).toString("base64"),
+  };
+}
+
+/**
+ * What an agent needs of the region's snapshots: of a subtask that is local to its split its own; a range
+ * of key groups may have been in any.
+ */
+function restoreFor(
+  restore: RestorePlan | null,
+  subtasks: readonly SubtaskPlan[],
+): RestorePlan | null {
+  if (restore === null) return null;
+  const ids = new Set(subtasks.map(({ subtaskId }) => subtaskId));
+  const isRanged = subtasks.some(({ keyGroups }) => keyGroups !== null);
+  const snapshots = restore.snapshots
+    .filter(({ subtaskId }) => isRanged || ids.has(subtaskId));
+  const urls = Object.fromEntries(
+    digestsOf(snapshots).map((digest) => [digest, restore.urls[digest]!]),
+  );
+  return { ...restore, snapshots, urls };
 }
 
 interface Prepared {

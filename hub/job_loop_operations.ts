@@ -1,41 +1,37 @@
 /**
- * Carries out the operations of a job: deploy, savepoint, rollback, stop, cancel.
+ * Carries out the operations of a job: deploy, savepoint, rollback, rescale, rebalance, stop, cancel.
  *
  * Touches the database and the agents' links. Every step that must survive a crash is written in the
- * transaction of its effect, so a loop that starts over finds where it was (H2). Rollback, stop and
- * cancel go one after the other; a cancel goes first and ends the others. Without event time `drain`
- * has no watermark to send: it is a stop with a savepoint.
+ * transaction of its effect, so a loop that starts over finds where it was (H2). What stops regions goes
+ * one after the other; a cancel goes first and ends the others. A stop that drains is one with a
+ * savepoint whose trigger sends the maximum watermark first (L3).
  *
  * @module
  */
-import { messageOf } from "@shared/errors.ts";
 import type { Attempt, CheckpointId, RegionId } from "@shared/ids.ts";
 import { type HaltInput, resumeRestart, startHalt, stepHalt } from "./coordinator/halt_steps.ts";
 import { refuseGap } from "./coordinator/rollback.ts";
 import { judgeReadiness } from "./coordinator/savepoint.ts";
 import type { NewGap } from "./db/gap_store.ts";
-import { withReign } from "./db/hub_state_store.ts";
 import { endJob } from "./db/job_store.ts";
-import {
-  openOperations,
-  type OperationPatch,
-  type OperationRecord,
-  updateOperation,
-} from "./db/operation_store.ts";
+import { openOperations, type OperationRecord } from "./db/operation_store.ts";
 import { endAttempt } from "./db/region_store.ts";
 import { commitRollback } from "./db/rollback_store.ts";
-import { abortInFlight, feedSchedule, retainSavepointsOnly } from "./job_loop_checkpoint.ts";
+import { abortInFlight, feedSchedule } from "./job_loop_checkpoint.ts";
+import { endOperation, fail, type Failure, report, succeed } from "./job_loop_operation_rows.ts";
 import { freeRegion, stopRegion } from "./job_loop_regions.ts";
+import { judgeMove, switchMove } from "./job_loop_rescale.ts";
+import { retainSavepointsOnly } from "./job_loop_retention.ts";
 import {
+  agentsOf,
   announceRegion,
   type InFlight,
   isOnAgent,
   type JobRun,
+  type LoopNote,
   type OperationRun,
 } from "./job_run.ts";
 import { judgeRollback } from "./rollback_plan.ts";
-
-type Failure = { readonly code: string; readonly status: number; readonly detail: string };
 
 /** Takes up operations that are new in the database. */
 export async function takeUpOperations(run: JobRun): Promise<void> {
@@ -48,6 +44,7 @@ export async function takeUpOperations(run: JobRun): Promise<void> {
       halt: null,
       isQueued: false,
       progress: "",
+      pausedMs: null,
     });
   }
 }
@@ -108,6 +105,28 @@ export async function noteSavepoint(
   if (operation !== undefined) await halt(run, operation);
 }
 
+/** The checkpoint that a rescale or rebalance goes on from has ended; without it nothing is touched. */
+export async function noteCheckpoint(
+  run: JobRun,
+  note: Extract<LoopNote, { kind: "checkpointEnded" }>,
+): Promise<void> {
+  const operation = run.operations.get(note.operationId);
+  if (operation === undefined) return;
+  const judgement = await judgeMove(run, operation);
+  if (judgement.kind === "refused") return await fail(run, operation, judgement);
+  const { regionIds } = judgement;
+  const missing = regionIds.filter((regionId) => !note.completed.includes(regionId));
+  if (missing.length > 0) {
+    return await fail(run, operation, {
+      code: "checkpoint-failed",
+      status: 409,
+      detail: `Checkpoint ${note.checkpointId} was not completed by ${missing.join(", ")}, ` +
+        `nothing was changed: ${note.reason ?? "it was aborted"}`,
+    });
+  }
+  await halt(run, operation, regionIds);
+}
+
 async function advance(run: JobRun, operation: OperationRun): Promise<void> {
   const nowMs = run.world.clock.monotonicMs();
   if (operation.halt !== null) return await feedHalt(run, operation, { kind: "tick", nowMs });
@@ -118,6 +137,9 @@ async function advance(run: JobRun, operation: OperationRun): Promise<void> {
       return await advanceSavepoint(run, operation);
     case "rollback":
       return await advanceRollback(run, operation);
+    case "rescale":
+    case "rebalance":
+      return await advanceMove(run, operation);
     case "stop":
     case "cancel":
       return await advanceStop(run, operation);
@@ -141,10 +163,48 @@ async function advanceDeploy(run: JobRun, operation: OperationRun): Promise<void
   await succeed(run, operation, { jobId: run.job.id }, total);
 }
 
+/** Rescale and rebalance: a checkpoint, a stop of what is concerned, new attempts from the checkpoint. */
+async function advanceMove(run: JobRun, operation: OperationRun): Promise<void> {
+  const { record } = operation;
+  if (record.progress.phase === "restoring") {
+    const regionIds = (record.result?.["regions"] ?? []) as RegionId[];
+    if (record.kind === "rebalance") {
+      for (const regionId of regionIds) {
+        const region = run.regions.get(regionId)!;
+        if (!isOnAgent(region)) region.nextCause = "rebalance";
+      }
+    }
+    return await resume(run, operation, regionIds);
+  }
+  const judgement = await judgeMove(run, operation);
+  if (judgement.kind === "refused") {
+    await feedSchedule(run, { kind: "withdraw", operationId: record.id });
+    return await fail(run, operation, judgement);
+  }
+  const { regionIds } = judgement;
+  if (record.progress.phase === "stopping") return await halt(run, operation, regionIds);
+  if (regionIds.length === 0) return await succeed(run, operation, { regions: [] }, 0);
+  await advanceSavepoint(run, operation);
+}
+
+/** Its rows were changed before the hub restarted: waits until the regions run. */
+async function resume(
+  run: JobRun,
+  operation: OperationRun,
+  regionIds: readonly RegionId[],
+): Promise<void> {
+  const toRun = regionIds
+    .filter((regionId) => run.regions.get(regionId)?.status !== "running");
+  operation.halt = resumeRestart(toRun);
+  if (toRun.length === 0) await finish(run, operation);
+}
+
+/** Asks for the operation's savepoint or checkpoint once every region runs. */
 async function advanceSavepoint(run: JobRun, operation: OperationRun): Promise<void> {
   const { id } = operation.record;
-  if (run.inFlight?.savepoint?.operationId === id) {
-    const parts = [...run.inFlight.parts.values()];
+  const { inFlight } = run;
+  if (inFlight?.savepoint?.operationId === id || inFlight?.forOperation === id) {
+    const parts = [...inFlight.parts.values()];
     const done = parts.filter(({ status }) => status === "completed").length;
     return await report(run, operation, { done, total: parts.length, phase: "snapshot" });
   }
@@ -186,11 +246,7 @@ async function advanceStop(run: JobRun, operation: OperationRun): Promise<void> 
 async function advanceRollback(run: JobRun, operation: OperationRun): Promise<void> {
   const { progress } = operation.record;
   if (progress.phase === "restoring") {
-    const toRun = plannedRegions(operation.record)
-      .filter((regionId) => run.regions.get(regionId)?.status !== "running");
-    operation.halt = resumeRestart(toRun);
-    if (toRun.length === 0) await finish(run, operation);
-    return;
+    return await resume(run, operation, plannedRegions(operation.record));
   }
   const judgement = await judge(run, operation.record);
   if (judgement.kind === "failed") return await fail(run, operation, judgement.failure);
@@ -204,6 +260,7 @@ async function halt(
   regionIds: readonly RegionId[] = [...run.regions.keys()],
 ): Promise<void> {
   await abortInFlight(run);
+  operation.pausedMs = run.world.clock.monotonicMs();
   const regions = regionIds.map((regionId) => run.regions.get(regionId)!).filter(isOnAgent);
   for (const region of regions) {
     region.isMoving = false;
@@ -213,8 +270,8 @@ async function halt(
   await report(run, operation, { done: 0, total, phase: "stopping" });
   // An agent that lost its lease will not answer; the attempt fences it (F4). One that is away for a
   // moment, as all are when the hub starts, is waited for: it has a last checkpoint to release (K2).
-  const reachable = regions.filter(({ agentId }) =>
-    agentId !== null && run.world.links.verdict(agentId) === "held"
+  const reachable = regions.filter((region) =>
+    agentsOf(region).some((agentId) => run.world.links.verdict(agentId) === "held")
   );
   const step = startHalt(
     reachable.map(({ regionId }) => regionId),
@@ -248,8 +305,22 @@ async function onHaltEffect(
   effect: "switch" | "done",
 ): Promise<void> {
   if (effect === "done") return await finish(run, operation);
-  if (operation.record.kind === "rollback") await switchToSavepoint(run, operation);
-  else await switchToStopped(run, operation);
+  switch (operation.record.kind) {
+    case "rollback":
+      return await switchToSavepoint(run, operation);
+    case "rescale":
+    case "rebalance":
+      return await switchToMoved(run, operation);
+    default:
+      return await switchToStopped(run, operation);
+  }
+}
+
+async function switchToMoved(run: JobRun, operation: OperationRun): Promise<void> {
+  const judgement = await judgeMove(run, operation);
+  if (judgement.kind === "refused") return await undoHalt(run, operation, judgement);
+  const toRun = await switchMove(run, operation, judgement);
+  await feedHalt(run, operation, { kind: "switched", toRun });
 }
 
 async function switchToStopped(run: JobRun, operation: OperationRun): Promise<void> {
@@ -320,11 +391,12 @@ async function switchToSavepoint(run: JobRun, operation: OperationRun): Promise<
   });
 }
 
-/** What had been halted runs again from where it was: a refused rollback changes nothing. */
+/** What had been halted runs again from where it was: what is refused changes nothing. */
 async function undoHalt(run: JobRun, operation: OperationRun, failure: Failure): Promise<void> {
   for (const region of run.regions.values()) {
     // Nobody is waited for: its attempt was told to stop.
-    if (region.status === "stopping") await freeRegion(run, region, "rollback-refused");
+    const cause = `${operation.record.kind}-refused`;
+    if (region.status === "stopping") await freeRegion(run, region, cause);
   }
   await fail(run, operation, failure);
 }
@@ -333,11 +405,16 @@ async function finish(run: JobRun, operation: OperationRun): Promise<void> {
   const { kind, createdAt } = operation.record;
   const total = operation.halt?.total ?? 0;
   const before = await resultOf(run, operation);
+  const durationMs = run.world.clock.nowMs() - Date.parse(createdAt);
+  if (kind === "rescale" || kind === "rebalance") {
+    const { pausedMs } = operation;
+    const pauseMs = pausedMs === null ? null : run.world.clock.monotonicMs() - pausedMs;
+    return await succeed(run, operation, { ...before, durationMs, pauseMs }, total);
+  }
   if (kind !== "rollback") {
     await succeed(run, operation, { savepointId: before["savepointId"] ?? null }, total);
     return;
   }
-  const durationMs = run.world.clock.nowMs() - Date.parse(createdAt);
   await succeed(run, operation, { ...before, durationMs }, total);
   const { jobId } = { jobId: run.job.id };
   run.world.events.publish("rollback.completed", { jobId }, {
@@ -404,66 +481,6 @@ async function endOthers(run: JobRun, cancel: OperationRun): Promise<void> {
 
 function isExclusive(operation: OperationRun): boolean {
   const { kind } = operation.record;
-  return kind === "rollback" || kind === "stop" || kind === "cancel";
-}
-
-async function report(
-  run: JobRun,
-  operation: OperationRun,
-  progress: { done: number; total: number; phase: string },
-): Promise<void> {
-  const text = JSON.stringify(progress);
-  if (text === operation.progress) return;
-  operation.progress = text;
-  await write(run, operation, { status: "running", progress });
-  run.world.events.push("operation.progress", { jobId: run.job.id }, {
-    operationId: operation.record.id,
-    kind: operation.record.kind,
-    ...progress,
-  });
-}
-
-async function succeed(
-  run: JobRun,
-  operation: OperationRun,
-  result: Record<string, unknown>,
-  total: number,
-): Promise<void> {
-  const progress = { done: total, total, phase: "done" };
-  await write(run, operation, { status: "succeeded", progress, result });
-  endOperation(run, operation, "succeeded", null);
-}
-
-async function fail(run: JobRun, operation: OperationRun, failure: Failure): Promise<void> {
-  const error = { ...failure, title: `The ${operation.record.kind} failed` };
-  await write(run, operation, { status: "failed", error });
-  endOperation(run, operation, "failed", failure);
-}
-
-function endOperation(
-  run: JobRun,
-  operation: OperationRun,
-  status: string,
-  failure: Failure | null,
-): void {
-  const { id, kind } = operation.record;
-  run.operations.delete(id);
-  run.world.logger.info("Operation ended", { jobId: run.job.id, operationId: id, kind, status });
-  run.world.events.publish("operation.ended", { jobId: run.job.id }, {
-    operationId: id,
-    kind,
-    status,
-    code: failure?.code ?? null,
-    detail: failure === null ? null : messageOf(failure.detail),
-  });
-}
-
-async function write(run: JobRun, operation: OperationRun, patch: OperationPatch): Promise<void> {
-  const { db, hubTerm, clock } = run.world;
-  const nowMs = clock.nowMs();
-  await withReign(
-    db,
-    hubTerm,
-    (tx) => updateOperation(tx, operation.record.id, { ...patch, nowMs }),
-  );
+  return kind === "rollback" || kind === "rescale" || kind === "rebalance" || kind === "stop" ||
+    kind === "cancel";
 }

@@ -1,37 +1,37 @@
 /**
- * The life of a job's regions: placing, deploying, restarting, moving, losing and adopting them.
+ * The life of a job's regions once they are deployed: starting, failing, stopping, losing and adopting.
  *
- * Touches the database, the agents' links and the object store's signatures.
+ * Touches the database and the agents' links. `job_loop_placing.ts` decides where a region goes.
  *
  *   waiting ─▶ deploying ─▶ restoring ─▶ running ─▶ stopping ─▶ stopped
  *      ▲            └───────────┴───────────┴─▶ backing-off ─┐
  *      └─────────────────────── agent lost, moved, retry ◀───┘
  *
  * Invariants: F4 a new attempt is fenced in the database before anybody hears of it. C8 `run` is sent
- * only after the region reported restored. P6 a region of an agent that may have gone autonomous stays
- * its. H1 an attempt that an agent still runs is adopted, not restarted.
+ * only after every agent of the region reported restored. H1 an attempt that its agents still run is
+ * adopted, not restarted. A region over several agents lives and dies as one: what ends its attempt on
+ * one of them ends it on all, under the next attempt it begins again.
  *
  * @module
  */
 import type { AgentId, Attempt, RegionId } from "@shared/ids.ts";
-import type { RunningRegion } from "@shared/messages.ts";
-import { assign, type LiveAgent } from "./coordinator/assignment.ts";
+import type { RegionStatus, RunningRegion } from "@shared/messages.ts";
+import { agentsToRun, haveStopped, reachOf } from "./coordinator/region_reach.ts";
 import { afterFailure } from "./coordinator/restart_backoff.ts";
 import { HALT_TIMEOUT_MS } from "./coordinator/halt_steps.ts";
-import {
-  agentLoads,
-  endAttempt,
-  type RegionRowStatus,
-  setRegionStatus,
-} from "./db/region_store.ts";
+import { endAttempt, type RegionRowStatus, setRegionStatus } from "./db/region_store.ts";
 import { feedPart } from "./job_loop_checkpoint.ts";
-import { deployRegion } from "./job_loop_deploy.ts";
 import {
+  agentsOf,
   announceRegion,
   isOnAgent,
+  isSpanning,
   type JobRun,
   type RegionRun,
+  type RestartCause,
+  runsOn,
   tell,
+  tellAgent,
   tellStale,
 } from "./job_run.ts";
 import type { RegionMessage } from "./ports.ts";
@@ -41,72 +41,56 @@ const START_TIMEOUT_MS = 180_000;
 
 type StatusMessage = Extract<RegionMessage, { kind: "status" }>;
 
-/** Gives every region that waits to an agent, where there is one; moves off agents that drain. */
-export async function placeRegions(run: JobRun): Promise<void> {
-  if (run.job.desiredState !== "running" || !run.world.isFleetBack()) return;
-  const { world } = run;
-  const nowMs = world.clock.monotonicMs();
-  const free = [...run.regions.values()].filter((region) => isFree(run, region, nowMs));
-  if (free.length > 0) {
-    const live = await liveAgents(run);
-    const needs = [...run.regions.values()].map((region) => ({
-      regionId: region.regionId,
-      near: region.plan.near,
-      runsOn: isOnAgent(region) ? region.agentId : null,
-    }));
-    for (const { regionId, agentId } of assign(needs, live)) {
-      const region = run.regions.get(regionId)!;
-      if (agentId !== null && free.includes(region)) await deployRegion(run, region, agentId);
-    }
-  }
-}
-
-/** Starts to move one region off an agent that drains, if another agent can take it. */
-export async function moveOffDraining(run: JobRun): Promise<void> {
-  if (run.job.desiredState !== "running") return;
-  const regions = [...run.regions.values()];
-  if (regions.some(({ status }) => status === "stopping")) return;
-  const { fleet } = run.world;
-  const hasTarget = [...fleet.values()].some((a) => !a.isDraining && run.world.isLive(a.agentId));
-  if (!hasTarget) return;
-  const region = regions.find(({ agentId, status }) =>
-    status === "running" && agentId !== null && fleet.get(agentId)?.isDraining === true
-  );
-  if (region === undefined) return;
-  await stopRegion(run, region, "Its agent drains");
-  region.isMoving = true;
-}
-
-/** Asks the agent to stop the region's attempt, once it knows what it may release (K2). */
+/** Asks the agents to stop the region's attempt, once they know what they may release (K2). */
 export async function stopRegion(run: JobRun, region: RegionRun, reason: string): Promise<void> {
   await leaveCheckpoint(run, region);
   await changeStatus(run, region, "stopping", reason);
-  tellLastCompleted(run, region);
-  tell(run, region, { kind: "stop", reason });
+  tellToStop(run, region, { agents: agentsOf(region), reason });
+}
+
+function tellToStop(
+  run: JobRun,
+  region: RegionRun,
+  what: { readonly agents: readonly AgentId[]; readonly reason: string },
+): void {
+  for (const agentId of what.agents) {
+    tellLastCompleted(run, region, agentId);
+    tellAgent(run, region, { agentId, message: { kind: "stop", reason: what.reason } });
+  }
+}
+
+/** The attempt ended on one agent: the others are not to go on with it. */
+function tellOthersToStop(
+  run: JobRun,
+  region: RegionRun,
+  what: { readonly except: AgentId | null; readonly reason: string },
+): void {
+  const agents = agentsOf(region).filter((agentId) => agentId !== what.except);
+  tellToStop(run, region, { agents, reason: what.reason });
 }
 
 /** The agent may have missed it, in a crash of the hub above all; saying it again is harmless (C5). */
-function tellLastCompleted(run: JobRun, region: RegionRun): void {
+function tellLastCompleted(run: JobRun, region: RegionRun, agentId: AgentId): void {
   const { lastCompletedId } = region;
   if (lastCompletedId === null) return;
-  tell(run, region, { kind: "completed", checkpointId: lastCompletedId, isSavepoint: false });
+  const message = { kind: "completed", checkpointId: lastCompletedId, isSavepoint: false } as const;
+  tellAgent(run, region, { agentId, message });
 }
 
 /** Ends what takes too long: starts that hang, stops that are not answered, agents without a lease. */
 export async function checkDeadlines(run: JobRun): Promise<void> {
   const nowMs = run.world.clock.monotonicMs();
   for (const region of run.regions.values()) {
-    const { agentId } = region;
-    if (agentId !== null && isOnAgent(region) && run.world.links.verdict(agentId) !== "held") {
-      await onAgentLost(run, agentId);
-    }
+    const lost = agentsOf(region)
+      .filter((agentId) => isOnAgent(region) && run.world.links.verdict(agentId) !== "held");
+    for (const agentId of lost) await onAgentLost(run, agentId);
     const tookMs = nowMs - region.sinceMs;
     const isStarting = region.status === "deploying" || region.status === "restoring";
     if (region.isMoving && region.status === "stopping" && tookMs >= HALT_TIMEOUT_MS) {
       await freeRegion(run, region, "moved");
     } else if (isStarting && region.agentId !== null && tookMs >= START_TIMEOUT_MS) {
       tell(run, region, { kind: "stop", reason: "It did not start in time" });
-      await failRegion(run, region, "start-timeout", true);
+      await failRegion(run, region, { reason: "start-timeout", isRetryable: true });
     }
   }
 }
@@ -125,37 +109,72 @@ export async function onStatus(
     }
     return;
   }
-  if (message.attempt > region.attempt || region.agentId !== agentId) return;
-  run.reported.set(region.regionId, { attempt: message.attempt, status: message.status });
-  switch (message.status) {
+  if (message.attempt > region.attempt || !runsOn(region, agentId)) return;
+  const { status, reason, isRetryable } = message;
+  noteStatus(run, region, { agentId, status });
+  switch (status) {
     case "restoring":
-      if (region.status === "deploying") await changeStatus(run, region, "restoring", "");
-      return;
     case "restored":
-      if (region.status === "deploying") await changeStatus(run, region, "restoring", "");
-      if (region.status === "restoring") tell(run, region, { kind: "run" });
-      return;
     case "running":
-      return await onRunning(run, region);
+      return await advanceRegion(run, region);
     case "failed":
-      return await failRegion(run, region, message.reason, message.isRetryable);
+      return await failRegion(run, region, { reason, isRetryable, from: agentId });
     case "stopped":
-      return await onStopped(run, region, message.reason);
+      return await onStopped(run, region, { reason, from: agentId });
+  }
+}
+
+function noteStatus(
+  run: JobRun,
+  region: RegionRun,
+  said: { readonly agentId: AgentId; readonly status: RegionStatus },
+): void {
+  const { regionId, attempt } = region;
+  const known = run.reported.get(regionId);
+  const statuses = known?.attempt === attempt ? known.statuses : new Map<AgentId, RegionStatus>();
+  statuses.set(said.agentId, said.status);
+  run.reported.set(regionId, { attempt, statuses });
+}
+
+function statusesOf(run: JobRun, region: RegionRun): ReadonlyMap<AgentId, RegionStatus> {
+  const known = run.reported.get(region.regionId);
+  return known?.attempt === region.attempt ? known.statuses : new Map();
+}
+
+/** Moves a starting region on as far as all of its agents have come (C8). */
+async function advanceRegion(run: JobRun, region: RegionRun): Promise<void> {
+  const isStarting = region.status === "deploying" || region.status === "restoring";
+  if (!isStarting) return;
+  const agents = agentsOf(region);
+  const statuses = statusesOf(run, region);
+  if (reachOf(agents, statuses) === "running") {
+    await changeStatus(run, region, "running", "");
+    run.notes.push({ kind: "running", regionId: region.regionId });
+    return;
+  }
+  if (region.status === "deploying") await changeStatus(run, region, "restoring", "");
+  for (const agentId of agentsToRun(agents, statuses)) {
+    tellAgent(run, region, { agentId, message: { kind: "run" } });
   }
 }
 
 /** The lease of an agent expired, or it said goodbye; or its window to reassign closed. */
 export async function onAgentLost(run: JobRun, agentId: AgentId): Promise<void> {
   for (const region of run.regions.values()) {
-    if (region.agentId !== agentId || !isOnAgent(region)) continue;
-    run.reported.delete(region.regionId);
-    await leaveCheckpoint(run, region);
+    if (!runsOn(region, agentId) || !isOnAgent(region)) continue;
     if (region.status === "stopping") {
-      await onStopped(run, region, "agent-lost");
-      continue;
+      noteStatus(run, region, { agentId, status: "stopped" });
+      await onStopped(run, region, { reason: "agent-lost", from: agentId });
+    } else if (isSpanning(region)) {
+      tellOthersToStop(run, region, { except: agentId, reason: "Another agent was lost" });
+      await freeRegion(run, region, "agent-lost");
+    } else {
+      // It may run on unseen, and is adopted when it comes back before somebody else has it (P6).
+      run.reported.delete(region.regionId);
+      await leaveCheckpoint(run, region);
+      region.nextCause = "agent-lost";
+      await changeStatus(run, region, "waiting", "agent-lost");
     }
-    region.nextCause = "agent-lost";
-    await changeStatus(run, region, "waiting", "agent-lost");
   }
 }
 
@@ -168,48 +187,61 @@ export async function onAgentArrived(
   const mine = listed.filter(({ jobId }) => jobId === run.job.id);
   for (const entry of mine) {
     const region = run.regions.get(entry.regionId);
-    if (region === undefined || region.agentId !== agentId || region.attempt !== entry.attempt) {
+    const isCurrent = region !== undefined && runsOn(region, agentId) &&
+      region.attempt === entry.attempt;
+    if (!isCurrent) {
       refuseListed(run, agentId, entry);
     }
   }
   for (const region of run.regions.values()) {
-    if (region.agentId !== agentId) continue;
+    if (!runsOn(region, agentId)) continue;
     const entry = mine.find((candidate) =>
       candidate.regionId === region.regionId && candidate.attempt === region.attempt
     );
-    if (entry === undefined) await onRegionMissing(run, region);
-    else await adopt(run, region, entry);
+    if (entry === undefined) await onRegionMissing(run, region, agentId);
+    else await adopt(run, region, { agentId, entry });
   }
 }
 
 /** Applies again what agents had reported before the loop loaded anew. */
 export async function adoptReported(run: JobRun): Promise<void> {
   for (const region of run.regions.values()) {
-    const last = run.reported.get(region.regionId);
-    if (last === undefined || last.attempt !== region.attempt || region.agentId === null) continue;
-    const { agentId, regionId, attempt } = region;
-    const jobId = run.job.id;
-    await onStatus(run, agentId, {
-      kind: "status",
-      jobId,
-      regionId,
-      attempt,
-      status: last.status,
-      reason: "",
-      isRetryable: true,
-    });
+    for (const [agentId, status] of [...statusesOf(run, region)]) {
+      const { regionId, attempt } = region;
+      await onStatus(run, agentId, {
+        kind: "status",
+        jobId: run.job.id,
+        regionId,
+        attempt,
+        status,
+        reason: "",
+        isRetryable: true,
+      });
+    }
   }
+}
+
+export interface RegionFailure {
+  readonly reason: string;
+  readonly isRetryable: boolean;
+  /** The agent that said so; the others are told to stop. Left out: all know. */
+  readonly from?: AgentId;
 }
 
 /** Ends the attempt after a failure; the next one waits longer each time. */
 export async function failRegion(
   run: JobRun,
   region: RegionRun,
-  reason: string,
-  isRetryable: boolean,
+  failure: RegionFailure,
 ): Promise<void> {
-  if (region.status === "stopping") return await onStopped(run, region, reason);
+  const { reason, isRetryable, from } = failure;
+  if (region.status === "stopping") {
+    return await onStopped(run, region, { reason, from: from ?? null });
+  }
   const { clock, random, config, logger } = run.world;
+  if (from !== undefined) {
+    tellOthersToStop(run, region, { except: from, reason: "Another part of the region failed" });
+  }
   const nowMs = clock.monotonicMs();
   const ranForMs = region.status === "running" ? nowMs - region.sinceMs : 0;
   const { failures, delayMs } = afterFailure(region.consecutiveFailures, ranForMs, {
@@ -237,12 +269,6 @@ export async function freeRegion(run: JobRun, region: RegionRun, reason: string)
     failures: region.consecutiveFailures,
     delayMs: 0,
   });
-}
-
-/** Whether a region waits for an agent that may still run it, too long unheard of to be sure (P6). */
-export function isPossiblyAutonomous(run: JobRun, region: RegionRun): boolean {
-  return region.status === "waiting" && region.agentId !== null && mayContinueAlone(run, region) &&
-    run.world.links.verdict(region.agentId) === "possibly-autonomous";
 }
 
 /** Takes the region's part out of the checkpoint in flight. */
@@ -294,21 +320,21 @@ async function endRun(
   announceRegion(run, region, end.reason);
 }
 
-async function onRunning(run: JobRun, region: RegionRun): Promise<void> {
-  const isLateStart = region.status === "stopping" || region.status === "running";
-  if (isLateStart || region.status === "stopped") return;
-  await changeStatus(run, region, "running", "");
-  run.notes.push({ kind: "running", regionId: region.regionId });
-}
-
-/** Stopped on request, or its agent shuts down: then another attempt follows after the first pause. */
-async function onStopped(run: JobRun, region: RegionRun, reason: string): Promise<void> {
+/** Stopped on request, or an agent shuts down: then another attempt follows after the first pause. */
+async function onStopped(
+  run: JobRun,
+  region: RegionRun,
+  stop: { readonly reason: string; readonly from: AgentId | null },
+): Promise<void> {
+  const { reason, from } = stop;
   if (region.status === "stopping") {
+    if (!haveStopped(agentsOf(region), statusesOf(run, region))) return;
     if (region.isMoving) await freeRegion(run, region, "moved");
     else run.notes.push({ kind: "stopped", regionId: region.regionId });
     return;
   }
   if (!isOnAgent(region)) return;
+  tellOthersToStop(run, region, { except: from, reason: "Another agent stopped its part" });
   region.nextCause = reason === "" ? "stopped-by-agent" : reason.slice(0, 200);
   await endRun(run, region, {
     status: "backing-off",
@@ -337,26 +363,40 @@ function refuseListed(run: JobRun, agentId: AgentId, entry: RunningRegion): void
   run.world.links.send(agentId, { kind: "stop", jobId, regionId, attempt, reason });
 }
 
-async function onRegionMissing(run: JobRun, region: RegionRun): Promise<void> {
-  if (region.status === "stopping") return await onStopped(run, region, "agent-restarted");
+async function onRegionMissing(run: JobRun, region: RegionRun, agentId: AgentId): Promise<void> {
+  if (region.status === "stopping") {
+    noteStatus(run, region, { agentId, status: "stopped" });
+    return await onStopped(run, region, { reason: "agent-restarted", from: agentId });
+  }
   if (isOnAgent(region) || region.status === "waiting") {
+    tellOthersToStop(run, region, { except: agentId, reason: "Another agent was restarted" });
     await freeRegion(run, region, "agent-restarted");
   }
 }
 
-async function adopt(run: JobRun, region: RegionRun, entry: RunningRegion): Promise<void> {
+async function adopt(
+  run: JobRun,
+  region: RegionRun,
+  listed: { readonly agentId: AgentId; readonly entry: RunningRegion },
+): Promise<void> {
   const { regionId } = region;
-  for (const checkpointId of run.unannounced.get(regionId) ?? []) {
-    tell(run, region, { kind: "aborted", checkpointId, reason: "hub-restarted" });
+  const { agentId, entry } = listed;
+  const unannounced = run.unannounced.get(regionId);
+  if (unannounced !== undefined && !unannounced.told.has(agentId)) {
+    for (const checkpointId of unannounced.ids) {
+      const message = { kind: "aborted", checkpointId, reason: "hub-restarted" } as const;
+      tellAgent(run, region, { agentId, message });
+    }
+    unannounced.told.add(agentId);
   }
-  run.unannounced.delete(regionId);
-  tellLastCompleted(run, region);
+  tellLastCompleted(run, region, agentId);
   if (region.status === "stopping" || run.job.desiredState !== "running") {
-    tell(run, region, { kind: "stop", reason: "The job stops" });
+    const message = { kind: "stop", reason: "The job stops" } as const;
+    tellAgent(run, region, { agentId, message });
     return;
   }
   if (region.status === "waiting") await changeStatus(run, region, "restoring", "agent-returned");
-  await onStatus(run, region.agentId!, {
+  await onStatus(run, agentId, {
     kind: "status",
     jobId: run.job.id,
     regionId,
@@ -367,40 +407,19 @@ async function adopt(run: JobRun, region: RegionRun, entry: RunningRegion): Prom
   });
 }
 
-/** Begins another attempt of a region whose checkpoints keep failing. */
-export async function restartRegion(run: JobRun, regionId: RegionId): Promise<void> {
-  const region = run.regions.get(regionId)!;
+/** Begins another attempt of a region whose attempt is of no use any more. */
+export async function restartRegion(
+  run: JobRun,
+  restart: { readonly regionId: RegionId; readonly cause: RestartCause },
+): Promise<void> {
+  const region = run.regions.get(restart.regionId)!;
+  const { cause } = restart;
   if (region.status !== "running") return;
-  tell(run, region, { kind: "stop", reason: "Too many checkpoints failed" });
-  await failRegion(run, region, "checkpoint-failures", true);
-}
-
-/** Waits, its pause is over, and nobody else may still run it beyond the hub's reach. */
-function isFree(run: JobRun, region: RegionRun, nowMs: number): boolean {
-  if (region.status === "backing-off") {
-    return region.retryAtMs === null || nowMs >= region.retryAtMs;
-  }
-  if (region.status !== "waiting") return false;
-  if (region.agentId === null) return true;
-  const verdict = run.world.links.verdict(region.agentId);
-  return verdict === "reassignable" ||
-    (verdict === "possibly-autonomous" && !mayContinueAlone(run, region));
-}
-
-/** A source that goes on without the hub acknowledges on checkpoints the hub has not seen (P5). */
-function mayContinueAlone(run: JobRun, region: RegionRun): boolean {
-  const uids = new Set(region.plan.subtasks.map(({ sourceUid }) => sourceUid));
-  return run.job.graph.operators.some(({ uid, source }) =>
-    uids.has(uid) && source?.connector === "mqtt" && source.whenHubAway === "continue"
-  );
-}
-
-async function liveAgents(run: JobRun): Promise<LiveAgent[]> {
-  const { world } = run;
-  const loads = await agentLoads(world.db, run.job.id);
-  return [...world.fleet.values()]
-    .filter(({ agentId }) => world.isLive(agentId))
-    .map((agent) => ({ ...agent, load: loads.get(agent.agentId) ?? 0 }));
+  const reason = cause === "drain-failed"
+    ? "It drained for a savepoint that was not completed"
+    : "Too many checkpoints failed";
+  tell(run, region, { kind: "stop", reason });
+  await failRegion(run, region, { reason: cause, isRetryable: true });
 }
 
 function rowOf(

@@ -8,7 +8,7 @@
  */
 import type { OperationRecord } from "./db/operation_store.ts";
 import type { JobRecord } from "./db/job_store.ts";
-import type { RegionRowStatus } from "./db/region_store.ts";
+import type { Placement, RegionRowStatus } from "./db/region_store.ts";
 import type { Schedule } from "./coordinator/checkpoint_schedule.ts";
 import type { HaltSteps } from "./coordinator/halt_steps.ts";
 import type { JobCheckpoint } from "./coordinator/job_checkpoint.ts";
@@ -42,10 +42,16 @@ export interface LoopWorld extends HubContext {
 
 export interface RegionRun {
   readonly regionId: RegionId;
-  readonly plan: RegionPlan;
+  /** Changes with the job's parallelism, while nobody runs the region. */
+  plan: RegionPlan;
   attempt: Attempt;
-  /** While waiting: the lost agent that may still run it under this attempt; null when nobody does. */
+  /**
+   * Agent of the first subtask; null when nobody runs the region. While waiting: the lost agent that may
+   * still run all of it under this attempt.
+   */
   agentId: AgentId | null;
+  /** Where each subtask is; while nobody runs the region, where they were or are to go. */
+  placement: Placement;
   status: RegionRowStatus;
   lastCompletedId: CheckpointId | null;
   restoredFromId: CheckpointId | null;
@@ -69,6 +75,10 @@ export interface InFlight {
     readonly isStop: boolean;
   } | null;
   readonly trigger: string;
+  /** Operation that goes on when this checkpoint has ended; it is no savepoint. */
+  readonly forOperation: string | null;
+  /** The maximum watermark went before its barrier (L3). */
+  readonly isDrain: boolean;
   composite: JobCheckpoint;
   readonly parts: Map<RegionId, RegionCheckpoint>;
   /** Regions whose failure is held against them (C6). */
@@ -84,13 +94,32 @@ export interface OperationRun {
   isQueued: boolean;
   /** Last progress written. */
   progress: string;
+  /** Monotonic; when the first region was stopped for it, null before and after a crash. */
+  pausedMs: number | null;
+}
+
+export type RestartCause = "checkpoint-failures" | "drain-failed";
+
+/** What the agents of a region said last of its attempt. */
+export interface Reported {
+  readonly attempt: Attempt;
+  readonly statuses: Map<AgentId, RegionStatus>;
 }
 
 export type LoopNote =
   | { readonly kind: "stopped"; readonly regionId: RegionId }
   | { readonly kind: "running"; readonly regionId: RegionId }
-  /** Too many checkpoints of it failed in a row (C6). */
-  | { readonly kind: "restart"; readonly regionId: RegionId }
+  /** Its attempt is to end: too many checkpoints of it failed in a row (C6), or it drained in vain (L3). */
+  | { readonly kind: "restart"; readonly regionId: RegionId; readonly cause: RestartCause }
+  /** A checkpoint that an operation asked for has ended. */
+  | {
+    readonly kind: "checkpointEnded";
+    readonly operationId: string;
+    readonly checkpointId: CheckpointId;
+    /** Regions whose part completed. */
+    readonly completed: readonly RegionId[];
+    readonly reason: string | null;
+  }
   | {
     readonly kind: "savepointEnded";
     readonly savepoint: NonNullable<InFlight["savepoint"]>;
@@ -106,12 +135,12 @@ export interface JobRun {
   inFlight: InFlight | null;
   /** Open operations, oldest first. */
   readonly operations: Map<string, OperationRun>;
-  /** Checkpoints that died with the last hub, to be announced when the agent is there (H1). */
-  readonly unannounced: Map<RegionId, CheckpointId[]>;
+  /** Checkpoints that died with the last hub, to be announced to each agent when it is there (H1). */
+  readonly unannounced: Map<RegionId, { ids: readonly CheckpointId[]; told: Set<AgentId> }>;
   /** What one part of the loop has to tell another; taken up before the next input. */
   readonly notes: LoopNote[];
-  /** Last status told per region, kept over a reload. */
-  readonly reported: Map<RegionId, { attempt: Attempt; status: RegionStatus }>;
+  /** Kept over a reload. */
+  readonly reported: Map<RegionId, Reported>;
   jobStatus: string;
 }
 
@@ -130,25 +159,42 @@ export function isOnAgent(region: RegionRun): boolean {
   }
 }
 
+/** Agents that run, or are to run, something of the region; sorted. */
+export function agentsOf(region: RegionRun): AgentId[] {
+  if (region.agentId === null) return [];
+  const agents = region.plan.subtasks.map(({ subtaskId }) => region.placement[subtaskId]);
+  return [...new Set(agents.map((agentId) => agentId ?? region.agentId!))].sort();
+}
+
+export function runsOn(region: RegionRun, agentId: AgentId): boolean {
+  return agentsOf(region).includes(agentId);
+}
+
+/** Its subtasks are on different agents: they exchange records, and hold when the hub is away (P5). */
+export function isSpanning(region: RegionRun): boolean {
+  return agentsOf(region).length > 1;
+}
+
 type Addressed = Extract<HubMessage, { jobId: unknown }>["kind"];
 type Unaddressed<M> = M extends unknown ? Omit<M, "jobId" | "regionId" | "attempt"> : never;
+type AboutRegion = Unaddressed<HubMessageOf<Addressed>>;
 
-/** Sends a message about a region to its agent, under its attempt. @returns False when it is away. */
-export function tell(
+/** Sends a message about a region to all of its agents, under its attempt. @returns False when one is away. */
+export function tell(run: JobRun, region: RegionRun, message: AboutRegion): boolean {
+  const agents = agentsOf(region);
+  const sent = agents.map((agentId) => tellAgent(run, region, { agentId, message }));
+  return agents.length > 0 && sent.every((isSent) => isSent);
+}
+
+/** {@linkcode tell} for one agent. */
+export function tellAgent(
   run: JobRun,
   region: RegionRun,
-  message: Unaddressed<HubMessageOf<Addressed>>,
+  what: { readonly agentId: AgentId; readonly message: AboutRegion },
 ): boolean {
-  if (region.agentId === null) return false;
-  return run.world.links.send(
-    region.agentId,
-    {
-      ...message,
-      jobId: run.job.id,
-      regionId: region.regionId,
-      attempt: region.attempt,
-    } as HubMessage,
-  );
+  const { regionId, attempt } = region;
+  const about = { jobId: run.job.id, regionId, attempt };
+  return run.world.links.send(what.agentId, { ...what.message, ...about } as HubMessage);
 }
 
 /** Tells an agent that what it runs or says belongs to an attempt that is over (F3). */

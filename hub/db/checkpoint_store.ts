@@ -29,7 +29,13 @@ import { withReign } from "./hub_state_store.ts";
 import { updateOperation } from "./operation_store.ts";
 import { blobPins, checkpointRegions, checkpoints, jobs, regions, savepoints } from "./schema.ts";
 
-export type CheckpointTrigger = "periodic" | "window-pressure" | "person" | "stop" | "restore";
+export type CheckpointTrigger =
+  | "periodic"
+  | "window-pressure"
+  | "person"
+  | "stop"
+  | "rescale"
+  | "restore";
 
 export interface NewCheckpoint {
   readonly jobId: JobId;

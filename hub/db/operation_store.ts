@@ -13,7 +13,15 @@ import type { OperationStatus, OperationView } from "@shared/api.ts";
 import type { Db } from "./client.ts";
 import { operations } from "./schema.ts";
 
-export type OperationKind = "savepoint" | "rollback" | "stop" | "cancel" | "deploy" | "drain";
+export type OperationKind =
+  | "savepoint"
+  | "rollback"
+  | "rescale"
+  | "rebalance"
+  | "stop"
+  | "cancel"
+  | "deploy"
+  | "drain";
 
 export interface NewOperation {
   readonly id: string;

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { deepEqual } from "node:assert/strict";
 import { assert } from "@shared/assert.ts";
-import type { AgentId, CheckpointId, RegionId } from "@shared/ids.ts";
+import type { AgentId, CheckpointId, RegionId, SubtaskId } from "@shared/ids.ts";
 import {
   type AlarmEdgeInput,
   type AlarmState,
@@ -30,33 +30,105 @@ const fleet = fc.tuple(...agentIds.map((agentId) =>
     load: fc.nat(3),
   })
 )).chain((agents) => fc.subarray(agents));
+/** Two source subtasks and up to three keyed ones, placed before as it came. */
 const needs = fc.tuple(...regionIds.map((regionId) =>
   fc.record({
     regionId: fc.constant(regionId),
     near: labels,
-    runsOn: fc.constantFrom(null, null, ...agentIds),
-  })
+    isPlaced: fc.boolean(),
+    canSpan: fc.boolean(),
+    subtasks: fc.tuple(fc.integer({ min: 1, max: 5 }), fc.array(labels, { minLength: 5 }))
+      .chain(([count, nears]) =>
+        fc.tuple(
+          ...nears.slice(0, count).map((near, i) =>
+            fc.record({
+              subtaskId: fc.constant(`${regionId}.${i}` as SubtaskId),
+              stage: fc.constant(i < 2 ? "source" : "keyed"),
+              near: fc.constant(i < 2 ? near : {}),
+              runsOn: fc.constantFrom(null, null, ...agentIds),
+            })
+          ),
+        )
+      ),
+  }).map((need) => ({
+    ...need,
+    isPlaced: need.isPlaced && need.subtasks.every(({ runsOn }) => runsOn !== null),
+  }))
 ));
 
 Deno.test("assignment keeps its invariants for every fleet, and ignores the order of its inputs", () => {
   fc.assert(
-    fc.property(fleet, needs, (agents, regions) => {
-      const placed = assign(regions, agents);
-      deepEqual(assign([...regions].reverse(), [...agents].reverse()), placed);
+    fc.property(fleet, needs, fc.boolean(), (agents, regions, isBalancing) => {
+      const placed = assign(regions, agents, { isBalancing });
+      const again = assign([...regions].reverse(), [...agents].reverse(), { isBalancing });
+      deepEqual(again, placed);
       const eligible = agents.filter(({ isDraining }) => !isDraining);
-      for (const { regionId, agentId } of placed) {
+      const nearness = (near: Record<string, string>, id: AgentId) =>
+        matches(near, eligible.find(({ agentId }) => agentId === id)?.labels ?? {});
+      for (const { regionId, agents: on } of placed) {
         const need = regions.find((region) => region.regionId === regionId)!;
-        if (need.runsOn !== null) {
-          assert(agentId === need.runsOn, `${regionId} was moved`);
+        if (need.isPlaced) {
+          for (const { subtaskId, runsOn } of need.subtasks) {
+            assert(on?.get(subtaskId) === runsOn, `${subtaskId} was moved`);
+          }
           continue;
         }
-        assert((agentId === null) === (eligible.length === 0), `${regionId}: ${agentId}`);
-        if (agentId === null) continue;
-        const chosen = eligible.find((agent) => agent.agentId === agentId);
-        assert(chosen !== undefined, `${regionId} went to a draining agent`);
-        const best = Math.max(...eligible.map((agent) => matches(need.near, agent.labels)));
-        assert(matches(need.near, chosen.labels) === best, `${regionId} has a nearer agent`);
+        assert((on === null) === (eligible.length === 0), `${regionId} has no place`);
+        if (on === null) continue;
+        assert(on.size === need.subtasks.length, `${regionId} is not whole`);
+        assert(need.canSpan || new Set(on.values()).size === 1, `${regionId} spans`);
+        const isWhole = !need.canSpan || need.subtasks.length === 1;
+        for (const { subtaskId, near, runsOn } of need.subtasks) {
+          const chosen = on.get(subtaskId)!;
+          const isEligible = (id: AgentId | null) => eligible.some(({ agentId }) => agentId === id);
+          assert(isEligible(chosen), `${subtaskId} went to an agent that is not eligible`);
+          const isKept = !isBalancing && isEligible(runsOn);
+          if (isKept && !isWhole) assert(chosen === runsOn, `${subtaskId} moved`);
+          if (isKept) continue;
+          const wanted = isWhole ? need.near : near;
+          const best = Math.max(0, ...eligible.map(({ agentId }) => nearness(wanted, agentId)));
+          assert(nearness(wanted, chosen) === best, `${subtaskId} has a nearer agent`);
+        }
       }
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+Deno.test("assignment: balancing evens a stage out over agents that are alike, and twice moves nothing", () => {
+  const before = fc.array(fc.constantFrom(null, ...agentIds), { minLength: 1, maxLength: 12 });
+  const loads = fc.tuple(fc.nat(5), fc.nat(5), fc.nat(5));
+  fc.assert(
+    fc.property(before, loads, fc.integer({ min: 1, max: 3 }), (runsOn, load, count) => {
+      const agents = agentIds.slice(0, count)
+        .map((agentId, i) => ({ agentId, labels: {}, isDraining: false, load: load[i]! }));
+      const needOf = (places: readonly (AgentId | null)[]) => [{
+        regionId: "r0" as RegionId,
+        near: {},
+        isPlaced: false,
+        canSpan: true,
+        subtasks: places.map((agentId, i) => ({
+          subtaskId: `key.${i}` as SubtaskId,
+          stage: "key",
+          near: {},
+          runsOn: agentId,
+        })),
+      }];
+      const balanced = (places: readonly (AgentId | null)[]) => [
+        ...assign(needOf(places), agents, { isBalancing: true })[0]!.agents!.values(),
+      ];
+      const after = balanced(runsOn);
+      const held = (places: readonly (AgentId | null)[]) =>
+        agents.map(({ agentId }) => places.filter((place) => place === agentId).length);
+      const counts = held(after);
+      assert(Math.max(...counts) - Math.min(...counts) <= 1, `Uneven: ${counts}`);
+      if (runsOn.length > 1) deepEqual(balanced(after), after);
+      const share = Math.floor(runsOn.length / count);
+      const larger = runsOn.length % count;
+      const stays = held(runsOn).sort((a, b) => b - a)
+        .reduce((sum, n, rank) => sum + Math.min(n, share + (rank < larger ? 1 : 0)), 0);
+      const stayed = after.filter((agentId, i) => agentId === runsOn[i]).length;
+      if (runsOn.length > 1) assert(stayed >= stays, `${stayed} stayed of ${stays} that could`);
     }),
     { numRuns: 2_000 },
   );
