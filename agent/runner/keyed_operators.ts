@@ -14,6 +14,7 @@ import {
 import type { StatefulSpec } from "@shared/sdk/operator.ts";
 import type { TableKey } from "../state/state_table.ts";
 import { type ChainParts, type Emit, listOf, type OperatorPlace } from "./chain.ts";
+import { MAX_WATERMARK_MS } from "./watermarks.ts";
 
 const VALUE_SLOT = 0;
 /** Tables look whole numbers of up to nine digits up as such. */
@@ -36,10 +37,12 @@ function tableKey(key: unknown): TableKey {
 
 export function compileMapWithState(
   spec: StatefulSpec & { kind: "mapWithState" | "flatMapWithState" },
-  { count, emit }: OperatorPlace,
+  place: OperatorPlace,
   parts: ChainParts,
 ): Emit {
+  const { count, emit } = place;
   const update = compileUpdate(spec, parts, (output) => output);
+  compileEnd(spec, place, parts);
   return (record) => {
     count.recordsIn++;
     const result = update(record);
@@ -51,10 +54,12 @@ export function compileMapWithState(
 
 export function compileFlatMapWithState(
   spec: StatefulSpec & { kind: "mapWithState" | "flatMapWithState" },
-  { count, emit }: OperatorPlace,
+  place: OperatorPlace,
   parts: ChainParts,
 ): Emit {
+  const { count, emit } = place;
   const update = compileUpdate(spec, parts, (output) => listOf(output as Iterable<unknown>));
+  compileEnd(spec, place, parts);
   return (record) => {
     count.recordsIn++;
     const result = update(record);
@@ -94,6 +99,37 @@ function compileUpdate<Output>(
       return null;
     }
   };
+}
+
+/** Lets every key say its last when event time has come to its end: a file is over, or the job drains. */
+function compileEnd(
+  spec: StatefulSpec & { kind: "mapWithState" | "flatMapWithState" },
+  { count, emit, clock }: OperatorPlace,
+  { origin, state, deadLetters }: ChainParts,
+): void {
+  const { uid, onEnd } = spec;
+  if (onEnd === undefined) return;
+  const table = state.table(uid);
+  clock.onAdvance((watermarkMs) => {
+    if (watermarkMs < MAX_WATERMARK_MS) return clock.wakeAt(MAX_WATERMARK_MS);
+    const { nowMs } = origin;
+    for (const { key, first } of table.entries()) {
+      if (first === undefined) continue;
+      origin.setFiring({ kind: "event", uid, key, timeMs: MAX_WATERMARK_MS, nowMs });
+      let outputs: readonly unknown[];
+      try {
+        outputs = listOf(onEnd(first, key));
+      } catch (thrown) {
+        deadLetters.judge(spec, { key }, { thrown, position: origin.position });
+        continue;
+      }
+      for (const output of outputs) {
+        count.recordsOut++;
+        emit(output);
+      }
+    }
+  });
+  clock.wakeAt(MAX_WATERMARK_MS);
 }
 
 export function compileDetect(

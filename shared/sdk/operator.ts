@@ -66,6 +66,8 @@ export type StatefulSpec =
     readonly initial: () => unknown;
     /** Returns new state and output (mapWithState: one; flatMapWithState: an array). Never mutates. */
     readonly fn: (state: any, record: any, key: string) => readonly [state: unknown, output: any];
+    /** Outputs of each key at the end of the input; none unless given. */
+    readonly onEnd?: (state: any, key: string) => readonly unknown[];
     /** Codec version of the value; a change without a migration is incompatible (S3). */
     readonly codecVersion: number;
     /** State not written for this long is dropped, ms; null keeps it for ever. */

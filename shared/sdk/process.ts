@@ -7,6 +7,7 @@
  */
 import type { Duration } from "./duration.ts";
 import type { ErrorPolicy } from "./operator.ts";
+import type { SideOutput } from "./side_output.ts";
 import type { StateDeclarations, StateHandles } from "./state.ts";
 
 /** What a key function may return; it is turned into text. */
@@ -46,9 +47,14 @@ export interface OperatorOptions {
   readonly onError?: ErrorPolicy;
 }
 
-export interface StateOptions<State> extends OperatorOptions {
+export interface StateOptions<State, Out = unknown> extends OperatorOptions {
   /** State of a key that has none. */
   readonly initial: () => State;
+  /**
+   * Outputs of a key when the input is over: at the end of a file, and when the job is drained. Called once
+   * for each key that has state.
+   */
+  readonly onEnd?: (state: Readonly<State>, key: string) => readonly Out[];
   /** State not written for this long is dropped; kept for ever unless given. */
   readonly ttl?: Duration;
   /** Raise it when the shape of the state changes (S3); whole number from 1, default 1. */
@@ -61,25 +67,79 @@ export interface Timers {
   processingTime(atMs: number): void;
   /** Takes the timer of `atMs` back; nothing happens when there is none. */
   deleteProcessingTime(atMs: number): void;
+  /** Calls `onTimer` once when event time has reached `atMs`: no earlier record is expected any more. */
+  eventTime(atMs: number): void;
+  /** Takes the event-time timer of `atMs` back; nothing happens when there is none. */
+  deleteEventTime(atMs: number): void;
+}
+
+/** The clock a timer was set by. */
+export type TimerDomain = "event" | "processing";
+
+/** What every function of `process` gets. */
+interface CallContext<Out> {
+  /** Wall clock, ms since the epoch. */
+  readonly nowMs: number;
+  /** Event time of the record, or the time of the timer, ms since the epoch. */
+  readonly eventTimeMs: number;
+  /** No record up to this event time is expected any more; -Infinity before the first. Of the key, under `perKey`. */
+  readonly watermarkMs: number;
+  /** Sends one record to the operators behind. */
+  emit(record: Out): void;
+  /** Sends one record to those that read the side output `tag`. */
+  emitTo<Side>(tag: SideOutput<Side>, record: Side): void;
 }
 
 /** What `process` offers while it handles one record or one timer of one key. */
-export interface ProcessContext<States extends StateDeclarations, Out> {
+export interface ProcessContext<States extends StateDeclarations, Out, Rule = never>
+  extends CallContext<Out> {
   readonly key: string;
-  /** Wall clock, ms since the epoch. */
-  readonly nowMs: number;
   readonly state: StateHandles<States>;
   readonly timers: Timers;
-  /** Sends one record to the operators behind. */
-  emit(record: Out): void;
+  /** Null but in `onTimer`: the clock that the timer was set by. */
+  readonly timerDomain: TimerDomain | null;
+  /** What `onBroadcast` wrote. */
+  readonly broadcast: BroadcastValues<Rule>;
 }
 
-export interface ProcessOptions<In, States extends StateDeclarations, Out> extends OperatorOptions {
-  /** States by name, each declared with `valueState`. */
-  readonly state: States;
+/** Broadcast state as a function over records sees it. Treat the values as immutable. */
+export interface BroadcastValues<Value> {
+  readonly size: number;
+  get(name: string): Value | undefined;
+  has(name: string): boolean;
+  /** In the order of their names. */
+  entries(): Iterable<readonly [name: string, value: Value]>;
+}
+
+/** Broadcast state as `onBroadcast` sees it. */
+export interface WritableBroadcastValues<Value> extends BroadcastValues<Value> {
+  set(name: string, value: Value): void;
+  delete(name: string): void;
+}
+
+/** What `onBroadcast` gets; it runs in every subtask, so it must do the same in all of them. */
+export interface BroadcastContext<Rule, Out> extends CallContext<Out> {
+  readonly broadcast: WritableBroadcastValues<Rule>;
+}
+
+/** A stream of which every subtask gets every record; made by `stream.broadcast()`. */
+export interface BroadcastStream<Rule> {
+  readonly kind: "broadcast";
+  /** Carries the type alone; never set. */
+  readonly recordType?: Rule;
+}
+
+export interface ProcessOptions<In, States extends StateDeclarations, Out, Rule = never>
+  extends OperatorOptions {
+  /** States by name, each declared with `valueState` or one of its kind. */
+  readonly state?: States;
   /** Type of what is emitted, by `recordType<…>()`; any record with fields unless given. */
   readonly emits?: RecordType<Out>;
-  onRecord(record: In, ctx: ProcessContext<States, Out>): void;
+  /** Second input, of which every subtask gets all records: rules, thresholds, recipes. Needs `onBroadcast`. */
+  readonly broadcast?: BroadcastStream<Rule>;
+  onRecord(record: In, ctx: ProcessContext<States, Out, Rule>): void;
   /** Called with the time a timer was set for, never before that time. */
-  onTimer?(timeMs: number, ctx: ProcessContext<States, Out>): void;
+  onTimer?(timeMs: number, ctx: ProcessContext<States, Out, Rule>): void;
+  /** Takes a record of `broadcast`. What it writes to `ctx.broadcast` every key reads, and is in snapshots. */
+  onBroadcast?(rule: Rule, ctx: BroadcastContext<Rule, Out>): void;
 }

@@ -13,14 +13,18 @@ import { durationMs } from "./duration.ts";
 import type { Input, JobPlan } from "./job_plan.ts";
 import type { Anomaly, Detector, OperatorSpec } from "./operator.ts";
 import { checkFunction, checkOptionNames, errorPolicyOf } from "./options.ts";
-import type { AnyFields, Key, OperatorOptions, ProcessOptions, StateOptions } from "./process.ts";
+import type {
+  AnyFields,
+  BroadcastStream,
+  Key,
+  OperatorOptions,
+  ProcessOptions,
+  StateOptions,
+} from "./process.ts";
+import { planProcess } from "./process_plan.ts";
+import type { SideOutput } from "./side_output.ts";
 import type { Sink } from "./sink.ts";
-import {
-  checkedCodecVersion,
-  describeStates,
-  type StateDeclarations,
-  TIMERS_STATE,
-} from "./state.ts";
+import { checkedCodecVersion, type StateDeclarations } from "./state.ts";
 
 /** Records of one type on their way from a source to sinks. */
 export interface Stream<Out> {
@@ -46,6 +50,12 @@ export interface Stream<Out> {
   keyByLocal(keyOf: (record: Out) => Key): KeyedStream<Out>;
   /** Groups records by key across splits and agents: each record is sent to the subtask that owns its key. */
   keyBy(keyOf: (record: Out) => Key): KeyedStream<Out>;
+  /** The records of this stream and of `others`, in no order between them. */
+  union(...others: readonly Stream<Out>[]): Stream<Out>;
+  /** What the operator in front wrote to `tag`; empty when it writes nothing to it. */
+  getSideOutput<Side>(tag: SideOutput<Side>): Stream<Side>;
+  /** Makes every record go to every subtask of a `process` that names it as its `broadcast`. */
+  broadcast(): BroadcastStream<Out>;
   /** Ends the stream in a sink; a stream may have several. */
   sink(uid: string, sink: Sink<Out>): void;
 }
@@ -55,7 +65,7 @@ export interface KeyedStream<Out> extends Stream<Out> {
   /** Takes a key's state and a record, answers the new state and one output. */
   mapWithState<State, Next>(
     uid: string,
-    options: StateOptions<State>,
+    options: StateOptions<State, Next>,
     fn: (
       state: Readonly<State>,
       record: Out,
@@ -65,17 +75,17 @@ export interface KeyedStream<Out> extends Stream<Out> {
   /** Takes a key's state and a record, answers the new state and any number of outputs. */
   flatMapWithState<State, Next>(
     uid: string,
-    options: StateOptions<State>,
+    options: StateOptions<State, Next>,
     fn: (
       state: Readonly<State>,
       record: Out,
       key: string,
     ) => readonly [state: State, outputs: readonly Next[]],
   ): Stream<Next>;
-  /** State by name and timers, for what the others cannot say. */
-  process<States extends StateDeclarations, Next = AnyFields>(
+  /** State by name, timers and a broadcast input, for what the others cannot say. */
+  process<States extends StateDeclarations, Next = AnyFields, Rule = never>(
     uid: string,
-    options: ProcessOptions<Out, States, Next>,
+    options: ProcessOptions<Out, States, Next, Rule>,
   ): Stream<Next>;
   /** Learns each key's normal and answers the edges of its anomalies: one at the onset, one at the end. */
   detect<State>(
@@ -85,18 +95,22 @@ export interface KeyedStream<Out> extends Stream<Out> {
   ): Stream<Anomaly<Out>>;
 }
 
-const STATE_OPTIONS = ["initial", "ttl", "codecVersion", "onError"];
-const PROCESS_OPTIONS = ["state", "emits", "onRecord", "onTimer", "onError"];
+const STATE_OPTIONS = ["initial", "onEnd", "ttl", "codecVersion", "onError"];
 
 /** Behind both interfaces; keyed operators check the key, for authors who run unchecked code. */
 export class PlannedStream<Out> implements KeyedStream<Out> {
   readonly #plan: JobPlan;
-  readonly #input: Input;
+  /** Several behind a union. */
+  readonly #inputs: readonly Input[];
   readonly #keyOf: ((record: Out) => string) | null;
 
-  constructor(plan: JobPlan, input: Input, keyOf: ((record: Out) => string) | null = null) {
+  constructor(
+    plan: JobPlan,
+    input: Input | readonly Input[],
+    keyOf: ((record: Out) => string) | null = null,
+  ) {
     this.#plan = plan;
-    this.#input = input;
+    this.#inputs = [input].flat();
     this.#keyOf = keyOf;
   }
 
@@ -135,18 +149,66 @@ export class PlannedStream<Out> implements KeyedStream<Out> {
     return this.#keyed("keyBy", keyOf, callSiteOf(this.keyBy));
   }
 
+  union(...others: readonly Stream<Out>[]): Stream<Out> {
+    const at = callSiteOf(this.union);
+    if (others.length === 0) {
+      throw new UserError("empty-union", "union has no streams: name at least one other", { at });
+    }
+    const inputs = others.map((other) => this.inputsOf(other, "union", at));
+    const all = [...this.#inputs, ...inputs.flat()];
+    return new PlannedStream<Out>(this.#plan, all.map((input) => unkeyed(input)));
+  }
+
+  getSideOutput<Side>(tag: SideOutput<Side>): Stream<Side> {
+    const at = callSiteOf(this.getSideOutput);
+    if (tag?.kind !== "sideOutput") {
+      throw new UserError(
+        "bad-tag",
+        'getSideOutput needs a tag: const late = sideOutput<Reading>("late")',
+        { at },
+      );
+    }
+    const inputs = this.#inputs.map(({ uid }) =>
+      ({ uid, edge: "forward", output: tag.tag }) as const
+    );
+    return new PlannedStream<Side>(this.#plan, inputs);
+  }
+
+  broadcast(): BroadcastStream<Out> {
+    return new PlannedBroadcast<Out>(this);
+  }
+
+  /**
+   * The inputs of `other`, for an operator of this stream's job that reads both.
+   *
+   * @param call The author's call, for the message.
+   * @throws {UserError} `not-a-stream` or `stream-of-another-job`.
+   */
+  inputsOf(other: unknown, call: string, at: string | null): readonly Input[] {
+    if (!(other instanceof PlannedStream)) {
+      throw new UserError("not-a-stream", `${call} needs a stream of this job`, { at });
+    }
+    if (other.#plan === this.#plan) return other.#inputs;
+    throw new UserError(
+      "stream-of-another-job",
+      `${call} is given a stream of another job: streams meet only within one job; ` +
+        `send records between jobs with mqttSink and mqttSource`,
+      { at },
+    );
+  }
+
   sink(uid: string, sink: Sink<Out>): void {
     const at = callSiteOf(this.sink);
     if (sink?.spec === undefined || sink.descriptor === undefined) {
       throw new UserError("bad-sink", `Sink "${uid}" is not made by mqttSink or alarmSink`, { at });
     }
     const node = { ...nodeOf(uid, "sink", sink.label), sink: sink.descriptor };
-    this.#plan.add(node, { kind: "sink", uid, sink: sink.spec }, { input: this.#input, at });
+    this.#plan.add(node, { kind: "sink", uid, sink: sink.spec }, { input: this.#inputs, at });
   }
 
   mapWithState<State, Next>(
     uid: string,
-    options: StateOptions<State>,
+    options: StateOptions<State, Next>,
     fn: (state: Readonly<State>, record: Out, key: string) => readonly [State, Next],
   ): Stream<Next> {
     const at = callSiteOf(this.mapWithState);
@@ -155,38 +217,32 @@ export class PlannedStream<Out> implements KeyedStream<Out> {
 
   flatMapWithState<State, Next>(
     uid: string,
-    options: StateOptions<State>,
+    options: StateOptions<State, Next>,
     fn: (state: Readonly<State>, record: Out, key: string) => readonly [State, readonly Next[]],
   ): Stream<Next> {
     const at = callSiteOf(this.flatMapWithState);
     return this.#withState(uid, { kind: "flatMapWithState", options, fn, at });
   }
 
-  process<States extends StateDeclarations, Next = AnyFields>(
+  process<States extends StateDeclarations, Next = AnyFields, Rule = never>(
     uid: string,
-    options: ProcessOptions<Out, States, Next>,
+    options: ProcessOptions<Out, States, Next, Rule>,
   ): Stream<Next> {
     const at = callSiteOf(this.process);
     const keyOf = this.#keyFor(uid, "process", at);
-    checkOptionNames(`process "${uid}"`, options, { known: PROCESS_OPTIONS, at });
-    checkFunction("onRecord", options.onRecord, at);
-    if (options.onTimer !== undefined) checkFunction("onTimer", options.onTimer, at);
-    const states = describeStates(uid, options.state ?? {}, at);
-    return this.#addKeyed({
-      kind: "process",
-      uid,
-      onError: errorPolicyOf(options, at),
-      keyOf,
-      states,
-      onRecord: (record, ctx) => options.onRecord(record, ctx),
-      onTimer: options.onTimer === undefined
-        ? null
-        : (timeMs, ctx) => options.onTimer!(timeMs, ctx),
-    }, {
-      label: states.length === 0 ? "process" : `process ${states.map((s) => s.name).join(", ")}`,
-      states: options.onTimer === undefined ? states : [...states, TIMERS_STATE],
-      at,
-    });
+    const { keyClock } = this.#plan.timeOf(this.#inputs, at);
+    const { spec, ...about } = planProcess({ uid, keyOf, keyClock, at }, options);
+    const rules = options.broadcast as PlannedBroadcast<Rule> | undefined;
+    const inputs = rules === undefined ? [] : this.inputsOf(rules.stream, "broadcast", at);
+    return this.#addKeyed(
+      spec,
+      { ...about, at },
+      inputs.map((input) => ({
+        ...unkeyed(input),
+        edge: "broadcast",
+        input: 1,
+      })),
+    );
   }
 
   detect<State>(
@@ -218,7 +274,7 @@ export class PlannedStream<Out> implements KeyedStream<Out> {
     spec: Extract<OperatorSpec, { kind: "map" | "filter" | "flatMap" }>,
     at: string | null,
   ): Stream<Next> {
-    this.#plan.add(nodeOf(uid, spec.kind, spec.kind), spec, { input: this.#input, at });
+    this.#plan.add(nodeOf(uid, spec.kind, spec.kind), spec, { input: this.#inputs, at });
     return new PlannedStream<Next>(this.#plan, { uid, edge: "forward" });
   }
 
@@ -229,15 +285,15 @@ export class PlannedStream<Out> implements KeyedStream<Out> {
   ): KeyedStream<Out> {
     checkFunction(`The argument of ${edge}`, keyOf, at);
     const selector = (record: Out) => keyText(keyOf(record));
-    const input = { ...this.#input, edge, keyOf: selector };
-    return new PlannedStream<Out>(this.#plan, input, selector);
+    const inputs = this.#inputs.map((input) => ({ ...input, edge, keyOf: selector }));
+    return new PlannedStream<Out>(this.#plan, inputs, selector);
   }
 
   #withState<State, Next>(
     uid: string,
     call: {
       kind: "mapWithState" | "flatMapWithState";
-      options: StateOptions<State>;
+      options: StateOptions<State, Next>;
       fn: (state: Readonly<State>, record: Out, key: string) => readonly [State, unknown];
       at: string | null;
     },
@@ -247,6 +303,8 @@ export class PlannedStream<Out> implements KeyedStream<Out> {
     checkOptionNames(`${kind} "${uid}"`, options, { known: STATE_OPTIONS, at });
     checkFunction("initial", options?.initial, at);
     checkFunction(`The function of ${kind} "${uid}"`, fn, at);
+    const { onEnd } = options;
+    if (onEnd !== undefined) checkFunction("onEnd", onEnd, at);
     const codecVersion = checkedCodecVersion(options.codecVersion, at);
     const ttlMs = options.ttl === undefined ? null : durationMs(options.ttl, "ttl", at);
     if (ttlMs === 0) {
@@ -259,6 +317,7 @@ export class PlannedStream<Out> implements KeyedStream<Out> {
       keyOf,
       initial: options.initial,
       fn,
+      ...(onEnd === undefined ? {} : { onEnd }),
       codecVersion,
       ttlMs,
     }, {
@@ -271,10 +330,11 @@ export class PlannedStream<Out> implements KeyedStream<Out> {
   #addKeyed<Next>(
     spec: Extract<OperatorSpec, { keyOf: unknown }>,
     about: { label: string; states: readonly StateDescriptor[]; at: string | null },
+    further: readonly Input[] = [],
   ): Stream<Next> {
     const { uid, kind } = spec;
     const node = { ...nodeOf(uid, kind, about.label), isKeyed: true, states: about.states };
-    this.#plan.add(node, spec, { input: this.#input, at: about.at });
+    this.#plan.add(node, spec, { input: [...this.#inputs, ...further], at: about.at });
     return new PlannedStream<Next>(this.#plan, { uid, edge: "forward" });
   }
 
@@ -283,10 +343,25 @@ export class PlannedStream<Out> implements KeyedStream<Out> {
     throw new UserError(
       "unkeyed-state",
       `Operator "${uid}" (${kind}) keeps state per key, but its stream has no key: ` +
-        `put .keyByLocal((record) => …) before it`,
+        `put .keyByLocal((record) => …) or .keyBy((record) => …) before it`,
       { at },
     );
   }
+}
+
+/** A stream to be sent to every subtask. */
+class PlannedBroadcast<Rule> implements BroadcastStream<Rule> {
+  readonly kind = "broadcast";
+  readonly stream: PlannedStream<Rule>;
+
+  constructor(stream: PlannedStream<Rule>) {
+    this.stream = stream;
+  }
+}
+
+/** The records of `input` without the key they were given. */
+function unkeyed({ uid, output }: Input): Input {
+  return { uid, edge: "forward", ...(output === undefined ? {} : { output }) };
 }
 
 function given<Fn>(fn: Fn, options: OperatorOptions, at: string | null) {
