@@ -21,7 +21,8 @@ import { SignalSamples } from "../runner/signal_samples.ts";
 import { TimerService } from "../runner/timer_service.ts";
 import { MIN_WATERMARK_MS } from "../runner/watermarks.ts";
 import { KeyedState } from "../state/keyed_state.ts";
-import { StateTable } from "../state/state_table.ts";
+import { slotOf, StateTable } from "../state/state_table.ts";
+import { changesInPlace } from "../state/value_clone.ts";
 import type { DataClock } from "./data_clock.ts";
 
 const MINUTE_MS = 60_000;
@@ -114,6 +115,14 @@ export class LocalSubtask {
     return lastMs;
   }
 
+  /** State of one key: its value, or for `process` a field for each state; undefined when there is none. */
+  stateOf({ uid, kind, states }: OperatorNode, key: string): unknown {
+    const entry = this.state.table(uid).find(key, this.latest.latestMs);
+    if (entry === undefined || kind !== "process") return entry?.first;
+    const values = slotStates(states).map(({ name }, slot) => [name, slotOf(entry, slot)] as const);
+    return Object.fromEntries(values.filter(([, value]) => value !== undefined));
+  }
+
   #advanceInput(channel: number, ms: number): void {
     if (this.#marks.length === 1) return this.#forward(ms);
     this.#marks[channel] = ms;
@@ -195,6 +204,6 @@ function tablesOf(operators: readonly OperatorNode[], job: BuiltJob): StateTable
     assert(spec !== undefined, `The job has no operator "${uid}"`);
     const ttlMs = "ttlMs" in spec ? spec.ttlMs : null;
     const slotCount = slotStates(states).length;
-    return new StateTable({ uid, slotCount, ttlMs, isMutable: kind === "detect" });
+    return new StateTable({ uid, slotCount, ttlMs, isMutable: changesInPlace(kind) });
   });
 }

@@ -14,12 +14,16 @@ import type { SinkWriter } from "../connectors/connector.ts";
 import type { KeyedState } from "../state/keyed_state.ts";
 import { EventClock, type OperatorClock } from "./event_clock.ts";
 import type { DeadLetters } from "./failures.ts";
+import { compileIntervalJoin } from "./joins/interval_join.ts";
+import { compileLookupJoin } from "./joins/lookup_join.ts";
+import { compileWindowJoin } from "./joins/window_join.ts";
 import { compileDetect, compileFlatMapWithState, compileMapWithState } from "./keyed_operators.ts";
 import type { Origin } from "./origin.ts";
 import { compileProcess } from "./process_operator.ts";
 import type { SignalSamples } from "./signal_samples.ts";
 import { compileSource, type SourceTime } from "./source_operator.ts";
 import type { TimerService } from "./timer_service.ts";
+import { compileWindow } from "./windows/window_operator.ts";
 
 /** Takes one record. */
 export type Emit = (record: unknown) => void;
@@ -193,6 +197,14 @@ function compileOperator(
       return [compileProcess(spec, place, parts)];
     case "detect":
       return [compileDetect(spec, place, parts)];
+    case "window":
+      return [compileWindow(spec, place, parts)];
+    case "windowJoin":
+      return compileWindowJoin(spec, place, parts);
+    case "intervalJoin":
+      return compileIntervalJoin(spec, place, parts);
+    case "lookupJoin":
+      return compileLookupJoin(spec, place, parts);
     case "sink":
       return [compileSink(spec.uid, place, parts)];
   }

@@ -150,6 +150,23 @@ function statesOf(spec: StatefulSpec): OperatorNode["states"] {
       return [...spec.states, { name: "timers", kind: "timers", codecVersion: 1 }];
     case "detect":
       return [{ name: "detector", kind: "detector", codecVersion: spec.detector.codecVersion }];
+    case "window":
+      return [
+        { name: "windows", kind: "window", codecVersion: 1 },
+        { name: "timers", kind: "timers", codecVersion: 1 },
+      ];
+    case "windowJoin":
+      return [
+        { name: "windows", kind: "join", codecVersion: 1 },
+        { name: "timers", kind: "timers", codecVersion: 1 },
+      ];
+    case "intervalJoin":
+      return [
+        { name: "left", kind: "join", codecVersion: 1 },
+        { name: "right", kind: "join", codecVersion: 1 },
+      ];
+    case "lookupJoin":
+      return [{ name: "row", kind: "value", codecVersion: 1 }];
     default:
       return [{ name: "value", kind: "value", codecVersion: spec.codecVersion }];
   }

@@ -14,6 +14,12 @@ import type {
   OverloadPolicy,
   StateDescriptor,
 } from "@shared/job_graph.ts";
+import type {
+  IntervalJoinOperator,
+  LookupJoinOperator,
+  WindowJoinOperator,
+  WindowOperator,
+} from "./window_spec.ts";
 
 /** Raised on every incompatible change of the specs; a runner refuses a bundle of another version. */
 export const SDK_VERSION = 1;
@@ -82,7 +88,11 @@ export type StatefulSpec =
     /** Takes the records of input 1, which every subtask gets; none unless given. */
     readonly onBroadcast?: ((record: any, ctx: any) => void) | null;
   })
-  | (Keyed & { readonly kind: "detect"; readonly detector: Detector<any, any> });
+  | (Keyed & { readonly kind: "detect"; readonly detector: Detector<any, any> })
+  | (Keyed & WindowOperator)
+  | (Keyed & WindowJoinOperator)
+  | (Keyed & IntervalJoinOperator)
+  | (Keyed & LookupJoinOperator);
 
 interface Keyed {
   readonly uid: string;

@@ -64,12 +64,59 @@ export interface AggregateSpec {
   readonly merge: ((a: any, b: any) => any) | null;
 }
 
-/** Says where a two-input operator reads a row of its table: a function, or the stream of its other input. */
+/** What a `window` operator has beside its key. */
+export interface WindowOperator {
+  readonly kind: "window";
+  readonly windows: WindowsSpec;
+  readonly aggregate: AggregateSpec;
+  readonly time: WindowTime;
+  readonly allowedLatenessMs: number;
+  /** Side output that gets the records which came too late; null: they are only counted. */
+  readonly lateOutput: string | null;
+}
+
+/** Records of two inputs that are in the same window of the same key; input 0 is the left one. */
+export interface WindowJoinOperator {
+  readonly kind: "windowJoin";
+  readonly keyOfRight: (record: any) => string;
+  readonly windows: TimeWindowsSpec | SessionWindowsSpec;
+  readonly join: (left: any, right: any, key: string, w: Window) => any;
+  readonly time: WindowTime;
+  readonly allowedLatenessMs: number;
+  readonly lateOutput: string | null;
+}
+
+/** Records of two inputs whose event times are close: right minus left within `[lowerMs, upperMs]`. */
+export interface IntervalJoinOperator {
+  readonly kind: "intervalJoin";
+  readonly keyOfRight: (record: any) => string;
+  readonly lowerMs: number;
+  readonly upperMs: number;
+  readonly join: (left: any, right: any, key: string) => any;
+  readonly lateOutput: string | null;
+}
+
+/** Each record with the row that its key has in a table. */
+export interface LookupJoinOperator {
+  readonly kind: "lookupJoin";
+  readonly table: LookupSpec;
+  /** Whether a record without a row is passed over. */
+  readonly isInner: boolean;
+  readonly join: (record: any, row: any, key: string) => any;
+}
+
+/** Where the rows come from: a function with a cache in front, or the other input, its latest row for each key. */
 export type LookupSpec =
   | {
     readonly from: "function";
+    /** The row of a key; undefined or null when there is none. */
     readonly lookup: (key: string) => any;
     readonly cacheTtlMs: number;
     readonly cacheMax: number;
   }
-  | { readonly from: "stream"; readonly keyOfRow: (row: any) => string };
+  | {
+    readonly from: "stream";
+    readonly keyOfRow: (row: any) => string;
+    /** Null: a row is only ever replaced. */
+    readonly isRemoval: ((row: any) => boolean) | null;
+  };

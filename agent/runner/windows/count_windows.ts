@@ -50,8 +50,9 @@ export class CountWindows implements Windows {
   add(record: unknown, key: TableKey, { atMs }: RecordTime): boolean {
     const { table } = this.#place;
     const entry = table.find(key, 0);
-    const panes = entry === undefined ? emptyCount() : entry.first as KeyCount;
-    if (entry !== undefined) table.write(entry, SLOT, panes, 0);
+    const held = entry?.first as KeyCount | undefined;
+    const panes = held ?? emptyCount();
+    if (held !== undefined) table.write(entry!, SLOT, panes, 0);
     const isNew = panes.count % this.#pane === 0;
     const at = isNew ? panes.starts.length : panes.starts.length - 1;
     const { initial, add } = this.#aggregate;
@@ -63,7 +64,7 @@ export class CountWindows implements Windows {
     // With gaps between windows only the last records before a firing matter.
     if (isNew) this.#forgetBefore(panes, panes.count - this.#size);
     const text = entry === undefined ? String(key) : entry.key;
-    if (entry === undefined) table.put(text, SLOT, panes, 0);
+    if (held === undefined) table.put(text, SLOT, panes, 0);
     if (panes.count % this.#slide === 0) this.#fire(panes, text);
     return true;
   }

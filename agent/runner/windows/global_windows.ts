@@ -49,14 +49,13 @@ export class GlobalWindows implements Windows {
     const { atMs } = at;
     const entry = table.find(key, 0);
     const text = entry === undefined ? String(key) : entry.key;
-    let window: KeyWindow;
-    if (entry === undefined) {
+    let window = entry?.first as KeyWindow | undefined;
+    if (window === undefined) {
       const acc = add(initial(), record);
       window = { wake: Infinity, acc, fresh: 1, start: atMs, latest: atMs };
       table.put(text, SLOT, window, 0);
     } else {
-      window = entry.first as KeyWindow;
-      table.write(entry, SLOT, window, 0);
+      table.write(entry!, SLOT, window, 0);
       window.acc = add(window.acc, record);
       window.fresh++;
       window.start = Math.min(window.start, atMs);
@@ -68,9 +67,8 @@ export class GlobalWindows implements Windows {
 
   wake(key: string, atMs: number): void {
     const entry = this.#place.table.find(key, 0);
-    if (entry === undefined) return;
-    const window = entry.first as KeyWindow;
-    if (window.wake > atMs) return;
+    const window = entry?.first as KeyWindow | undefined;
+    if (entry === undefined || window === undefined || window.wake > atMs) return;
     this.#place.table.write(entry, SLOT, window, 0);
     window.wake = Infinity;
     if (window.fresh > 0) this.#carryOut(this.#answer(), window, key);

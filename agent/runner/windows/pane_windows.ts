@@ -85,11 +85,11 @@ export class PaneWindows implements Windows {
     if (this.#lastEnd < this.#to) return atMs + this.#latenessMs > watermarkMs;
     if (this.#lastEnd - 1 + this.#latenessMs <= watermarkMs) return false;
     const entry = this.#place.table.find(key, 0);
-    if (entry === undefined) {
+    const panes = entry?.first as KeyPanes | undefined;
+    if (entry === undefined || panes === undefined) {
       this.#open(record, String(key), watermarkMs);
       return true;
     }
-    const panes = entry.first as KeyPanes;
     const { starts, accs } = panes;
     let at = starts.length - 1;
     if (starts[at] !== this.#from) at = lowerBound(starts, this.#from);
@@ -109,9 +109,8 @@ export class PaneWindows implements Windows {
   wake(key: string, atMs: number): void {
     const { table } = this.#place;
     const entry = table.find(key, 0);
-    if (entry === undefined) return;
-    const panes = entry.first as KeyPanes;
-    if (panes.wake > atMs) return;
+    const panes = entry?.first as KeyPanes | undefined;
+    if (entry === undefined || panes === undefined || panes.wake > atMs) return;
     table.write(entry, SLOT, panes, 0);
     while (panes.fire - 1 <= atMs && panes.fire !== Infinity) {
       const end = panes.fire;

@@ -48,7 +48,8 @@ export class SessionWindows implements Windows {
   add(record: unknown, key: TableKey, { atMs, watermarkMs }: RecordTime): boolean {
     const { table } = this.#place;
     const entry = table.find(key, 0);
-    const sessions = entry === undefined ? emptySessions() : entry.first as KeySessions;
+    const held = entry?.first as KeySessions | undefined;
+    const sessions = held ?? emptySessions();
     const { first, behind } = touched(sessions, atMs, atMs + this.#gapMs);
     const isNew = first === behind;
     const start = isNew ? atMs : Math.min(atMs, sessions.starts[first]!);
@@ -56,7 +57,7 @@ export class SessionWindows implements Windows {
       ? atMs + this.#gapMs
       : Math.max(atMs + this.#gapMs, sessions.ends[behind - 1]!);
     if (end - 1 + this.#latenessMs <= watermarkMs) return false;
-    if (entry !== undefined) table.write(entry, SLOT, sessions, 0);
+    if (held !== undefined) table.write(entry!, SLOT, sessions, 0);
     const acc = this.#aggregate.add(this.#merged(sessions, first, behind), record);
     const isPending = end - 1 > watermarkMs;
     if (behind === first + 1) {
@@ -71,7 +72,7 @@ export class SessionWindows implements Windows {
       sessions.pending.splice(first, behind - first, isPending);
     }
     const text = entry === undefined ? String(key) : entry.key;
-    if (entry === undefined) table.put(text, SLOT, sessions, 0);
+    if (held === undefined) table.put(text, SLOT, sessions, 0);
     // A session that became longer is looked at when it was due before: then, and only then, the key is queued again.
     const wake = this.#dueAt(sessions, first);
     if (wake < sessions.wake) {
@@ -85,9 +86,8 @@ export class SessionWindows implements Windows {
   wake(key: string, atMs: number): void {
     const { table } = this.#place;
     const entry = table.find(key, 0);
-    if (entry === undefined) return;
-    const sessions = entry.first as KeySessions;
-    if (sessions.wake > atMs) return;
+    const sessions = entry?.first as KeySessions | undefined;
+    if (entry === undefined || sessions === undefined || sessions.wake > atMs) return;
     table.write(entry, SLOT, sessions, 0);
     const { starts, ends, accs, pending } = sessions;
     for (let i = 0; i < starts.length; i++) {

@@ -47,12 +47,12 @@ export class StateWindows implements Windows {
     const holds = this.#condition(record);
     const entry = table.find(key, 0);
     const { initial, add } = this.#aggregate;
-    if (entry === undefined) {
+    const open = entry?.first as OpenWindow | undefined;
+    if (entry === undefined || open === undefined) {
       if (!holds) return true;
       table.put(String(key), SLOT, { start: atMs, latest: atMs, acc: add(initial(), record) }, 0);
       return true;
     }
-    const open = entry.first as OpenWindow;
     if (!holds) {
       table.write(entry, SLOT, undefined, 0);
       const end = Math.max(atMs, open.latest + 1);
