@@ -119,7 +119,15 @@ export interface EventTimeDescriptor {
 /** What a source does with records that come faster than they are processed. */
 export type OverloadPolicy = "block" | "sample" | "dropOldest";
 
-export interface MqttSourceDescriptor {
+/** What every source may say of time and load. */
+export interface SourceTiming {
+  /** Left out where records have the time of their arrival. */
+  readonly eventTime?: EventTimeDescriptor;
+  /** `block` unless given. */
+  readonly overload?: OverloadPolicy;
+}
+
+export interface MqttSourceDescriptor extends SourceTiming {
   readonly connector: "mqtt";
   /** Name of a broker the hub knows. */
   readonly broker: string;
@@ -134,13 +142,13 @@ export interface MqttSourceDescriptor {
   readonly peakRate: number | null;
 }
 
-export interface GeneratorSourceDescriptor {
+export interface GeneratorSourceDescriptor extends SourceTiming {
   readonly connector: "generator";
   readonly splits: readonly SplitDescriptor[];
 }
 
 /** Read in local runs alone; has one split. */
-export interface FileSourceDescriptor {
+export interface FileSourceDescriptor extends SourceTiming {
   readonly connector: "file";
   readonly path: string;
   readonly format: "jsonl" | "csv";

@@ -26,9 +26,23 @@ const split = z.object({
 });
 const splits = z.array(split).check(z.minLength(1), z.maxLength(SPLITS_MAX));
 
+const durationMs = whole(0, Number.MAX_SAFE_INTEGER);
+const timing = {
+  eventTime: z.optional(z.object({
+    isOfRecord: z.boolean(),
+    maxOutOfOrdernessMs: durationMs,
+    idleAfterMs: z.nullable(durationMs),
+    perKey: z.boolean(),
+    maxFutureSkewMs: z.nullable(durationMs),
+    onFuture: z.enum(["clamp", "deadLetter"]),
+  })),
+  overload: z.optional(z.enum(["block", "sample", "dropOldest"])),
+};
+
 const source = z.discriminatedUnion("connector", [
   z.object({
     connector: z.literal("mqtt"),
+    ...timing,
     broker: name,
     splits: splits.check(
       z.refine((all) => all.every((one) => one.topics.length > 0), "a split has no topics"),
@@ -40,12 +54,13 @@ const source = z.discriminatedUnion("connector", [
     maxPayloadBytes: whole(1, 268_435_455),
     peakRate: z.nullable(z.number().check(z.positive())),
   }),
-  z.object({ connector: z.literal("generator"), splits }),
+  z.object({ connector: z.literal("generator"), splits, ...timing }),
   z.object({
     connector: z.literal("file"),
     path: label,
     format: z.enum(["jsonl", "csv"]),
     splits,
+    ...timing,
   }),
 ]);
 
@@ -75,12 +90,17 @@ const operator = z.object({
     "flatMapWithState",
     "process",
     "detect",
+    "union",
+    "window",
+    "windowJoin",
+    "intervalJoin",
+    "lookupJoin",
     "sink",
   ]),
   label,
   isKeyed: z.boolean(),
   states: z.array(z.object({
-    name: z.string().check(z.regex(/^[A-Za-z][A-Za-z0-9_]{0,63}$/)),
+    name: z.string().check(z.regex(/^[A-Za-z][A-Za-z0-9_-]{0,63}$/)),
     kind: z.enum([
       "value",
       "list",
@@ -107,7 +127,9 @@ const graphSchema = z.object({
   edges: z.array(z.object({
     from: uid,
     to: uid,
-    kind: z.enum(["forward", "keyByLocal", "keyBy"]),
+    kind: z.enum(["forward", "keyByLocal", "keyBy", "broadcast"]),
+    input: z.optional(z.literal([0, 1])),
+    output: z.optional(uid),
   })).check(z.maxLength(EDGES_MAX)),
 });
 
@@ -143,7 +165,6 @@ function faultOf(graph: JobGraph): string | null {
     const toIndex = position.get(to);
     if (fromIndex === undefined || toIndex === undefined) return `edge ${from} → ${to} has no end`;
     if (fromIndex >= toIndex) return `edge ${from} → ${to} goes backwards`;
-    if (fed.has(to)) return `operator "${to}" has two inputs`;
     fed.add(to);
   }
   const loose = graph.operators.find((node) => fed.has(node.uid) === (node.kind === "source"));

@@ -10,20 +10,19 @@ import { UserError } from "@shared/errors.ts";
 import { callSiteOf } from "./call_site.ts";
 import { checkChoice, checkFunction, checkOptionNames } from "./options.ts";
 import type { Sink } from "./sink.ts";
-import type { Source } from "./source.ts";
+import { type Source, specOf } from "./source.ts";
+import { planSourceTime, SOURCE_TIME_OPTIONS, type SourceTimeOptions } from "./source_time.ts";
 
 export type FileFormat = "jsonl" | "csv";
 
 /** One of `path` and `pattern` must be given. */
-export interface FileSourceOptions<Out> {
+export interface FileSourceOptions<Out> extends SourceTimeOptions<Out> {
   /** The file. */
   readonly path?: string;
   /** Files by name, in one folder: `*` stands for any part of a name. Read one behind the other, sorted. */
   readonly pattern?: string;
   /** `csv` for names that end with `.csv`, otherwise `jsonl`, unless given. */
   readonly format?: FileFormat;
-  /** Event time of a record, ms since the epoch. */
-  readonly eventTime?: (record: Out) => number;
 }
 
 /**
@@ -50,7 +49,7 @@ export interface FileSourceOptions<Out> {
 export function fileSource<Out>(options: FileSourceOptions<Out>): Source<Out> {
   const at = callSiteOf(fileSource);
   checkOptionNames("fileSource", options, {
-    known: ["path", "pattern", "format", "eventTime"],
+    known: ["path", "pattern", "format", ...SOURCE_TIME_OPTIONS],
     at,
   });
   if ((options.path === undefined) === (options.pattern === undefined)) {
@@ -70,11 +69,18 @@ export function fileSource<Out>(options: FileSourceOptions<Out>): Source<Out> {
     allowed: ["jsonl", "csv"],
     at,
   });
-  if (options.eventTime !== undefined) checkFunction("eventTime", options.eventTime, at);
+  const timing = planSourceTime(options, { maxFutureSkew: null, at });
   return {
-    descriptor: { connector: "file", path, format, splits: [{ topics: [], near: {} }] },
+    descriptor: { connector: "file", path, format, splits: [{ topics: [], near: {} }], ...timing },
     label: `file ${path}, ${format}`,
-    spec: { connector: "file", path, isPattern, format, eventTime: options.eventTime ?? null },
+    spec: {
+      connector: "file",
+      path,
+      isPattern,
+      format,
+      eventTime: options.eventTime ?? null,
+      ...specOf(timing),
+    },
   };
 }
 

@@ -9,8 +9,13 @@
  */
 import { UserError } from "@shared/errors.ts";
 import { UID_PATTERN } from "@shared/ids.ts";
-import { type GraphEdge, JOB_GRAPH_VERSION, type OperatorNode } from "@shared/job_graph.ts";
-import type { BuiltJob, OperatorSpec } from "./operator.ts";
+import {
+  type GraphEdge,
+  JOB_GRAPH_VERSION,
+  type OperatorNode,
+  type SourceDescriptor,
+} from "@shared/job_graph.ts";
+import type { BuiltJob, KeyClockSpec, OperatorSpec } from "./operator.ts";
 
 /** Most operators one job may have. */
 export const OPERATORS_MAX = 500;
@@ -26,6 +31,14 @@ export interface Input {
   readonly input?: 0 | 1;
   /** Side output taken; the main output unless given. */
   readonly output?: string;
+}
+
+/** How event time advances on the sources behind an input. */
+export interface InputTime {
+  /** Every record carries an event time; otherwise some have that of their arrival. */
+  readonly isOfRecord: boolean;
+  /** Set where each key has an event time of its own. */
+  readonly keyClock: KeyClockSpec | null;
 }
 
 export class JobPlan {
@@ -74,6 +87,42 @@ export class JobPlan {
       });
       this.#selectors.push(keyOf ?? null);
     }
+  }
+
+  /**
+   * What the sources that feed `inputs` say of event time. A broadcast has no part in it.
+   *
+   * @param at Place of the author's call, for the message.
+   * @throws {UserError} `mixed-event-time` if some have an event time for each key and some have not.
+   */
+  timeOf(inputs: readonly Input[], at: string | null): InputTime {
+    const times = this.#sourcesBehind(inputs).map(({ source }) => source.eventTime);
+    const perKey = times.filter((time) => time?.perKey === true);
+    if (perKey.length > 0 && perKey.length < times.length) {
+      throw new UserError(
+        "mixed-event-time",
+        "Some sources of this stream have an event time for each key and some have not: " +
+          "give perKey: true to all of them, or to none",
+        { at },
+      );
+    }
+    const idle = perKey.map((time) => time!.idleAfterMs);
+    const keyClock = perKey.length === 0 ? null : {
+      maxOutOfOrdernessMs: Math.max(...perKey.map((time) => time!.maxOutOfOrdernessMs)),
+      idleAfterMs: idle.includes(null) ? null : Math.max(...idle.map(Number)),
+    };
+    return { isOfRecord: times.every((time) => time?.isOfRecord === true), keyClock };
+  }
+
+  #sourcesBehind(inputs: readonly Input[]): (OperatorNode & { source: SourceDescriptor })[] {
+    const behind = new Set(inputs.filter(({ edge }) => edge !== "broadcast").map(({ uid }) => uid));
+    // Edges are in the order of declaration, which is topological: one pass from the end finds all.
+    for (const edge of [...this.#edges].reverse()) {
+      if (behind.has(edge.to) && edge.kind !== "broadcast") behind.add(edge.from);
+    }
+    return this.#nodes.flatMap((node) =>
+      behind.has(node.uid) && node.source !== undefined ? [{ ...node, source: node.source }] : []
+    );
   }
 
   /**

@@ -9,6 +9,9 @@ export { defineJob, type JobBuilder, type JobParams } from "./job.ts";
 export type { KeyedStream, Stream } from "./stream.ts";
 export {
   type AnyFields,
+  type BroadcastContext,
+  type BroadcastStream,
+  type BroadcastValues,
   type Key,
   type OperatorOptions,
   type ProcessContext,
@@ -16,8 +19,12 @@ export {
   type RecordType,
   recordType,
   type StateOptions,
+  type TimerDomain,
   type Timers,
+  type WritableBroadcastValues,
 } from "./process.ts";
+export { type DeadLetter, deadLetters, type SideOutput, sideOutput } from "./side_output.ts";
+export type { SourceTimeOptions } from "./source_time.ts";
 export {
   type StateDeclarations,
   type StateHandles,

@@ -81,7 +81,13 @@ export function checkOptionNames(
   );
 }
 
-function badOption(name: string, value: unknown, wanted: string, at: string | null): UserError {
+/** An error that names the option, what was given, and what is wanted. */
+export function badOption(
+  name: string,
+  value: unknown,
+  wanted: string,
+  at: string | null,
+): UserError {
   const found = typeof value === "function" ? "a function" : JSON.stringify(value) ?? "undefined";
   return new UserError("bad-option", `${name} is ${found}: give ${wanted}`, { at });
 }

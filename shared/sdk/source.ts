@@ -10,6 +10,7 @@ import type {
   GeneratorSourceDescriptor,
   MqttSourceDescriptor,
   SourceDescriptor,
+  SourceTiming,
   SplitDescriptor,
 } from "@shared/job_graph.ts";
 import { callSiteOf } from "./call_site.ts";
@@ -23,6 +24,7 @@ import {
   checkPositive,
   checkWhole,
 } from "./options.ts";
+import { planSourceTime, SOURCE_TIME_OPTIONS, type SourceTimeOptions } from "./source_time.ts";
 
 /** A declared source of records; made by `mqttSource` or `generatorSource`, used by `job.source`. */
 export interface Source<Out> {
@@ -41,17 +43,11 @@ export interface SplitOptions {
   readonly near?: Readonly<Record<string, string>>;
 }
 
-export interface MqttSourceOptions<Out> {
+export interface MqttSourceOptions<Out> extends SourceTimeOptions<Out> {
   /** Name of a broker that the hub knows. */
   readonly broker: string;
   /** At least one. Filters of two splits should not overlap: a message matching both is read twice. */
   readonly splits: readonly SplitOptions[];
-  /** Event time of a record, ms since the epoch; the time of arrival unless given. */
-  readonly eventTime?: (record: Out) => number;
-  /** How late a record may be behind the latest one; needs `eventTime`. */
-  readonly maxOutOfOrderness?: Duration;
-  /** A split without records for this long no longer holds event time back. */
-  readonly idleAfter?: Duration;
   /** Makes a record of a payload; JSON unless given. A throw makes a dead letter. */
   readonly decode?: (payload: Uint8Array, topic: string) => Out;
   /** Messages the broker may send ahead of acknowledgement, 1..65535; default 65535. */
@@ -71,9 +67,7 @@ export interface MqttSourceOptions<Out> {
 const MQTT_OPTIONS = [
   "broker",
   "splits",
-  "eventTime",
-  "maxOutOfOrderness",
-  "idleAfter",
+  ...SOURCE_TIME_OPTIONS,
   "decode",
   "receiveMaximum",
   "sessionExpiry",
@@ -83,6 +77,8 @@ const MQTT_OPTIONS = [
   "peakRate",
 ];
 
+/** Event times further ahead of the gateway's clock are a device whose clock is wrong. */
+const MAX_FUTURE_SKEW: Duration = "1m";
 /** Most splits of one source. */
 const SPLITS_MAX = 1_000;
 /** Most topic filters of one split. */
@@ -111,17 +107,21 @@ const PAYLOAD_BYTES_MAX = 268_435_455;
  *   broker: "plant",
  *   splits: [{ topics: ["plant/line-1/+/telemetry"], near: { line: "1" } }],
  *   eventTime: (reading) => reading.ts,
+ *   maxOutOfOrderness: "5s", // a reading may overtake others by so much
+ *   idleAfter: "30s",        // a line that is switched off does not hold the others up
+ *   maxFutureSkew: "10s",    // a device that reports the future has a wrong clock …
+ *   onFuture: "deadLetter",  // … and its readings are set aside
+ *   overload: "sample",      // when they come faster than they are processed, keep one in some
  * });
- * ok(telemetry.descriptor.splits.length === 1);
+ * ok(telemetry.descriptor.eventTime?.maxOutOfOrdernessMs === 5_000);
  * ```
  */
 export function mqttSource<Out>(options: MqttSourceOptions<Out>): Source<Out> {
   const at = callSiteOf(mqttSource);
   checkOptionNames("mqttSource", options, { known: MQTT_OPTIONS, at });
-  if (options.eventTime !== undefined) checkFunction("eventTime", options.eventTime, at);
+  const timing = planSourceTime(options, { maxFutureSkew: MAX_FUTURE_SKEW, at });
   if (options.decode !== undefined) checkFunction("decode", options.decode, at);
-  checkEventTimeOptions(options, at);
-  const descriptor = describeMqtt(options, at);
+  const descriptor = { ...describeMqtt(options, at), ...timing };
   return {
     descriptor,
     label: `mqtt ${descriptor.broker}, ${splitText(descriptor.splits)}`,
@@ -135,6 +135,7 @@ export function mqttSource<Out>(options: MqttSourceOptions<Out>): Source<Out> {
       maxPayloadBytes: descriptor.maxPayloadBytes,
       decode: options.decode ?? null,
       eventTime: options.eventTime ?? null,
+      ...specOf(timing),
     },
   };
 }
@@ -173,20 +174,6 @@ function describeMqtt<Out>(
       ? null
       : checkPositive("peakRate", options.peakRate, at),
   };
-}
-
-function checkEventTimeOptions<Out>(options: MqttSourceOptions<Out>, at: string | null): void {
-  for (const name of ["maxOutOfOrderness", "idleAfter"] as const) {
-    const duration = options[name];
-    if (duration === undefined) continue;
-    durationMs(duration, name, at);
-    if (options.eventTime !== undefined) continue;
-    throw new UserError(
-      "event-time-missing",
-      `${name} says how event time advances, but there is no eventTime: add eventTime or drop ${name}`,
-      { at },
-    );
-  }
 }
 
 function checkSplits(splits: readonly SplitOptions[], at: string | null): SplitDescriptor[] {
@@ -239,7 +226,7 @@ function topicFilterFault(filter: unknown): string | null {
   return null;
 }
 
-export interface GeneratorSourceOptions<Out> {
+export interface GeneratorSourceOptions<Out> extends SourceTimeOptions<Out> {
   /** How many splits, or the `near` labels of each; default 1. */
   readonly splits?: number | readonly { readonly near?: Readonly<Record<string, string>> }[];
   /** Record number `position` (from 0) of split `splitIndex`; undefined ends the split. Same arguments,
@@ -247,8 +234,6 @@ export interface GeneratorSourceOptions<Out> {
   readonly next: (position: number, splitIndex: number) => Out | undefined;
   /** Records per second and split; as fast as it goes unless given. */
   readonly ratePerSecond?: number;
-  /** Event time of a record, ms since the epoch; the time it was made unless given. */
-  readonly eventTime?: (record: Out) => number;
 }
 
 /**
@@ -271,11 +256,11 @@ export interface GeneratorSourceOptions<Out> {
 export function generatorSource<Out>(options: GeneratorSourceOptions<Out>): Source<Out> {
   const at = callSiteOf(generatorSource);
   checkOptionNames("generatorSource", options, {
-    known: ["splits", "next", "ratePerSecond", "eventTime"],
+    known: ["splits", "next", "ratePerSecond", ...SOURCE_TIME_OPTIONS],
     at,
   });
   checkFunction("next", options.next, at);
-  if (options.eventTime !== undefined) checkFunction("eventTime", options.eventTime, at);
+  const timing = planSourceTime(options, { maxFutureSkew: null, at });
   const { splits = 1, ratePerSecond } = options;
   const count = typeof splits === "number" ? splits : splits.length;
   checkWhole("The number of splits", count, { min: 1, max: SPLITS_MAX, at });
@@ -285,6 +270,7 @@ export function generatorSource<Out>(options: GeneratorSourceOptions<Out>): Sour
       topics: [],
       near: { ...(typeof splits === "number" ? {} : splits[index]?.near) },
     })),
+    ...timing,
   };
   return {
     descriptor,
@@ -297,7 +283,18 @@ export function generatorSource<Out>(options: GeneratorSourceOptions<Out>): Sour
         ? null
         : checkPositive("ratePerSecond", ratePerSecond, at),
       eventTime: options.eventTime ?? null,
+      ...specOf(timing),
     },
+  };
+}
+
+/** The same for the runner. */
+export function specOf(
+  { eventTime, overload }: SourceTiming,
+): Pick<SourceSpec, "time" | "overload"> {
+  return {
+    ...(eventTime === undefined ? {} : { time: eventTime }),
+    ...(overload === undefined ? {} : { overload }),
   };
 }
 
