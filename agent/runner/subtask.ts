@@ -1,5 +1,6 @@
 /**
- * One subtask: a chain of operators behind one split, with its state, timers, snapshots and sinks.
+ * One subtask: a chain of operators behind one split, channels, or both, with its state, timers, snapshots
+ * and sinks.
  *
  * Touches its connectors, the clock and the report port. Everything runs on one thread, and a record, a
  * timer or a command runs to its end before the next one: that is its queue, and it is the one writer.
@@ -7,59 +8,80 @@
  *   created ── restore ──▶ restored ── run ──▶ running ── stop ──▶ stopped
  *        └─────────────────────┴──────────────────┴── throw ──▶ failed
  *
- * Invariants (agent/runner/subtask_test.ts):
+ * Invariants (agent/runner/subtask_test.ts, tests/property/exchange_cut_test.ts):
  *
  *   C8  No record and no timer before `run`.
+ *   A3  Only a source makes barriers, and only on a trigger.
+ *   A4  A snapshot holds the effects of all records in front of its barrier, of every input, and no other.
  *   A5  A snapshot falls between two records, timers or commands.
- *   A6  Snapshot ids strictly increase; a later barrier gives an unfinished snapshot up.
- *   C1  A snapshot is sent after all its pieces and sink flushes.
  *   P1  Only a completed checkpoint, never a savepoint, reaches the source and the sinks.
  *
  * @module
  */
 import { assert, AssertionError } from "@shared/assert.ts";
 import type { Clock } from "@shared/clock.ts";
-import { messageOf, PenstockError, UserError } from "@shared/errors.ts";
-import type { Attempt, ChannelIndex, CheckpointId, Digest, RegionId } from "@shared/ids.ts";
-import type { OperatorNode } from "@shared/job_graph.ts";
+import { messageOf, PenstockError } from "@shared/errors.ts";
+import type { Attempt, CheckpointId, Digest, RegionId, SubtaskId } from "@shared/ids.ts";
 import type { SignalSample, SubtaskMetrics } from "@shared/messages.ts";
 import type { SubtaskPlan } from "@shared/regions.ts";
-import type { BuiltJob, OperatorSpec } from "@shared/sdk/operator.ts";
+import type { BuiltJob } from "@shared/sdk/operator.ts";
 import type { SinkWriter, SourceOutput, SourceReader } from "../connectors/connector.ts";
 import type { RunnerReport } from "../runner_frames.ts";
 import { KeyedState } from "../state/keyed_state.ts";
-import { StateTable } from "../state/state_table.ts";
-import { type AlignerState, createAligner, stepAligner } from "./barrier_aligner.ts";
-import { type Chain, compileChain } from "./chain.ts";
+import { Alignment } from "./alignment.ts";
+import { type Chain, compileChain, type Emit } from "./chain.ts";
+import { ChannelInputs, type ElementTaker } from "./channel_inputs.ts";
+import { type BatchSender, ChannelOutputs } from "./channel_outputs.ts";
 import type { ConnectorFactory } from "./connectors.ts";
+import type { ElementBatch } from "./exchange_batch.ts";
+import { compileExchanges } from "./exchange_edges.ts";
 import type { FailPoints } from "./fail_points.ts";
 import { DeadLetters, OperatorFailedError } from "./failures.ts";
+import { ALIGNING, DRAINED, Holds, NO_CREDIT, SINK_FULL } from "./holds.ts";
 import { LatestTime, Origin } from "./origin.ts";
-import { planRestore, type RestoreRequest, slotStates } from "./restore_plan.ts";
-import { decodeSourceSection, loadPieces } from "./restorer.ts";
+import type { RestoreRequest } from "./restore_plan.ts";
 import { SignalSamples } from "./signal_samples.ts";
-import { SnapshotRun } from "./snapshot_run.ts";
+import type { SourceCapture } from "./snapshot_run.ts";
 import { SubtaskMeter } from "./subtask_meter.ts";
+import {
+  createSinks,
+  createSource,
+  createTables,
+  operatorsOf,
+  type PartsOf,
+  timedChannels,
+} from "./subtask_parts.ts";
+import { restoreSubtask } from "./subtask_restore.ts";
+import { SubtaskSnapshots } from "./subtask_snapshots.ts";
+import type { TimeState } from "./time_section.ts";
 import { TimerService } from "./timer_service.ts";
+import type { TurnQueue, TurnTaker } from "./turn_queue.ts";
+import { createValve, stepValve, type ValveEvent, type ValveState } from "./watermark_valve.ts";
+import { MAX_WATERMARK_MS, MIN_WATERMARK_MS } from "./watermarks.ts";
 
-/** Outputs a sink may have unconfirmed before the source is paused. */
+/** Outputs a sink may have unconfirmed before the inputs are paused. */
 export const SINK_PENDING_MAX = 10_000;
-/** The source goes on when no sink has more than this. */
+/** They go on when no sink has more than this. */
 const SINK_PENDING_RESUME = SINK_PENDING_MAX / 2;
 const RESUME_POLL_MS = 10;
 /** Expired entries looked for per operator and second. */
 const SWEEP_ENTRIES_PER_SECOND = 20_000;
-/** The one input channel of a chain. */
-const INPUT = 0 as ChannelIndex;
+/** Records of a source that may wait behind its barrier: what one window can hold. */
+const KEPT_RECORDS_MAX = 65_535;
 
 export interface SubtaskPorts {
   readonly clock: Clock;
   /** Resolves after other work, the network's too, had its turn. */
   readonly yieldTurn: () => Promise<void>;
+  readonly turns: TurnQueue;
   readonly report: (report: RunnerReport, body?: Uint8Array) => void;
   readonly connectors: ConnectorFactory;
   readonly failPoints: FailPoints;
   readonly askOwnership: (regionId: RegionId, attempt: Attempt) => Promise<boolean>;
+  /** The end of the channel to `target` that this subtask writes to. */
+  readonly senderTo: (target: SubtaskId) => BatchSender;
+  /** Records of input channel `channel` were worked off: as many more may come. */
+  readonly workedOff: (channel: number, records: number) => void;
 }
 
 export interface SubtaskIdentity {
@@ -71,11 +93,13 @@ export interface SubtaskIdentity {
 
 type Phase = "created" | "restored" | "running" | "stopped" | "failed";
 
-export class Subtask {
+/** A record of the source that came behind its barrier. */
+type KeptRecord = readonly [value: unknown, position: number, arrivedAtMs: number];
+
+export class Subtask implements TurnTaker {
   readonly #identity: SubtaskIdentity;
   readonly #ports: SubtaskPorts;
   readonly #job: BuiltJob;
-  readonly #operators: readonly OperatorNode[];
   readonly #latest = new LatestTime();
   readonly #origin: Origin;
   readonly #state: KeyedState;
@@ -83,13 +107,28 @@ export class Subtask {
   readonly #deadLetters: DeadLetters;
   readonly #samples = new SignalSamples();
   readonly #sinks: ReadonlyMap<string, SinkWriter>;
-  readonly #source: SourceReader;
+  readonly #source: SourceReader | null;
+  readonly #inputs: ChannelInputs;
+  readonly #outputs: ChannelOutputs;
+  readonly #holds: Holds;
   readonly #chain: Chain;
+  /** By graph edge: what takes the records of a channel. */
+  readonly #entries: Emit[] = [];
   readonly #meter: SubtaskMeter;
+  readonly #alignment: Alignment;
+  readonly #snapshots: SubtaskSnapshots;
+  /** For each channel, whether its watermark counts. */
+  readonly #isTimed: readonly boolean[];
+  #valve: ValveState | null;
   #phase: Phase = "created";
-  #aligner: AlignerState = createAligner(1);
-  #snapshot: SnapshotRun | null = null;
-  #isPaused = false;
+  /** Inputs that have not ended, the source included. */
+  #openInputs: number;
+  #hasSourceEnded = false;
+  #barrierId: CheckpointId | null = null;
+  #atBarrier: SourceCapture | null = null;
+  #kept: KeptRecord[] = [];
+  #drainedBy: CheckpointId | null = null;
+  #turnNowMs = 0;
   #closed: Promise<unknown> | null = null;
 
   /** Compiles the chain and makes its connectors; nothing is connected yet. */
@@ -97,31 +136,32 @@ export class Subtask {
     this.#identity = identity;
     this.#ports = ports;
     this.#job = job;
-    const uids = identity.plan.operatorUids;
-    this.#operators = job.graph.operators.filter((node) => uids.includes(node.uid));
-    this.#origin = new Origin(identity.regionId);
-    this.#state = new KeyedState(tablesOf(this.#operators, job.operators));
+    const { plan } = identity;
     const { clock } = ports;
+    const of: PartsOf = { ...identity, job, connectors: ports.connectors };
+    this.#origin = new Origin(identity.regionId);
+    this.#state = new KeyedState(createTables(operatorsOf(job, plan), job.operators));
     this.#timers = new TimerService(clock, this.#latest, (thrown) => this.#fail(thrown));
     this.#deadLetters = new DeadLetters(
       (event) => ports.report({ kind: "event", ...this.#region(), event }),
       () => clock.monotonicMs(),
     );
-    this.#sinks = this.#createSinks();
-    this.#source = this.#createSource();
-    this.#chain = compileChain(
-      { operatorUids: uids, edges: job.graph.edges, operators: job.operators },
-      {
-        origin: this.#origin,
-        state: this.#state,
-        timers: this.#timers,
-        deadLetters: this.#deadLetters,
-        samples: this.#samples,
-        sinks: this.#sinks,
-        afterWrite: (sink) => this.#pushBack(sink),
-      },
-    );
+    this.#sinks = createSinks(of, {
+      onAlarms: (edges) => ports.report({ kind: "alarms", edges }),
+      failed: (message, options) => this.#failWith(message, options),
+    });
+    this.#source = createSource(of, this.#sourceOutput());
+    this.#holds = new Holds(this.#source, () => clock.monotonicMs());
+    this.#inputs = new ChannelInputs(plan.inputs.length, this.#taker(), ports.workedOff);
+    this.#outputs = new ChannelOutputs(clock, () => this.#ranOutOfCredit());
+    this.#chain = this.#compile();
+    for (const [edge, entry] of this.#chain.inputs) this.#entries[edge] = entry;
     this.#meter = new SubtaskMeter(this.#chain.counts, () => clock.monotonicMs());
+    this.#isTimed = timedChannels(of);
+    this.#valve = this.#createValve(MIN_WATERMARK_MS);
+    this.#openInputs = plan.inputs.length + (this.#source === null ? 0 : 1);
+    this.#alignment = this.#createAlignment();
+    this.#snapshots = this.#createSnapshots();
   }
 
   get regionId(): RegionId {
@@ -132,10 +172,15 @@ export class Subtask {
     return this.#identity.attempt;
   }
 
+  get plan(): SubtaskPlan {
+    return this.#identity.plan;
+  }
+
   /**
-   * Takes over a snapshot, or starts empty; reports `restored`, or `failed` with nothing having run.
+   * Takes over its share of a checkpoint, or starts empty; reports `restored`, or `failed` with nothing
+   * having run.
    *
-   * @param pieces Bytes of every piece that the snapshot names.
+   * @param pieces Bytes of every piece that its share names.
    */
   async restore(
     request: RestoreRequest | null,
@@ -149,7 +194,6 @@ export class Subtask {
     if (this.#phase !== "created") return;
     this.#phase = "restored";
     this.#ports.report({ kind: "restored", ...this.#region() });
-    this.#ports.failPoints.hit("restored-before-run");
   }
 
   /** Lets records and timers run; every subtask of the region has restored (C8). Idempotent. */
@@ -157,23 +201,40 @@ export class Subtask {
     if (this.#phase !== "restored") return;
     this.#phase = "running";
     this.#timers.start();
+    this.#outputs.settle(this.#chain.watermarkMs);
+    this.#ports.turns.schedule(this);
     try {
-      await this.#source.start();
+      await this.#source?.start();
     } catch (thrown) {
       return this.#fail(thrown);
     }
     if (this.#isRunning()) this.#ports.report({ kind: "running", ...this.#region() });
   }
 
-  /** Barrier `checkpointId`: takes a snapshot now, or declines. */
-  trigger(checkpointId: CheckpointId): void {
+  /**
+   * Checkpoint `checkpointId` has begun: the source gives its barrier now; behind channels alone, theirs
+   * are waited for. Declines when the subtask does not run.
+   *
+   * @param options `isDrain`: time comes to its end in front of the barrier, and nothing is read behind it.
+   */
+  trigger(
+    checkpointId: CheckpointId,
+    { isDrain }: { isDrain: boolean } = { isDrain: false },
+  ): void {
     if (this.#phase !== "running") {
-      return this.#decline(checkpointId, "not-running", `The subtask is ${this.#phase}`);
+      const detail = `The subtask is ${this.#phase}`;
+      return this.#snapshots.decline(checkpointId, "not-running", detail);
     }
-    const event = { kind: "barrier", channel: INPUT, checkpointId } as const;
-    const { state, actions } = stepAligner(this.#aligner, event);
-    this.#aligner = state;
-    if (actions.some((action) => action.kind === "snapshot")) this.#takeSnapshot(checkpointId);
+    if (this.#drainedBy !== null && checkpointId > this.#drainedBy) {
+      const detail = `Checkpoint ${this.#drainedBy} has drained the subtask`;
+      return this.#snapshots.decline(checkpointId, "not-running", detail);
+    }
+    if (isDrain) this.#drain(checkpointId);
+    if (this.#source === null || this.#hasSourceEnded) {
+      return this.#alignment.trigger(checkpointId);
+    }
+    this.#barrierId = checkpointId;
+    this.#alignment.barrier(this.#sourceChannel, checkpointId);
   }
 
   /** All checkpoints up to this one are durable (C5). A savepoint releases nothing (P1). Idempotent. */
@@ -181,44 +242,69 @@ export class Subtask {
     this.#ports.failPoints.hit("completed-received");
     this.#state.completed(checkpointId);
     if (isSavepoint || this.#phase !== "running") return;
-    this.#source.notifyCompleted(checkpointId);
+    this.#source?.notifyCompleted(checkpointId);
     for (const sink of this.#sinks.values()) sink.notifyCompleted(checkpointId);
   }
 
   /** Checkpoint `checkpointId` will not be: what it captured is written by the next one. */
   aborted(checkpointId: CheckpointId): void {
-    this.#aligner = stepAligner(this.#aligner, { kind: "cancel", checkpointId }).state;
-    if (this.#snapshot !== null && this.#snapshot.checkpointId <= checkpointId) {
-      this.#snapshot.cancel();
-      this.#snapshot = null;
-    }
+    this.#alignment.cancel(checkpointId);
+    this.#snapshots.aborted(checkpointId);
     this.#state.aborted(checkpointId);
-    if (this.#phase === "running") this.#source.notifyAborted(checkpointId);
+    if (this.#phase !== "running") return;
+    this.#source?.notifyAborted(checkpointId);
+    if (this.#drainedBy === checkpointId) {
+      const message = `Checkpoint ${checkpointId}, which drained the job, was aborted: ` +
+        `the job goes on from the checkpoint before it`;
+      this.#failWith(message, { isRetryable: true });
+    }
+  }
+
+  /** A batch has come on input channel `channel`; it is worked on in the subtask's next turn. */
+  deliver(channel: number, batch: ElementBatch): void {
+    this.#inputs.enqueue(channel, batch);
+    if (this.#phase === "running") this.#ports.turns.schedule(this);
+  }
+
+  /** A channel that leaves the subtask has credit again. */
+  credited(): void {
+    if (this.#holds.has(NO_CREDIT)) this.#ports.turns.schedule(this);
+  }
+
+  turn(): boolean {
+    if (this.#phase !== "running") return false;
+    if (this.#holds.has(NO_CREDIT) && this.#outputs.hasCredit) {
+      this.#holds.remove(NO_CREDIT);
+      this.#timers.start();
+    }
+    this.#turnNowMs = this.#latest.observe(this.#ports.clock.nowMs());
+    const hasMore = this.#inputs.drain();
+    this.#outputs.settle(this.#chain.watermarkMs);
+    return hasMore;
   }
 
   /** Disconnects; the brokers keep the sessions. Resolves when source and sinks are closed. Idempotent. */
   stop(): Promise<unknown> {
     if (this.#phase !== "failed") this.#phase = "stopped";
     this.#timers.stop();
-    this.#snapshot?.cancel();
-    this.#snapshot = null;
-    this.#closed ??= Promise.allSettled(
-      [this.#source, ...this.#sinks.values()].map((connector) => connector.close()),
-    );
+    this.#snapshots.cancel();
+    this.#outputs.close();
+    const connectors = [...(this.#source === null ? [] : [this.#source]), ...this.#sinks.values()];
+    this.#closed ??= Promise.allSettled(connectors.map((connector) => connector.close()));
     return this.#closed;
   }
 
-  /** Once a second: expires state, and says what happened since. */
+  /** Once a second: expires state, lets time pass, and says what happened since. */
   tick(): { metrics: SubtaskMetrics; samples: SignalSample[] } {
-    if (this.#isRunning()) {
-      const nowMs = this.#latest.observe(this.#ports.clock.nowMs());
-      for (const table of this.#state.tables) table.sweep(nowMs, SWEEP_ENTRIES_PER_SECOND);
-    }
+    if (this.#isRunning()) this.#passTime();
     const metrics = this.#meter.report({
-      source: this.#source.metrics(),
+      source: this.#source?.metrics() ?? null,
       deadLetters: this.#deadLetters.count,
       stateEntries: this.#state.size,
       sinkUids: [...this.#sinks.keys()],
+      heldMs: this.#holds.takeFullMs(),
+      watermarkMs: this.#chain.watermarkMs,
+      inputQueued: this.#inputs.queuedRecords,
     });
     const { jobId, plan } = this.#identity;
     const identity = {
@@ -237,99 +323,35 @@ export class Subtask {
     return this.#phase === "running";
   }
 
+  /** Number of the source among the inputs that deliver barriers: behind the channels. */
+  get #sourceChannel(): number {
+    return this.plan.inputs.length;
+  }
+
   async #load(request: RestoreRequest, pieces: ReadonlyMap<Digest, Uint8Array>): Promise<void> {
-    const { checkpointId, isSavepoint, snapshot, positionFloor = 0 } = request;
-    const plan = planRestore(request, this.#operators);
-    const sections: [kind: "source" | "sink", uid: string, bytes: Uint8Array][] = [];
-    const live = await loadPieces(snapshot.pieces, pieces, plan, {
+    const { clock, yieldTurn, failPoints } = this.#ports;
+    const time = await restoreSubtask(request, pieces, {
+      plan: this.plan,
+      operators: this.#job.graph.operators,
       state: this.#state,
-      monotonicMs: () => this.#ports.clock.monotonicMs(),
-      yieldTurn: this.#ports.yieldTurn,
-      onHalf: () => this.#ports.failPoints.hit("restore-half-loaded"),
-      onSection: (kind, uid, bytes) => sections.push([kind, uid, bytes]),
+      latest: this.#latest,
+      source: this.#source,
+      sinks: this.#sinks,
+      monotonicMs: () => clock.monotonicMs(),
+      yieldTurn,
+      onHalf: () => failPoints.hit("restore-half-loaded"),
+      isOver: () => this.#phase !== "created",
     });
-    if (this.#phase !== "created") return;
-    this.#state.adopt(checkpointId, live);
-    for (const [kind, uid, bytes] of sections) {
-      if (kind === "sink") {
-        this.#sinks.get(uid)?.restore(bytes, checkpointId);
-        continue;
-      }
-      const { latestMs, ofSource } = decodeSourceSection(bytes);
-      this.#latest.observe(latestMs);
-      this.#source.restore(ofSource, { isSavepoint, positionFloor });
-    }
-    for (const table of this.#state.tables) table.stampUntimed(this.#latest.latestMs);
+    if (time === null) return;
+    this.#chain.clock.restore({ watermarkMs: time.watermarkMs });
+    this.#chain.sourceTime?.restore({ latestMs: time.latestEventMs });
+    this.#valve = this.#createValve(time.watermarkMs);
     this.#timers.load();
-  }
-
-  #takeSnapshot(checkpointId: CheckpointId): void {
-    if (this.#snapshot !== null) {
-      this.#snapshot.cancel();
-      const detail = `Checkpoint ${checkpointId} began before it was ready`;
-      this.#decline(this.#snapshot.checkpointId, "superseded", detail);
-    }
-    const { failPoints, clock, yieldTurn } = this.#ports;
-    failPoints.hit("barrier-before-snapshot");
-    try {
-      this.#snapshot = new SnapshotRun(checkpointId, {
-        subtaskId: this.#identity.plan.subtaskId,
-        sourceUid: this.#sourceUid(),
-        operators: this.#operators,
-        state: this.#state,
-        latest: this.#latest,
-        source: this.#source,
-        sinks: this.#sinks,
-        monotonicMs: () => clock.monotonicMs(),
-        yieldTurn,
-      });
-    } catch (thrown) {
-      this.#snapshot = null;
-      this.#state.drop();
-      return this.#decline(checkpointId, "snapshot-failed", messageOf(thrown));
-    }
-    failPoints.hit("barrier-after-snapshot");
-    void this.#finishSnapshot(this.#snapshot);
-  }
-
-  async #finishSnapshot(run: SnapshotRun): Promise<void> {
-    const result = await run.finish();
-    if (this.#snapshot === run) this.#snapshot = null;
-    const { checkpointId, syncMs } = run;
-    switch (result.kind) {
-      case "cancelled":
-        return;
-      case "declined":
-        return this.#decline(checkpointId, result.reason, result.detail);
-      case "taken": {
-        const { piece, snapshot, asyncMs } = result;
-        const { subtaskId } = this.#identity.plan;
-        const of = { ...this.#region(), checkpointId };
-        this.#ports.report({ kind: "piece", ...of, digest: piece.digest }, piece.bytes);
-        const times = { alignmentMs: 0, syncMs, asyncMs };
-        this.#ports.report({ kind: "snapshot", ...of, subtaskId, snapshot, ...times });
-        this.#ports.failPoints.hit("snapshot-sent");
-      }
-    }
-  }
-
-  #decline(
-    checkpointId: CheckpointId,
-    reason: "not-running" | "snapshot-failed" | "sink-failed" | "superseded",
-    detail: string,
-  ): void {
-    this.#ports.report({
-      kind: "declined",
-      ...this.#region(),
-      subtaskId: this.#identity.plan.subtaskId,
-      checkpointId,
-      reason,
-      detail,
-    });
   }
 
   #record(value: unknown, position: number, arrivedAtMs: number): void {
     if (this.#phase !== "running") return;
+    if (this.#holds.isSourceHeld) return this.#keep([value, position, arrivedAtMs]);
     const startedMs = this.#meter.begin();
     this.#origin.setRecord(position, this.#latest.observe(arrivedAtMs));
     try {
@@ -338,6 +360,170 @@ export class Subtask {
       this.#fail(thrown);
     }
     this.#meter.end(startedMs);
+    this.#outputs.settle(this.#chain.watermarkMs);
+  }
+
+  /** The source was paused and still hands over what it had read: it comes behind the snapshot (A4). */
+  #keep(record: KeptRecord): void {
+    // Of a job that ends nothing is worked on any more; the broker sends it again to whoever comes.
+    if (this.#holds.has(DRAINED)) return;
+    if (this.#kept.push(record) <= KEPT_RECORDS_MAX) return;
+    this.#failWith(`More than ${KEPT_RECORDS_MAX} records came while the source was paused`, {
+      isRetryable: true,
+    });
+  }
+
+  #exchanged(
+    edge: number,
+    value: unknown,
+    { positions, lanes, times }: ElementBatch,
+    at: number,
+  ): void {
+    const startedMs = this.#meter.begin();
+    this.#origin.setExchanged(positions[at]!, lanes[at]!, times[at]!, this.#turnNowMs);
+    try {
+      this.#entries[edge]!(value);
+    } catch (thrown) {
+      this.#fail(thrown);
+    }
+    this.#meter.end(startedMs);
+  }
+
+  #taker(): ElementTaker {
+    const isHeld = () => this.#phase !== "running" || this.#holds.isFullBehind;
+    return {
+      get isHeld() {
+        return isHeld();
+      },
+      record: (edge, value, batch, at) => this.#exchanged(edge, value, batch, at),
+      watermark: (input, watermarkMs) =>
+        this.#channelTime({ kind: "watermark", input, watermarkMs }),
+      idle: (input, isIdle) => this.#channelTime({ kind: "idle", input, isIdle }),
+      barrier: (channel, checkpointId) => this.#alignment.barrier(channel, checkpointId),
+      end: (channel) => {
+        this.#channelTime({ kind: "close", input: channel });
+        this.#alignment.close(channel);
+        this.#inputEnded();
+      },
+    };
+  }
+
+  /** What a channel says of time; beside a source of its own it is not asked. */
+  #channelTime(event: ValveEvent): void {
+    if (this.#valve === null || (event.kind !== "close" && !this.#isTimed[event.input])) return;
+    this.#valve = stepValve(this.#valve, event);
+    // The end is told when the last input has ended, behind a barrier that it may set off.
+    if (this.#valve.watermarkMs < MAX_WATERMARK_MS) this.#advance(this.#valve.watermarkMs);
+    else if (event.kind === "watermark") this.#advance(MAX_WATERMARK_MS);
+    this.#outputs.setIdle(this.#valve.isIdle);
+  }
+
+  #advance(watermarkMs: number): void {
+    if (watermarkMs <= this.#chain.watermarkMs) return;
+    try {
+      this.#chain.advanceWatermark(watermarkMs);
+    } catch (thrown) {
+      return this.#fail(thrown);
+    }
+    this.#outputs.settle(watermarkMs);
+  }
+
+  #passTime(): void {
+    const nowMs = this.#latest.observe(this.#ports.clock.nowMs());
+    for (const table of this.#state.tables) table.sweep(nowMs, SWEEP_ENTRIES_PER_SECOND);
+    try {
+      this.#chain.tick(nowMs);
+    } catch (thrown) {
+      return this.#fail(thrown);
+    }
+    this.#outputs.settle(this.#chain.watermarkMs);
+    const { sourceTime } = this.#chain;
+    if (sourceTime !== null) this.#outputs.setIdle(sourceTime.isIdle);
+  }
+
+  #sourceEnded(): void {
+    if (this.#phase !== "running" || this.#hasSourceEnded) return;
+    this.#hasSourceEnded = true;
+    if (!this.#holds.has(ALIGNING)) this.#endSource();
+  }
+
+  #endSource(): void {
+    this.#alignment.close(this.#sourceChannel);
+    this.#advance(MAX_WATERMARK_MS);
+    this.#inputEnded();
+  }
+
+  #inputEnded(): void {
+    if (--this.#openInputs > 0) return;
+    this.#advance(MAX_WATERMARK_MS);
+    this.#outputs.end();
+  }
+
+  #drain(checkpointId: CheckpointId): void {
+    this.#drainedBy = checkpointId;
+    if (this.#source === null) return;
+    this.#advance(MAX_WATERMARK_MS);
+    this.#holds.add(DRAINED);
+  }
+
+  #createAlignment(): Alignment {
+    return new Alignment(this.#openInputs, {
+      monotonicMs: () => this.#ports.clock.monotonicMs(),
+      block: (channel) => {
+        if (channel === this.#sourceChannel) this.#blockSource();
+        else this.#inputs.block(channel);
+      },
+      unblockAll: () => this.#unblockAll(),
+      snapshot: (checkpointId, alignmentMs) => {
+        const atBarrier = this.#atBarrier;
+        this.#snapshots.take(checkpointId, { atBarrier, alignmentMs });
+        this.#outputs.barrier(checkpointId);
+      },
+      abort: (checkpointId, reason) => {
+        if (reason !== "subsumed") return;
+        const detail = "A later checkpoint began before it was aligned";
+        this.#snapshots.decline(checkpointId, "superseded", detail);
+      },
+    });
+  }
+
+  /** Where the source stands at its barrier is fixed now; alone it needs no waiting for others. */
+  #blockSource(): void {
+    if (this.plan.inputs.length === 0) return;
+    assert(this.#source !== null && this.#barrierId !== null, "A barrier without a source");
+    this.#atBarrier = this.#source.capture(this.#barrierId);
+    this.#holds.add(ALIGNING);
+  }
+
+  #unblockAll(): void {
+    this.#atBarrier = null;
+    this.#inputs.unblockAll();
+    this.#holds.remove(ALIGNING, () => {
+      const kept = this.#kept;
+      this.#kept = [];
+      for (const [value, position, arrivedAtMs] of kept) this.#record(value, position, arrivedAtMs);
+      if (this.#hasSourceEnded) this.#endSource();
+    });
+    if (this.#inputs.hasWork) this.#ports.turns.schedule(this);
+  }
+
+  #createSnapshots(): SubtaskSnapshots {
+    const { clock, yieldTurn, report, failPoints } = this.#ports;
+    const parts = {
+      plan: this.plan,
+      operators: operatorsOf(this.#job, this.plan),
+      state: this.#state,
+      latest: this.#latest,
+      time: (): TimeState => ({
+        watermarkMs: this.#chain.watermarkMs,
+        latestEventMs: this.#chain.sourceTime?.capture().latestMs ?? MIN_WATERMARK_MS,
+      }),
+      source: this.#source,
+      sinks: this.#sinks,
+      monotonicMs: () => clock.monotonicMs(),
+      yieldTurn,
+    };
+    return new SubtaskSnapshots({ region: this.#region(), parts, report, failPoints });
   }
 
   #fail(thrown: unknown): void {
@@ -355,11 +541,16 @@ export class Subtask {
     void this.stop();
   }
 
-  /** Pauses the source while a sink has too much unconfirmed. */
+  #ranOutOfCredit(): void {
+    if (this.#holds.has(NO_CREDIT) || !this.#isRunning()) return;
+    this.#holds.add(NO_CREDIT);
+    this.#timers.stop();
+  }
+
+  /** Takes nothing in while a sink has too much unconfirmed. */
   #pushBack(sink: SinkWriter): void {
-    if (this.#isPaused || sink.pendingCount <= SINK_PENDING_MAX) return;
-    this.#isPaused = true;
-    this.#source.pause();
+    if (sink.pendingCount <= SINK_PENDING_MAX || this.#holds.has(SINK_FULL)) return;
+    this.#holds.add(SINK_FULL);
     this.#ports.clock.after(RESUME_POLL_MS, () => this.#resumeWhenDrained());
   }
 
@@ -369,78 +560,57 @@ export class Subtask {
       this.#ports.clock.after(RESUME_POLL_MS, () => this.#resumeWhenDrained());
       return;
     }
-    this.#isPaused = false;
-    this.#source.resume();
+    this.#holds.remove(SINK_FULL);
+    if (this.#inputs.hasWork) this.#ports.turns.schedule(this);
   }
 
-  #createSource(): SourceReader {
-    const { splitIndex } = this.#identity.plan;
-    const uid = this.#sourceUid();
-    const spec = specOf(this.#job, uid);
-    if (spec.kind !== "source") throw notOfKind(uid, "source", spec.kind);
-    const output: SourceOutput = {
+  #sourceOutput(): SourceOutput {
+    const { report, askOwnership } = this.#ports;
+    const uid = this.plan.sourceUid ?? "";
+    return {
       record: (value, position, arrivedAtMs) => this.#record(value, position, arrivedAtMs),
       deadLetter: (reason, payload, position) =>
         this.#deadLetters.add(uid, reason, payload, position),
-      windowPressure: () => this.#ports.report({ kind: "requestCheckpoint", ...this.#region() }),
-      event: (event) => this.#ports.report({ kind: "event", ...this.#region(), event }),
+      windowPressure: () => report({ kind: "requestCheckpoint", ...this.#region() }),
+      event: (event) => report({ kind: "event", ...this.#region(), event }),
       failed: (message, options) => this.#failWith(message, options),
-      askOwnership: () => this.#ports.askOwnership(this.regionId, this.attempt),
+      askOwnership: () => askOwnership(this.regionId, this.attempt),
+      ended: () => this.#sourceEnded(),
     };
-    return this.#ports.connectors.createSource(spec.source, output, {
-      ...this.#region(),
-      uid,
-      splitIndex,
+  }
+
+  #compile(): Chain {
+    const exchanges = compileExchanges(this.#outputs, {
+      job: this.#job,
+      plan: this.plan,
+      origin: this.#origin,
+      deadLetters: this.#deadLetters,
+      senderTo: this.#ports.senderTo,
+    });
+    const { graph, operators } = this.#job;
+    return compileChain({ operatorUids: this.plan.operatorUids, edges: graph.edges, operators }, {
+      origin: this.#origin,
+      state: this.#state,
+      timers: this.#timers,
+      deadLetters: this.#deadLetters,
+      samples: this.#samples,
+      sinks: this.#sinks,
+      afterWrite: (sink) => this.#pushBack(sink),
+      exchange: (edge) => {
+        const emit = exchanges.get(edge);
+        assert(emit !== undefined, `The plan has no output for edge ${edge}`);
+        return emit;
+      },
+      keyGroups: this.plan.keyGroups,
     });
   }
 
-  #sourceUid(): string {
-    const { sourceUid } = this.#identity.plan;
-    assert(sourceUid !== null, "A subtask without a source");
-    return sourceUid;
-  }
-
-  #createSinks(): Map<string, SinkWriter> {
-    const sinks = new Map<string, SinkWriter>();
-    for (const { uid, kind } of this.#operators) {
-      if (kind !== "sink") continue;
-      const spec = specOf(this.#job, uid);
-      if (spec.kind !== "sink") throw notOfKind(uid, "sink", spec.kind);
-      const inputUids = this.#job.graph.edges.filter((edge) => edge.to === uid).map((e) => e.from);
-      const sink = this.#ports.connectors.createSink(spec.sink, {
-        ...this.#region(),
-        uid,
-        inputUids,
-        onAlarms: (edges) => this.#ports.report({ kind: "alarms", edges }),
-        failed: (message, options) => this.#failWith(message, options),
-      });
-      sinks.set(uid, sink);
+  #createValve(watermarkMs: number): ValveState | null {
+    if (this.#source !== null || this.plan.inputs.length === 0) return null;
+    let valve = createValve(this.plan.inputs.length, watermarkMs);
+    for (const [input, isTimed] of this.#isTimed.entries()) {
+      if (!isTimed) valve = stepValve(valve, { kind: "idle", input, isIdle: true });
     }
-    return sinks;
+    return valve;
   }
-}
-
-function tablesOf(
-  operators: readonly OperatorNode[],
-  specs: ReadonlyMap<string, OperatorSpec>,
-): StateTable[] {
-  return operators.filter((node) => node.isKeyed).map(({ uid, kind, states }) => {
-    const spec = specs.get(uid);
-    const ttlMs = spec !== undefined && "ttlMs" in spec ? spec.ttlMs : null;
-    const slotCount = slotStates(states).length;
-    return new StateTable({ uid, slotCount, ttlMs, isMutable: kind === "detect" });
-  });
-}
-
-function specOf(job: BuiltJob, uid: string): OperatorSpec {
-  const spec = job.operators.get(uid);
-  if (spec !== undefined) return spec;
-  throw new UserError("operator-missing", `The job's bundle has no operator "${uid}"`);
-}
-
-function notOfKind(uid: string, want: string, found: string): UserError {
-  return new UserError(
-    "operator-kind",
-    `Operator "${uid}" is a ${found} in the bundle, want ${want}`,
-  );
 }
