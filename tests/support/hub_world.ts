@@ -111,11 +111,11 @@ export class HubWorld {
   #closeDatabase: () => Promise<void> = () => Promise.resolve();
   #operations = 0;
 
-  private constructor(readonly db: Db) {}
+  private constructor(readonly db: Db, readonly config: HubConfig) {}
 
-  static async open(): Promise<HubWorld> {
+  static async open(config: Partial<HubConfig> = {}): Promise<HubWorld> {
     const { db, close } = await openMemoryDatabase();
-    const world = new HubWorld(db);
+    const world = new HubWorld(db, { ...CONFIG, ...config });
     world.#closeDatabase = close;
     await world.startHub();
     return world;
@@ -127,7 +127,7 @@ export class HubWorld {
     const publish = (type: string, _subject: unknown, body: Record<string, unknown>) =>
       void this.events.push({ type, body });
     const ctx = {
-      config: CONFIG,
+      config: this.config,
       db: this.wrapDb(this.db),
       objects: this.objects,
       clock: this.clock,
