@@ -68,7 +68,7 @@ export interface JobLoopOptions {
 
 export class JobLoop {
   readonly #options: JobLoopOptions;
-  readonly #queue: { work: Work; done: () => void }[] = [];
+  readonly #queue: { work: Work; done: () => void; isPlacing: boolean }[] = [];
   readonly #reported: JobRun["reported"] = new Map();
   #run: JobRun | null = null;
   #working: Promise<void> | null = null;
@@ -118,7 +118,8 @@ export class JobLoop {
   }
 
   agentArrived(agentId: AgentId, regions: readonly RunningRegion[]): Promise<void> {
-    return this.#enqueue((run) => onAgentArrived(run, agentId, regions));
+    // What it lost is placed once it counts as live again, so that it can have it back.
+    return this.#enqueue((run) => onAgentArrived(run, agentId, regions), false);
   }
 
   agentLost(agentId: AgentId): void {
@@ -153,10 +154,10 @@ export class JobLoop {
     await this.#working;
   }
 
-  #enqueue(work: Work): Promise<void> {
+  #enqueue(work: Work, isPlacing = true): Promise<void> {
     if (this.#isStopped || this.#queue.length >= QUEUE_MAX) return Promise.resolve();
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#queue.push({ work, done: resolve });
+    this.#queue.push({ work, done: resolve, isPlacing });
     this.#working ??= this.#drain().finally(() => this.#working = null);
     return promise;
   }
@@ -165,19 +166,19 @@ export class JobLoop {
     // Lets the caller's turn end before the first input is handled.
     await Promise.resolve();
     for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
-      await this.#handleOne(next.work);
+      await this.#handleOne(next);
       next.done();
     }
   }
 
   /** Every input can be handled twice: it is judged by the state that was loaded. */
-  async #handleOne(work: Work): Promise<void> {
+  async #handleOne({ work, isPlacing }: { work: Work; isPlacing: boolean }): Promise<void> {
     for (let attempt = 0; attempt < HANDLE_ATTEMPTS_MAX; attempt++) {
       const run = await this.#loaded();
       if (run === null) return;
       try {
         await work(run);
-        await settle(run);
+        await settle(run, isPlacing);
         this.#isOver = isOver(run);
         return;
       } catch (thrown) {
@@ -242,7 +243,7 @@ async function handle(run: JobRun, agentId: AgentId, message: RegionMessage): Pr
 }
 
 /** Takes up the notes of what was just done, then whatever has become possible. */
-async function settle(run: JobRun): Promise<void> {
+async function settle(run: JobRun, isPlacing = true): Promise<void> {
   for (let round = 0; round < NOTES_MAX; round++) {
     const note = run.notes.shift();
     if (note !== undefined) {
@@ -252,7 +253,7 @@ async function settle(run: JobRun): Promise<void> {
     await advanceOperations(run);
     if (run.notes.length === 0) break;
   }
-  if (!isHalting(run)) await placeRegions(run);
+  if (isPlacing && !isHalting(run)) await placeRegions(run);
   announceJob(run);
 }
 

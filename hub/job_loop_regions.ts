@@ -28,6 +28,7 @@ import {
   isSpanning,
   type JobRun,
   type RegionRun,
+  type Reported,
   type RestartCause,
   runsOn,
   tell,
@@ -129,16 +130,23 @@ function noteStatus(
   region: RegionRun,
   said: { readonly agentId: AgentId; readonly status: RegionStatus },
 ): void {
-  const { regionId, attempt } = region;
+  const reported = reportedOf(run, region);
+  reported.statuses.set(said.agentId, said.status);
+  // Said again, in a hello above all: it may have missed what followed.
+  if (said.status === "restored") reported.toldToRun.delete(said.agentId);
+  run.reported.set(region.regionId, reported);
+}
+
+/** What its agents said of the present attempt. */
+function reportedOf(run: JobRun, { regionId, attempt }: RegionRun): Reported {
   const known = run.reported.get(regionId);
-  const statuses = known?.attempt === attempt ? known.statuses : new Map<AgentId, RegionStatus>();
-  statuses.set(said.agentId, said.status);
-  run.reported.set(regionId, { attempt, statuses });
+  return known?.attempt === attempt
+    ? known
+    : { attempt, statuses: new Map(), toldToRun: new Set() };
 }
 
 function statusesOf(run: JobRun, region: RegionRun): ReadonlyMap<AgentId, RegionStatus> {
-  const known = run.reported.get(region.regionId);
-  return known?.attempt === region.attempt ? known.statuses : new Map();
+  return reportedOf(run, region).statuses;
 }
 
 /** Moves a starting region on as far as all of its agents have come (C8). */
@@ -146,7 +154,7 @@ async function advanceRegion(run: JobRun, region: RegionRun): Promise<void> {
   const isStarting = region.status === "deploying" || region.status === "restoring";
   if (!isStarting) return;
   const agents = agentsOf(region);
-  const statuses = statusesOf(run, region);
+  const { statuses, toldToRun } = reportedOf(run, region);
   if (reachOf(agents, statuses) === "running") {
     await changeStatus(run, region, "running", "");
     run.notes.push({ kind: "running", regionId: region.regionId });
@@ -154,6 +162,8 @@ async function advanceRegion(run: JobRun, region: RegionRun): Promise<void> {
   }
   if (region.status === "deploying") await changeStatus(run, region, "restoring", "");
   for (const agentId of agentsToRun(agents, statuses)) {
+    if (toldToRun.has(agentId)) continue;
+    toldToRun.add(agentId);
     tellAgent(run, region, { agentId, message: { kind: "run" } });
   }
 }

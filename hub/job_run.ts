@@ -104,6 +104,8 @@ export type RestartCause = "checkpoint-failures" | "drain-failed";
 export interface Reported {
   readonly attempt: Attempt;
   readonly statuses: Map<AgentId, RegionStatus>;
+  /** Agents that were told to run since they said that they had restored. */
+  readonly toldToRun: Set<AgentId>;
 }
 
 export type LoopNote =

@@ -1,12 +1,13 @@
 /**
- * An agent without processing: it speaks the control channel, counts a position, uploads snapshots.
+ * An agent without processing: it speaks the control channel, counts a position, uploads a snapshot of
+ * each subtask it was given.
  *
  * It takes 100 more records into its state before each barrier, so that positions tell lineages apart.
  */
 import { createHash } from "node:crypto";
 import type { AgentSessions, AgentSocket } from "../../hub/agent_sessions.ts";
 import type { Clock } from "@shared/clock.ts";
-import type { AgentId, CheckpointId, Digest, RegionId, SubtaskId } from "@shared/ids.ts";
+import type { AgentId, CheckpointId, Digest, RegionId } from "@shared/ids.ts";
 import { KEY_HASH_ID, type SubtaskSnapshot } from "@shared/manifest.ts";
 import type {
   AgentMessage,
@@ -16,6 +17,7 @@ import type {
   RunningRegion,
 } from "@shared/messages.ts";
 import type { ObjectStore } from "@shared/object_store.ts";
+import type { SubtaskPlan } from "@shared/regions.ts";
 
 const HEARTBEAT_MS = 2_000;
 const RECORDS_PER_BARRIER = 100;
@@ -88,9 +90,13 @@ class FakeSocket implements AgentSocket {
   }
 }
 
+/** What it runs of a region. */
 interface Running extends RunningRegion {
-  readonly subtaskId: SubtaskId;
+  readonly subtasks: readonly SubtaskPlan[];
+  /** Records that each of its sources has taken in, and each of its keyed subtasks has counted. */
   position: number;
+  /** Snapshots it was deployed with. */
+  readonly restored: readonly SubtaskSnapshot[];
 }
 
 export class FakeAgent {
@@ -179,7 +185,8 @@ export class FakeAgent {
 
   acknowledge(regionId: RegionId, checkpointId: CheckpointId, snapshot: SubtaskSnapshot): void {
     const region = this.regions.get(regionId)!;
-    const { jobId, attempt, subtaskId } = region;
+    const { jobId, attempt } = region;
+    const { subtaskId } = snapshot;
     this.say({
       kind: "acknowledge",
       jobId,
@@ -251,11 +258,15 @@ export class FakeAgent {
       attempt,
       status: "restoring",
       lastCompletedId: null,
-      subtaskId: message.subtasks[0]!.subtaskId,
+      subtasks: message.subtasks,
       position: Math.max(
-        restore?.snapshots[0]?.splits[0]?.position ?? 0,
+        ...(restore?.snapshots ?? []).flatMap(({ splits }) =>
+          splits.map((split) => split.position)
+        ),
         restore?.positionFloors[0]?.position ?? 0,
+        0,
       ),
+      restored: restore?.snapshots ?? [],
     });
     this.#status(regionId, "restoring");
     this.#status(regionId, "restored");
@@ -270,7 +281,13 @@ export class FakeAgent {
 
   #snapshot(message: HubMessageOf<"trigger">): void {
     const region = this.regions.get(message.regionId)!;
-    const { jobId, regionId, attempt, subtaskId } = region;
+    region.position += RECORDS_PER_BARRIER;
+    for (const subtask of region.subtasks) this.#snapshotOf(region, subtask, message);
+  }
+
+  #snapshotOf(region: Running, subtask: SubtaskPlan, message: HubMessageOf<"trigger">): void {
+    const { jobId, regionId, attempt } = region;
+    const { subtaskId } = subtask;
     const { checkpointId } = message;
     if (this.declines !== null) {
       this.say({
@@ -285,42 +302,44 @@ export class FakeAgent {
       });
       return;
     }
-    region.position += RECORDS_PER_BARRIER;
-    const bytes = new TextEncoder().encode(`${jobId}/${regionId}/${region.position}`);
+    const bytes = new TextEncoder().encode(`${jobId}/${subtaskId}/${region.position}`);
     const digest = createHash("sha256").update(bytes).digest("hex") as Digest;
-    const requestId = `${regionId}/${attempt}/${checkpointId}`;
-    const snapshot = snapshotOf(region, { digest, bytes: bytes.length }, this.#clock.nowMs());
+    const requestId = `${subtaskId}/${attempt}/${checkpointId}`;
+    const piece = { digest, bytes: bytes.length };
+    const snapshot = snapshotOf(subtask, region.position, { piece, nowMs: this.#clock.nowMs() });
     this.#uploads.set(requestId, () => {
       void this.#objects.put(digest, bytes);
       this.acknowledge(regionId, checkpointId, snapshot);
     });
-    const blobs = [{ digest, bytes: bytes.length }];
+    const blobs = [piece];
     this.say({ kind: "uploadRequest", requestId, jobId, regionId, attempt, checkpointId, blobs });
   }
 }
 
+/** Split and position where it has a source; the keyed state of its key groups where it has some. */
 function snapshotOf(
-  region: { readonly regionId: RegionId; readonly subtaskId: SubtaskId; readonly position: number },
-  piece: { readonly digest: Digest; readonly bytes: number },
-  nowMs: number,
+  { subtaskId, sourceUid, splitIndex, keyGroups, outputs }: SubtaskPlan,
+  position: number,
+  stored: { readonly piece: { digest: Digest; bytes: number }; readonly nowMs: number },
 ): SubtaskSnapshot {
-  const dot = region.regionId.lastIndexOf(".");
+  const isKeyed = outputs.length === 0;
+  const count = { name: "state", kind: "value", codecVersion: 1 } as const;
   return {
     version: 1,
-    subtaskId: region.subtaskId,
+    subtaskId,
     keyGroupCount: 128,
     keyHash: KEY_HASH_ID,
-    operators: [{
-      uid: "count",
-      states: [{ name: "state", kind: "value", codecVersion: 1 }],
-      entryCount: region.position / RECORDS_PER_BARRIER,
+    operators: isKeyed
+      ? [{ uid: "count", states: [count], entryCount: position / RECORDS_PER_BARRIER }]
+      : [],
+    splits: sourceUid === null
+      ? []
+      : [{ sourceUid, splitIndex, position, lastRecordAtMs: stored.nowMs }],
+    pieces: [{
+      ...stored.piece,
+      sections: isKeyed
+        ? [{ kind: "keyed", uid: "count", groups: [keyGroups ?? [0, 127]] }]
+        : [{ kind: "source", uid: subtaskId, groups: [] }],
     }],
-    splits: [{
-      sourceUid: region.regionId.slice(0, dot),
-      splitIndex: Number(region.regionId.slice(dot + 1)),
-      position: region.position,
-      lastRecordAtMs: nowMs,
-    }],
-    pieces: [{ ...piece, sections: [{ kind: "keyed", uid: "count", groups: [[0, 127]] }] }],
   };
 }

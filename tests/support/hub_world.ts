@@ -96,6 +96,12 @@ export function graphOf(splits = 2): JobGraph {
   };
 }
 
+/** Like {@linkcode graphOf}, with records exchanged by key between the subtasks of the two stages. */
+export function exchangeGraph(splits = 2): JobGraph {
+  const graph = graphOf(splits);
+  return { ...graph, edges: [{ from: "telemetry", to: "count", kind: "keyBy" }] };
+}
+
 export class HubWorld {
   readonly clock: ManualClock = new ManualClock();
   readonly objects: MemoryObjectStore = new MemoryObjectStore();
@@ -175,7 +181,7 @@ export class HubWorld {
   }
 
   /** Stores a job as a deployment does and wakes its loop. */
-  async deploy(graph: JobGraph = graphOf()): Promise<string> {
+  async deploy(graph: JobGraph = graphOf(), parallelism?: number): Promise<string> {
     const nowMs = this.clock.nowMs();
     await this.db.insert(bundles).values({
       digest: BUNDLE_DIGEST,
@@ -190,6 +196,7 @@ export class HubWorld {
       graph,
       checkpointIntervalMs: CONFIG.checkpointIntervalMs,
       allowNonRestoredState: false,
+      ...(parallelism === undefined ? {} : { parallelism }),
       createdBy: "test",
       nowMs,
     });
