@@ -76,6 +76,16 @@ export class LocalJob {
     for (const subtask of this.subtasks) subtask.tick(nowMs);
   }
 
+  /** State of one key of an operator; undefined when there is none. */
+  stateOf(node: OperatorNode, key: string): unknown {
+    for (const subtask of this.subtasks) {
+      if (!subtask.plan.operatorUids.includes(node.uid)) continue;
+      const value = subtask.stateOf(node, key);
+      if (value !== undefined) return value;
+    }
+    return undefined;
+  }
+
   /** Records set aside by operators. */
   get deadLetterCount(): number {
     return this.subtasks.reduce((sum, { deadLetters }) => sum + deadLetters.count, 0);
@@ -97,6 +107,18 @@ export class LocalJob {
     if (lastMs < MAX_WATERMARK_MS) this.advanceTo(lastMs);
     for (const source of this.#sources.values()) source.end();
   }
+}
+
+/**
+ * When the clock of a local job begins: with the first record, if records carry their time.
+ *
+ * @param otherwiseMs The beginning for a job whose records do not.
+ */
+export function startTimeOf(job: BuiltJob, otherwiseMs: number): number {
+  const hasEventTime = [...job.operators.values()].some((spec) =>
+    spec.kind === "source" && spec.source.eventTime !== null
+  );
+  return hasEventTime ? 0 : otherwiseMs;
 }
 
 function createRegion(

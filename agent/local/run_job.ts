@@ -14,7 +14,7 @@ import { createAlarmSink } from "../connectors/alarm_sink.ts";
 import type { SinkWriter } from "../connectors/connector.ts";
 import { DataClock } from "./data_clock.ts";
 import { createLocalSink, lineEncoder } from "./line_sink.ts";
-import { LocalJob } from "./local_job.ts";
+import { LocalJob, startTimeOf } from "./local_job.ts";
 import type { LocalSource } from "./local_source.ts";
 import { type InputFile, RecordReader } from "./record_reader.ts";
 
@@ -27,7 +27,7 @@ export interface RunPorts {
   /** Files of each source, by uid. */
   readonly inputs: ReadonlyMap<string, readonly InputFile[]>;
   readonly parallelism: number;
-  /** Time of records that carry none, ms since the epoch. */
+  /** Time of the records of a job without event time, ms since the epoch. */
   readonly startMs: number;
   /** Takes a line of a sink, without its end. */
   readonly line: (sinkUid: string, line: string) => void;
@@ -80,7 +80,7 @@ class Run {
 
   constructor(job: BuiltJob, ports: RunPorts) {
     this.#ports = ports;
-    const clock = new DataClock(ports.startMs);
+    const clock = new DataClock(startTimeOf(job, ports.startMs));
     this.#job = new LocalJob(job, {
       clock,
       parallelism: ports.parallelism,
