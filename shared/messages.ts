@@ -308,6 +308,8 @@ const hubMessage = z.discriminatedUnion("kind", [
     bundleDigest: digest,
     bundleUrl: signedUrl,
     params: z.record(z.string(), z.string()),
+    /** Job under whose name the sources keep their MQTT sessions; its own when left out. */
+    sessionJobId: z.optional(jobId),
     /** Of this region, those that this agent runs. */
     subtasks: z.array(subtaskPlan),
     /** Null when this agent runs all of the region. */
