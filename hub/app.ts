@@ -22,6 +22,7 @@ import { addAlarmRoutes } from "./routes/alarms.ts";
 import { addAuditRoutes } from "./routes/audit.ts";
 import { addDeployRoute } from "./routes/deploy.ts";
 import { addEnrolmentRoutes } from "./routes/enrolment.ts";
+import { addScalingRoutes } from "./routes/scaling.ts";
 import { addTokenRoutes } from "./routes/tokens.ts";
 import { addEventRoutes } from "./routes/events.ts";
 import { addHealthRoutes } from "./routes/health.ts";
@@ -69,6 +70,7 @@ export function createApp(deps: RouteDeps): HubApp {
   addAgentRoutes(app, deps);
   addEnrolmentRoutes(app, deps);
   addTokenRoutes(app, deps);
+  addScalingRoutes(app, deps);
   addAlarmRoutes(app, deps);
   addEventRoutes(app, deps);
   addAuditRoutes(app, deps);

@@ -90,6 +90,7 @@ function sendDeployments(run: JobRun, region: RegionRun, prepared: Prepared): vo
       bundleDigest: job.bundleDigest as Digest,
       bundleUrl: prepared.bundleUrl,
       params: job.params,
+      sessionJobId: job.sessionJobId,
       subtasks,
       exchange,
       brokers: brokersFor(world, job),

@@ -54,6 +54,7 @@ export function jobDetail(
     graph: job.graph,
     lineage: job.lineage,
     checkpointIntervalMs: job.checkpointIntervalMs,
+    parallelism: job.parallelism,
     regions: job.regions.map((region) => regionView(region, moment)),
     guarantee: jobGuarantee(job, moment.live, times),
   };

@@ -63,6 +63,8 @@ export interface JobDetail extends JobSummary {
   readonly graph: JobGraph;
   readonly lineage: number;
   readonly checkpointIntervalMs: number;
+  /** Subtasks of each keyed stage. */
+  readonly parallelism: number;
   readonly regions: readonly RegionView[];
   readonly guarantee: GuaranteeView;
 }
@@ -212,6 +214,35 @@ export interface RollbackPlan {
     readonly text: string;
     readonly raisedAt: string;
   }[];
+}
+
+/** What deploying a job would start from; the answer to `dryRun: true`. */
+export interface DeployPlan {
+  readonly name: string;
+  readonly parallelism: number;
+  readonly regions: readonly { readonly regionId: string; readonly subtasks: readonly string[] }[];
+  /** Savepoint, or checkpoint of the job to be replaced; null: empty. */
+  readonly from: {
+    readonly savepointId: string | null;
+    readonly jobId: string;
+    readonly checkpointId: number;
+  } | null;
+  /** `continued`: the sources go on where the job they start from stopped. `own`: they begin anew. */
+  readonly sessions: "continued" | "own";
+  readonly operators: readonly {
+    readonly uid: string;
+    readonly compatibility: "as-is" | "migrates" | "incompatible" | "dropped" | "new";
+    readonly reason: string;
+    readonly states: readonly {
+      readonly name: string;
+      readonly compatibility: "as-is" | "migrates" | "incompatible" | "dropped" | "new";
+      readonly reason: string;
+    }[];
+  }[];
+  /** Saved subtasks that the job has no place for: dropped with `allowNonRestoredState`. */
+  readonly straySubtasks: readonly string[];
+  /** The brokers were told since that later records are done: starting needs `allowGap`. */
+  readonly needsAllowGap: boolean;
 }
 
 export interface GapPlan {

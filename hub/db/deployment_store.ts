@@ -6,14 +6,15 @@
  *
  * @module
  */
-import { and, eq, sql } from "drizzle-orm";
+import { and, eq, isNull, or, sql } from "drizzle-orm";
 import type { CheckpointId, Digest, RegionId } from "@shared/ids.ts";
 import { addRefs, markStored } from "./blob_store.ts";
 import type { Db } from "./client.ts";
+import { insertGaps, type NewGap } from "./gap_store.ts";
 import { createJob, type NewJob } from "./job_store.ts";
 import { ensureRegions } from "./region_store.ts";
 import { adoptSavepoint, type SavepointPart } from "./savepoint_store.ts";
-import { bundles, jobs } from "./schema.ts";
+import { bundles, jobs, regions, savepoints } from "./schema.ts";
 
 /** Number of the advisory lock that puts deployments in line. */
 const DEPLOY_LOCK = 7003;
@@ -27,13 +28,21 @@ export interface Deployment {
   readonly regionIds: readonly RegionId[];
   /** What to start from; null starts empty. */
   readonly savepointParts: readonly SavepointPart[] | null;
+  /** Savepoint that the job takes over: it goes when the job needs it no more. */
+  readonly claim: string | null;
+  /** Gaps that starting from the savepoint leaves. */
+  readonly gaps: readonly NewGap[];
 }
 
 export type DeploymentOutcome =
   | { readonly kind: "stored" }
   | { readonly kind: "name-taken"; readonly jobId: string }
   /** A blob of the savepoint or the bundle is not there any more. */
-  | { readonly kind: "blob-missing" };
+  | { readonly kind: "blob-missing" }
+  /** Another job took the savepoint over. */
+  | { readonly kind: "claimed"; readonly jobId: string }
+  /** Another job reads through the sessions that this one was to go on with. */
+  | { readonly kind: "sessions-taken"; readonly jobId: string };
 
 /** Stores everything a job's loop needs. The bundle is pinned and in the object store already. */
 export async function storeDeployment(tx: Db, deployment: Deployment): Promise<DeploymentOutcome> {
@@ -41,11 +50,13 @@ export async function storeDeployment(tx: Db, deployment: Deployment): Promise<D
   await tx.execute(sql`select pg_advisory_xact_lock(${DEPLOY_LOCK}::bigint)`);
   const taken = await runningJobNamed(tx, job.name);
   if (taken !== null) return { kind: "name-taken", jobId: taken };
+  const reader = job.sessionJobId === undefined ? null : await jobReading(tx, job.sessionJobId);
+  if (reader !== null) return { kind: "sessions-taken", jobId: reader };
   await tx.insert(bundles).values({
     digest: job.bundleDigest,
     bundle: deployment.bundle,
     createdAt: new Date(job.nowMs),
-  }).onConflictDoNothing();
+  }).onConflictDoUpdate({ target: bundles.digest, set: { bundle: deployment.bundle } });
   await createJob(tx, job);
   const digest = job.bundleDigest as Digest;
   await markStored(tx, [digest], job.nowMs);
@@ -58,6 +69,9 @@ export async function storeDeployment(tx: Db, deployment: Deployment): Promise<D
     restoredFromId = await adoptSavepoint(tx, adopted);
     if (restoredFromId === null) return { kind: "blob-missing" };
   }
+  const claimedBy = await claimSavepoint(tx, deployment.claim, job.id);
+  if (claimedBy !== null) return { kind: "claimed", jobId: claimedBy };
+  await insertGaps(tx, deployment.gaps);
   const saved = new Set(savepointParts?.map((part) => part.regionId));
   await ensureRegions(
     tx,
@@ -68,6 +82,31 @@ export async function storeDeployment(tx: Db, deployment: Deployment): Promise<D
     })),
   );
   return { kind: "stored" };
+}
+
+/** Id of a job that reads through the sessions of `sessionJobId`, or is about to end doing so; or null. */
+export async function jobReading(db: Db, sessionJobId: string): Promise<string | null> {
+  const rows = await db.select({ id: jobs.id }).from(jobs).where(and(
+    or(eq(jobs.sessionJobId, sessionJobId), eq(jobs.id, sessionJobId)),
+    sql`coalesce(${jobs.sessionJobId}, ${jobs.id}) = ${sessionJobId}`,
+    or(
+      eq(jobs.desiredState, "running"),
+      sql`exists (select 1 from ${regions} r where r.job_id = ${jobs.id} and r.status <> 'stopped')`,
+    ),
+  )).limit(1);
+  return rows[0]?.id ?? null;
+}
+
+/** @returns The job that has it already, or null when it is this one's now, or none was asked for. */
+async function claimSavepoint(tx: Db, id: string | null, jobId: string): Promise<string | null> {
+  if (id === null) return null;
+  const claimed = await tx.update(savepoints).set({ claimedByJobId: jobId })
+    .where(and(eq(savepoints.id, id), isNull(savepoints.claimedByJobId)))
+    .returning({ id: savepoints.id });
+  if (claimed.length > 0) return null;
+  const rows = await tx.select({ jobId: savepoints.claimedByJobId }).from(savepoints)
+    .where(eq(savepoints.id, id));
+  return rows[0]?.jobId ?? "";
 }
 
 /** Id of the job of this name that is to run, or null. */

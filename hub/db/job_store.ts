@@ -28,6 +28,8 @@ export interface JobRecord {
   readonly allowNonRestoredState: boolean;
   /** Subtasks of each keyed stage. */
   readonly parallelism: number;
+  /** Job under whose name its sources keep their sessions: its own, or one that it goes on from. */
+  readonly sessionJobId: JobId;
   readonly createdAtMs: number;
   readonly createdBy: string;
   readonly stoppedAtMs: number | null;
@@ -43,6 +45,8 @@ export interface NewJob {
   readonly allowNonRestoredState: boolean;
   /** Subtasks of each keyed stage; {@linkcode defaultParallelism} when left out. */
   readonly parallelism?: number;
+  /** Its own id when left out. */
+  readonly sessionJobId?: JobId;
   readonly createdBy: string;
   readonly nowMs: number;
 }
@@ -103,6 +107,7 @@ function recordOf(row: typeof jobs.$inferSelect): JobRecord {
     checkpointIntervalMs: row.checkpointIntervalMs,
     allowNonRestoredState: row.allowNonRestoredState,
     parallelism: row.parallelism,
+    sessionJobId: (row.sessionJobId ?? row.id) as JobId,
     createdAtMs: row.createdAt.getTime(),
     createdBy: row.createdBy,
     stoppedAtMs: row.stoppedAt?.getTime() ?? null,

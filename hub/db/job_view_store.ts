@@ -23,6 +23,7 @@ export interface JobFacts {
   readonly lineage: number;
   readonly checkpointIntervalMs: number;
   readonly allowNonRestoredState: boolean;
+  readonly parallelism: number;
   readonly createdAt: string;
   readonly createdBy: string;
   readonly createdByName: string | null;
@@ -103,6 +104,7 @@ async function factsOf(db: Db, rows: (typeof jobs.$inferSelect)[]): Promise<JobF
     lineage: row.lineage,
     checkpointIntervalMs: row.checkpointIntervalMs,
     allowNonRestoredState: row.allowNonRestoredState,
+    parallelism: row.parallelism,
     createdAt: row.createdAt.toISOString(),
     createdBy: row.createdBy,
     createdByName: names.get(row.createdBy) ?? null,

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { and, desc, eq, isNotNull, lt, sql } from "drizzle-orm";
+import { and, desc, eq, gt, inArray, isNotNull, lt, or, sql } from "drizzle-orm";
 import type { SavepointView } from "@shared/api.ts";
 import type { CheckpointId, HubTerm, JobId, RegionId } from "@shared/ids.ts";
 import type { JobGraph } from "@shared/job_graph.ts";
@@ -141,6 +141,48 @@ async function removeSavepoint(
     eq(checkpoints.checkpointId, checkpointId),
   ));
   await tx.delete(savepoints).where(eq(savepoints.id, row.id));
+}
+
+/** Whether the job has told its brokers, since the checkpoint, that later records are done (P1, K2). */
+export async function isAcknowledgedSince(
+  db: Db,
+  savepoint: { readonly jobId: JobId; readonly checkpointId: CheckpointId },
+): Promise<boolean> {
+  const rows = await db.select({ id: checkpoints.checkpointId }).from(checkpoints).where(and(
+    eq(checkpoints.jobId, savepoint.jobId),
+    gt(checkpoints.checkpointId, savepoint.checkpointId),
+    inArray(checkpoints.status, ["completed", "degraded", "subsumed"]),
+    or(eq(checkpoints.isSavepoint, false), eq(checkpoints.trigger, "stop")),
+  )).limit(1);
+  return rows.length > 0;
+}
+
+/** What the regions of a job would start from now: their last completed parts. */
+export async function lastParts(
+  db: Db,
+  jobId: JobId,
+): Promise<{ readonly checkpointId: CheckpointId; readonly parts: SavepointPart[] } | null> {
+  const base = sql<number>`coalesce(${regions.lastCompletedId}, ${regions.restoredFromId})`;
+  const rows = await db.select({
+    regionId: checkpointRegions.regionId,
+    checkpointId: checkpointRegions.checkpointId,
+    snapshots: checkpointRegions.snapshots,
+  }).from(regions).innerJoin(
+    checkpointRegions,
+    and(
+      eq(checkpointRegions.jobId, regions.jobId),
+      eq(checkpointRegions.regionId, regions.regionId),
+      sql`${checkpointRegions.checkpointId} = ${base}`,
+    ),
+  ).where(eq(regions.jobId, jobId)).orderBy(checkpointRegions.regionId);
+  if (rows.length === 0) return null;
+  return {
+    checkpointId: Math.max(...rows.map((row) => row.checkpointId)) as CheckpointId,
+    parts: rows.map((row) => ({
+      regionId: row.regionId as RegionId,
+      snapshots: row.snapshots ?? [],
+    })),
+  };
 }
 
 /**

@@ -97,6 +97,8 @@ export const jobs = pgTable("jobs", {
   lastCheckpointId: big("last_checkpoint_id").notNull().default(0),
   checkpointIntervalMs: integer("checkpoint_interval_ms").notNull(),
   allowNonRestoredState: boolean("allow_non_restored_state").notNull().default(false),
+  /** Job whose MQTT sessions this one goes on with; null: its own. Never two running jobs with the same. */
+  sessionJobId: text("session_job_id"),
   /** Subtasks of each keyed stage. */
   parallelism: integer("parallelism").notNull().default(1),
   createdAt: at("created_at").notNull(),

@@ -9,22 +9,37 @@
 import { createHash } from "node:crypto";
 import { createRoute, z } from "@hono/zod-openapi";
 import { type Attempt, type Digest, type JobId, NAME_PATTERN, type RegionId } from "@shared/ids.ts";
-import { brokersOf, type JobGraph, localOnlyUidsOf } from "@shared/job_graph.ts";
-import { planRegions } from "@shared/regions.ts";
-import { isRestorable, judgeCompatibility } from "@shared/state_compatibility.ts";
+import { brokersOf, type JobGraph, KEY_GROUP_COUNT, localOnlyUidsOf } from "@shared/job_graph.ts";
+import { defaultParallelism, planRegions } from "@shared/regions.ts";
 import { requestUpload } from "../db/blob_store.ts";
 import {
   BUNDLE_CHECKPOINT,
   BUNDLE_REGION,
+  type DeploymentOutcome,
   runningJobNamed,
   storeDeployment,
 } from "../db/deployment_store.ts";
 import { withReign } from "../db/hub_state_store.ts";
-import { getSavepoint, type SavepointPart, savepointParts } from "../db/savepoint_store.ts";
+import {
+  type DeployQuestion,
+  gapsOfStart,
+  type JudgedDeployment,
+  judgeDeployment,
+  problemsOf,
+} from "../deploy_plan.ts";
 import { checkWindows, windowProblem, type WindowVerdict } from "../window_check.ts";
-import { type HubApp, json, jsonBody, notFound, Refusal, type RouteDeps, serve } from "./http.ts";
+import {
+  type HubApp,
+  type HubRequest,
+  json,
+  jsonBody,
+  notFound,
+  Refusal,
+  type RouteDeps,
+  serve,
+} from "./http.ts";
 import { accept, change } from "./mutation.ts";
-import { operationSchema } from "./schemas.ts";
+import { deployPlanSchema, operationSchema } from "./schemas.ts";
 
 /** Between the upload of a bundle and the commit that refers to it. */
 const BUNDLE_PIN_MS = 10 * 60 * 1000;
@@ -34,9 +49,34 @@ const deployBody = z.strictObject({
   bundle: z.string().min(1).openapi({ description: "The job as one CommonJS text" }),
   params: z.record(z.string().regex(/^[A-Za-z][A-Za-z0-9_.-]{0,63}$/), z.string().max(10_000))
     .default({}),
+  parallelism: z.number().int().min(1).max(KEY_GROUP_COUNT).optional().openapi({
+    description: "Subtasks of each keyed stage; left out: one for each split of the largest source",
+  }),
   fromSavepoint: z.string().max(64).optional(),
+  claim: z.boolean().default(false).openapi({
+    description: "The job takes the savepoint over: it is deleted when the job needs it no more",
+  }),
   allowNonRestoredState: z.boolean().default(false),
+  allowGap: z.boolean().default(false).openapi({
+    description: "Start although the brokers do not hold all records since the savepoint any more",
+  }),
   checkpointIntervalMs: z.number().int().min(500).max(3_600_000).optional(),
+  dryRun: z.boolean().default(false).openapi({ description: "Answer the plan, change nothing" }),
+  replaces: z.string().max(64).optional().openapi({
+    description: "With dryRun: judge against what this job saved last, as if it were stopped now",
+  }),
+}).openapi({
+  example: {
+    name: "pump-watch",
+    bundle: "module.exports = …",
+    params: {},
+    parallelism: 3,
+    fromSavepoint: "019af2c5-7b1e-7c3a-9d7c-2f6a4b1e8d90",
+    claim: false,
+    allowNonRestoredState: false,
+    allowGap: false,
+    dryRun: false,
+  },
 });
 type DeployBody = z.infer<typeof deployBody>;
 
@@ -46,81 +86,132 @@ const deployRoute = createRoute({
   tags: ["jobs"],
   summary: "Deploy a job",
   request: { body: jsonBody(deployBody) },
-  responses: { 202: json("Accepted: the job starts", operationSchema) },
+  responses: {
+    200: json("dryRun: what it would start from", deployPlanSchema),
+    202: json("Accepted: the job starts", operationSchema),
+  },
 });
 
 export function addDeployRoute(app: HubApp, deps: RouteDeps): void {
-  serve(app, deps, "operator", deployRoute, (c) =>
-    change(c, deps, async () => {
-      const body = c.req.valid("json");
-      const checked = await check(deps, body);
-      const { hub } = deps;
-      const jobId = hub.random.uuid() as JobId;
-      const bundleDigest = await keepBundle(deps, jobId, body.bundle);
-      const principal = c.get("principal");
-      return async (tx) => {
-        const nowMs = hub.clock.nowMs();
-        const outcome = await storeDeployment(tx, {
-          job: {
-            id: jobId,
-            name: body.name,
-            bundleDigest,
-            params: body.params,
-            graph: checked.graph,
-            checkpointIntervalMs: checked.checkpointIntervalMs,
-            allowNonRestoredState: body.allowNonRestoredState,
-            createdBy: principal.name,
-            nowMs,
-          },
-          bundle: body.bundle,
-          regionIds: checked.regionIds,
-          savepointParts: checked.parts,
-        });
-        if (outcome.kind === "name-taken") throw nameTaken(body.name, outcome.jobId);
-        if (outcome.kind === "blob-missing") throw blobMissing(body);
-        const { fromSavepoint, allowNonRestoredState } = body;
-        return await accept(tx, {
-          id: hub.random.uuid(),
-          kind: "deploy",
-          jobId,
-          agentId: null,
-          request: { fromSavepoint: fromSavepoint ?? null, windows: checked.windows },
+  serve(app, deps, "operator", deployRoute, async (c) => {
+    const body = c.req.valid("json");
+    if (body.dryRun) return c.json((await check(deps, body)).judged.plan, 200);
+    return await deploy(c, deps, body);
+  });
+}
+
+function deploy(c: HubRequest, deps: RouteDeps, body: DeployBody): Promise<Response> {
+  return change(c, deps, async () => {
+    const checked = await check(deps, body);
+    const { judged } = checked;
+    const { hub } = deps;
+    const jobId = hub.random.uuid() as JobId;
+    const bundleDigest = await keepBundle(deps, jobId, body.bundle);
+    const principal = c.get("principal");
+    return async (tx) => {
+      const nowMs = hub.clock.nowMs();
+      const outcome = await storeDeployment(tx, {
+        job: {
+          id: jobId,
+          name: body.name,
+          bundleDigest,
+          params: body.params,
+          graph: checked.graph,
+          checkpointIntervalMs: checked.checkpointIntervalMs,
+          allowNonRestoredState: body.allowNonRestoredState,
+          parallelism: judged.plan.parallelism,
+          ...(judged.sessionJobId === null ? {} : { sessionJobId: judged.sessionJobId }),
           createdBy: principal.name,
           nowMs,
-        }, {
-          action: "job.deploy",
-          subject: `job:${jobId}`,
-          fields: {
-            name: body.name,
-            bundleDigest,
-            fromSavepoint: fromSavepoint ?? null,
-            allowNonRestoredState,
-            droppedOperators: checked.dropped,
-          },
-        }, () => {
-          hub.events.publish("job.created", { jobId }, { jobName: body.name });
-          deps.wakeJob(jobId);
-        });
-      };
-    }));
+        },
+        bundle: body.bundle,
+        regionIds: judged.plan.regions.map(({ regionId }) => regionId as RegionId),
+        savepointParts: judged.parts,
+        claim: body.claim ? body.fromSavepoint ?? null : null,
+        gaps: gapsOf(deps, judged, { jobId, nowMs }),
+      });
+      refuseOutcome(outcome, body);
+      const { fromSavepoint, allowNonRestoredState, claim } = body;
+      const { sessions } = judged.plan;
+      return await accept(tx, {
+        id: hub.random.uuid(),
+        kind: "deploy",
+        jobId,
+        agentId: null,
+        request: { fromSavepoint: fromSavepoint ?? null, claim, windows: checked.windows },
+        createdBy: principal.name,
+        nowMs,
+      }, {
+        action: "job.deploy",
+        subject: `job:${jobId}`,
+        fields: {
+          name: body.name,
+          bundleDigest,
+          fromSavepoint: fromSavepoint ?? null,
+          claim,
+          sessions,
+          allowNonRestoredState,
+          droppedOperators: judged.dropped,
+          straySubtasks: judged.plan.straySubtasks,
+        },
+      }, () => {
+        hub.events.publish("job.created", { jobId }, { jobName: body.name });
+        deps.wakeJob(jobId);
+      });
+    };
+  });
+}
+
+function gapsOf(
+  { hub }: RouteDeps,
+  { plan, parts }: JudgedDeployment,
+  { jobId, nowMs }: { jobId: JobId; nowMs: number },
+) {
+  const savepointId = plan.from?.savepointId ?? null;
+  if (!plan.needsAllowGap || parts === null || savepointId === null) return [];
+  return gapsOfStart(parts, { jobId, savepointId, nowMs, newId: () => hub.random.uuid() });
+}
+
+function refuseOutcome(outcome: DeploymentOutcome, body: DeployBody): void {
+  switch (outcome.kind) {
+    case "stored":
+      return;
+    case "name-taken":
+      throw nameTaken(body.name, outcome.jobId);
+    case "blob-missing":
+      throw blobMissing(body);
+    case "claimed":
+      throw new Refusal(
+        409,
+        "savepoint-claimed",
+        `Savepoint ${body.fromSavepoint} belongs to job ${outcome.jobId} already: start without claim`,
+        { jobId: outcome.jobId },
+      );
+    case "sessions-taken":
+      throw new Refusal(
+        409,
+        "sessions-taken",
+        `Job ${outcome.jobId} has begun to read through the sessions of this savepoint's job: repeat`,
+        { jobId: outcome.jobId },
+      );
+  }
 }
 
 interface Checked {
   readonly graph: JobGraph;
-  readonly regionIds: readonly RegionId[];
   readonly checkpointIntervalMs: number;
   readonly windows: readonly WindowVerdict[];
-  readonly parts: readonly SavepointPart[] | null;
-  /** Operators whose saved state the job does not take over. */
-  readonly dropped: readonly string[];
+  readonly judged: JudgedDeployment;
 }
 
 async function check(deps: RouteDeps, body: DeployBody): Promise<Checked> {
   const { hub } = deps;
+  refuseContradictions(body);
   const taken = await runningJobNamed(hub.db, body.name);
-  if (taken !== null) throw nameTaken(body.name, taken);
+  if (taken !== null && taken !== body.replaces) throw nameTaken(body.name, taken);
   const graph = { ...await deps.extractGraph(body.bundle, body.params), name: body.name };
-  const regionIds = planRegions(graph).map(({ regionId }) => regionId);
+  const parallelism = body.parallelism ?? defaultParallelism(graph);
+  const regions = planRegions(graph, parallelism);
   refuseFiles(graph);
   refuseUnknownBrokers(deps, graph);
   const checkpointIntervalMs = body.checkpointIntervalMs ?? hub.config.checkpointIntervalMs;
@@ -130,10 +221,26 @@ async function check(deps: RouteDeps, body: DeployBody): Promise<Checked> {
     const detail = tooSmall.map(windowProblem).join(" ");
     throw new Refusal(422, "window-too-small", detail, { windows });
   }
-  const saved = body.fromSavepoint === undefined
-    ? { parts: null, dropped: [] }
-    : await checkSavepoint(deps, body, graph, regionIds);
-  return { graph, regionIds, checkpointIntervalMs, windows, ...saved };
+  const { fromSavepoint = null, replaces = null } = body;
+  const judged = await judge(deps, { graph, parallelism, regions, fromSavepoint, replaces });
+  if (judged.plan.from !== null) refuseMisfit(judged, body);
+  return { graph, checkpointIntervalMs, windows, judged };
+}
+
+function refuseContradictions(body: DeployBody): void {
+  const wrong = (path: string, message: string) =>
+    new Refusal(400, "body-invalid", message, { errors: [{ path, message }] });
+  if (body.claim && body.fromSavepoint === undefined) {
+    throw wrong("claim", "Only a savepoint can be taken over: name it in fromSavepoint");
+  }
+  if (body.replaces === undefined) return;
+  if (!body.dryRun) {
+    throw wrong(
+      "replaces",
+      "Only with dryRun: stop the job with a savepoint, then deploy from that savepoint",
+    );
+  }
+  if (body.fromSavepoint !== undefined) throw wrong("replaces", "Not together with fromSavepoint");
 }
 
 function refuseFiles(graph: JobGraph): void {
@@ -162,41 +269,46 @@ function refuseUnknownBrokers(deps: RouteDeps, graph: JobGraph): void {
   );
 }
 
-async function checkSavepoint(
-  deps: RouteDeps,
-  body: DeployBody,
-  graph: JobGraph,
-  regionIds: readonly string[],
-): Promise<{ parts: SavepointPart[]; dropped: string[] }> {
-  const savepoint = await getSavepoint(deps.hub.db, body.fromSavepoint!);
-  if (savepoint === null) throw notFound("savepoint", body.fromSavepoint!);
-  if (savepoint.status !== "completed") {
-    throw new Refusal(
-      409,
-      "savepoint-not-completed",
-      `Savepoint ${savepoint.id} is ${savepoint.status}: only a completed one can be restored`,
-    );
+/** @throws {Refusal} 404 and 409, saying for each operator and state what stands against it. */
+async function judge(deps: RouteDeps, question: DeployQuestion): Promise<JudgedDeployment> {
+  const judgement = await judgeDeployment(deps.hub.db, question);
+  switch (judgement.kind) {
+    case "not-found":
+      throw notFound(judgement.noun, judgement.id);
+    case "not-completed":
+      throw new Refusal(
+        409,
+        "savepoint-not-completed",
+        `Savepoint ${judgement.id} is ${judgement.status}: only a completed one can be restored`,
+      );
+    case "plan":
+      return judgement;
   }
-  const parts = await savepointParts(deps.hub.db, savepoint);
-  const operators = judgeCompatibility(parts.flatMap(({ snapshots }) => snapshots), graph);
-  const strayRegions = parts.map(({ regionId }) => regionId as string)
-    .filter((regionId) => !regionIds.includes(regionId));
-  const isAllowed = isRestorable(operators, body.allowNonRestoredState) &&
-    (strayRegions.length === 0 || body.allowNonRestoredState);
-  if (!isAllowed) {
+}
+
+function refuseMisfit(judged: JudgedDeployment, body: DeployBody): void {
+  const { plan } = judged;
+  const { operators, straySubtasks } = plan;
+  const base = plan.from?.savepointId ?? `checkpoint ${plan.from?.checkpointId}`;
+  if (!judged.isAllowed(body.allowNonRestoredState)) {
     throw new Refusal(
       409,
       "savepoint-incompatible",
-      `Savepoint ${savepoint.id} does not fit this job: see operators and strayRegions. State that ` +
-        `the job does not have may be dropped with allowNonRestoredState; nothing was changed`,
-      { operators, strayRegions },
+      `Savepoint ${base} does not fit this job: ${
+        problemsOf(plan).join("; ")
+      }. State that the job ` +
+        `does not have may be dropped with allowNonRestoredState; nothing was changed`,
+      { operators, straySubtasks },
     );
   }
-  const dropped = operators.filter(({ compatibility }) => compatibility === "dropped");
-  return {
-    parts: parts.filter(({ regionId }) => !strayRegions.includes(regionId)),
-    dropped: dropped.map(({ uid }) => uid),
-  };
+  if (plan.needsAllowGap && !body.allowGap && !body.dryRun) {
+    throw new Refusal(
+      409,
+      "gap-needs-consent",
+      `Job ${plan.from?.jobId} went on after savepoint ${base}: what it has acknowledged since, the ` +
+        `brokers do not hold any more. Repeat with allowGap to accept this; nothing was changed`,
+    );
+  }
 }
 
 /** Pins the bundle's name, then stores its bytes: the sweep leaves it alone until the commit (G1). */

@@ -17,6 +17,7 @@ import type {
   CheckpointView,
   CreatedApiToken,
   CreatedJoinToken,
+  DeployPlan,
   Enrolment,
   EquipmentView,
   GapView,
@@ -113,6 +114,7 @@ export const jobDetailSchema = z.object({
   }),
   lineage: count,
   checkpointIntervalMs: count,
+  parallelism: count,
   regions: list(z.object({
     regionId: text,
     status: text,
@@ -231,6 +233,23 @@ export const rollbackPlanSchema = z.object({
   })),
   alarmsConcerned: list(z.object({ id: text, equipment: text, text, raisedAt: time })),
 }).openapi("RollbackPlan") satisfies z.ZodType<RollbackPlan>;
+
+const compatibility = z.enum(["as-is", "migrates", "incompatible", "dropped", "new"]);
+export const deployPlanSchema = z.object({
+  name: text,
+  parallelism: count,
+  regions: list(z.object({ regionId: text, subtasks: list(text) })),
+  from: z.object({ savepointId: text.nullable(), jobId: text, checkpointId: count }).nullable(),
+  sessions: z.enum(["continued", "own"]),
+  operators: list(z.object({
+    uid: text,
+    compatibility,
+    reason: text,
+    states: list(z.object({ name: text, compatibility, reason: text })),
+  })),
+  straySubtasks: list(text),
+  needsAllowGap: z.boolean(),
+}).openapi("DeployPlan") satisfies z.ZodType<DeployPlan>;
 
 export const gapSchema = z.object({
   id: text,

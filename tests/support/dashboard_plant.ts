@@ -101,6 +101,7 @@ function jobsAt(ago: Ago, lastCheckpointId: number): JobDetail[] {
     params: { threshold: "4", site: "north" },
     graph: GRAPH,
     checkpointIntervalMs: 1_000,
+    parallelism: 1,
     lineage: 1,
   };
   const guarantee = {
