@@ -88,7 +88,9 @@ export function assign(
     runsOn: commonAgent(need.subtasks),
     size: need.subtasks.length,
   }));
-  const wholeOn = spread(whole, fleet, { ...options, isSpreading: false });
+  const fixed = sorted.filter((need) => need.isPlaced && isWhole(need))
+    .map(({ subtasks }) => subtasks[0]!.runsOn);
+  const wholeOn = spread(whole, fleet, { ...options, isSpreading: false, fixed });
   return sorted.map((need) => {
     const { regionId, subtasks, isPlaced } = need;
     if (isPlaced) return { regionId, agents: placesOf(subtasks, ({ runsOn }) => runsOn) };
@@ -140,21 +142,30 @@ function spreadStages(
   for (const stage of new Set(subtasks.map((subtask) => subtask.stage))) {
     const units = subtasks.filter((subtask) => subtask.stage === stage)
       .map(({ subtaskId, near, runsOn }): Unit => ({ id: subtaskId, near, runsOn, size: 1 }));
-    for (const [id, agentId] of spread(units, fleet, { ...options, isSpreading: true })) {
+    for (
+      const [id, agentId] of spread(units, fleet, { ...options, isSpreading: true, fixed: [] })
+    ) {
       placed.set(id, agentId);
     }
   }
   return placed;
 }
 
+interface SpreadOptions extends AssignOptions {
+  /** Fewest of these units come before the least load. */
+  readonly isSpreading: boolean;
+  /** Agents of units like these that stay where they are, one entry for each. */
+  readonly fixed: readonly (AgentId | null)[];
+}
+
 /** Places units that are alike; null where no agent is eligible. */
 function spread(
   units: readonly Unit[],
   fleet: Fleet,
-  how: AssignOptions & { readonly isSpreading: boolean },
+  how: SpreadOptions,
 ): Map<string, AgentId | null> {
   const placed = new Map<string, AgentId | null>();
-  const counts = new Map<AgentId, number>();
+  const counts = countsOf(how.fixed);
   const place = ({ id, size }: Unit, agentId: AgentId | null) => {
     placed.set(id, agentId);
     if (agentId === null) return;
@@ -162,7 +173,7 @@ function spread(
     fleet.add(agentId, size);
   };
   const isCounting = how.isSpreading || how.isBalancing;
-  const quota = how.isBalancing ? quotasOf(units, fleet) : null;
+  const quota = how.isBalancing ? quotasOf(units, fleet, how.fixed) : null;
   for (const unit of units) {
     const { runsOn } = unit;
     if (runsOn === null || !fleet.isEligible(runsOn)) continue;
@@ -177,19 +188,35 @@ function spread(
   return new Map(units.map(({ id }) => [id, placed.get(id)!]));
 }
 
-/** How many units each eligible agent may keep: even shares, the larger ones where most are already. */
-function quotasOf(units: readonly Unit[], fleet: Fleet): Map<AgentId, number> {
+/** How many units each eligible agent may have: even shares, the larger ones where most are already. */
+function quotasOf(
+  units: readonly Unit[],
+  fleet: Fleet,
+  fixed: SpreadOptions["fixed"],
+): Map<AgentId, number> {
   const { eligible } = fleet;
-  const share = Math.floor(units.length / Math.max(1, eligible.length));
-  const larger = units.length % Math.max(1, eligible.length);
-  const held = (agentId: AgentId) =>
-    units.filter(({ runsOn, near }) => runsOn === agentId && fleet.isNearest(near, agentId)).length;
+  const total = units.length + fixed.length;
+  const share = Math.floor(total / Math.max(1, eligible.length));
+  const larger = total % Math.max(1, eligible.length);
+  const held = countsOf([
+    ...fixed,
+    ...units.filter(({ runsOn, near }) => runsOn !== null && fleet.isNearest(near, runsOn))
+      .map(({ runsOn }) => runsOn),
+  ]);
   const inOrder = [...eligible].sort((a, b) =>
-    held(b.agentId) - held(a.agentId) || fleet.compare(a, b)
+    (held.get(b.agentId) ?? 0) - (held.get(a.agentId) ?? 0) || fleet.compare(a, b)
   );
   return new Map(
     inOrder.map(({ agentId }, rank) => [agentId, share + (rank < larger ? 1 : 0)]),
   );
+}
+
+function countsOf(agents: SpreadOptions["fixed"]): Map<AgentId, number> {
+  const counts = new Map<AgentId, number>();
+  for (const agentId of agents) {
+    if (agentId !== null) counts.set(agentId, (counts.get(agentId) ?? 0) + 1);
+  }
+  return counts;
 }
 
 /** The agents, and how much each has got so far. */
