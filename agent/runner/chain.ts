@@ -7,61 +7,41 @@
  * @module
  */
 import { assert } from "@shared/assert.ts";
+import { messageOf, UserError } from "@shared/errors.ts";
 import { type GraphEdge, isExchange } from "@shared/job_graph.ts";
+import { keyGroupOf } from "@shared/key_groups.ts";
 import type { GroupRange } from "@shared/manifest.ts";
 import type { OperatorSpec } from "@shared/sdk/operator.ts";
-import type { SinkWriter } from "../connectors/connector.ts";
-import type { KeyedState } from "../state/keyed_state.ts";
+import { deadLetters as deadLetterTag } from "@shared/sdk/side_output.ts";
+import type {
+  ChainParts,
+  Emit,
+  OperatorCount,
+  OperatorInputs,
+  OperatorPlace,
+} from "./chain_parts.ts";
 import { EventClock, type OperatorClock } from "./event_clock.ts";
-import type { DeadLetters } from "./failures.ts";
+import { sampleText } from "./failures.ts";
 import { compileIntervalJoin } from "./joins/interval_join.ts";
 import { compileLookupJoin } from "./joins/lookup_join.ts";
 import { compileWindowJoin } from "./joins/window_join.ts";
-import { compileDetect, compileFlatMapWithState, compileMapWithState } from "./keyed_operators.ts";
-import type { Origin } from "./origin.ts";
+import {
+  compileDetect,
+  compileFlatMapWithState,
+  compileMapWithState,
+  keyText,
+} from "./keyed_operators.ts";
 import { compileProcess } from "./process_operator.ts";
-import type { SignalSamples } from "./signal_samples.ts";
 import { compileSource, type SourceTime } from "./source_operator.ts";
-import type { TimerService } from "./timer_service.ts";
 import { compileWindow } from "./windows/window_operator.ts";
 
-/** Takes one record. */
-export type Emit = (record: unknown) => void;
-
-/** What takes the records of one operator: one function for each of its inputs. */
-export type OperatorInputs = readonly [first: Emit, second?: Emit];
-
-/** Records through one operator since the attempt began. */
-export interface OperatorCount {
-  readonly uid: string;
-  recordsIn: number;
-  recordsOut: number;
-  /** Records that came behind the watermark and could not count any more. */
-  lateRecords: number;
-}
-
-/** What compiled operators work with. */
-export interface ChainParts {
-  readonly origin: Origin;
-  readonly state: KeyedState;
-  readonly timers: TimerService;
-  readonly deadLetters: DeadLetters;
-  readonly samples: SignalSamples;
-  readonly sinks: ReadonlyMap<string, SinkWriter>;
-  /** Called after each write to a sink, so that a full one pushes back. */
-  readonly afterWrite: (sink: SinkWriter) => void;
-  /** What a record into an exchange edge that leaves this subtask is given to. */
-  readonly exchange?: (edgeIndex: number) => Emit;
-  /** Key groups that this subtask owns; null, or left out: its state is local to its split. */
-  readonly keyGroups?: GroupRange | null;
-  /**
-   * Gets the watermark of the subtask's own source, for subtasks that have channels beside it: they advance the
-   * chain by the least of all. Left out: the source alone advances the chain.
-   */
-  readonly onSourceWatermark?: (ms: number) => void;
-  /** Event time is driven by the records, as from a file: nothing is too far in the future. */
-  readonly isTimeDrivenByRecords?: boolean;
-}
+export type {
+  ChainParts,
+  Emit,
+  OperatorCount,
+  OperatorInputs,
+  OperatorPlace,
+} from "./chain_parts.ts";
 
 export interface ChainPlan {
   /** In topological order, the source first. */
@@ -86,62 +66,136 @@ export interface Chain {
   advanceWatermark(ms: number): void;
   /** Wall-clock time has passed: splits and keys may fall idle. Call it about once a second. */
   tick(nowMs: number): void;
-}
-
-/** What one operator has of its own. */
-export interface OperatorPlace {
-  readonly count: OperatorCount;
-  /** Where its main output goes. */
-  readonly emit: Emit;
-  /** Its event time: what is late, and when to fire. */
-  readonly clock: OperatorClock;
-  /** Kinds of the edges that feed it. */
-  readonly inputKinds: readonly GraphEdge["kind"][];
-  /** Where its side output `tag` goes; null when nobody reads it. */
-  side(tag: string): Emit | null;
+  /** A payload of the source that could not be decoded: goes to those who read its dead letters. */
+  undecodable(reason: string, payload: Uint8Array): void;
 }
 
 export function compileChain(plan: ChainPlan, parts: ChainParts): Chain {
   const compiled = new Map<string, OperatorInputs>();
   const counts: OperatorCount[] = [];
   const clock = new EventClock();
-  const source: { time: SourceTime | null } = { time: null };
+  let source: { uid: string; time: SourceTime; place: OperatorPlace } | null = null;
   for (const [index, uid] of [...plan.operatorUids.entries()].reverse()) {
     const spec = plan.operators.get(uid);
     assert(spec !== undefined, `The job has no operator "${uid}"`);
-    const count: OperatorCount = { uid, recordsIn: 0, recordsOut: 0, lateRecords: 0 };
-    counts.unshift(count);
-    const outputs = outputsOf(uid, plan, { compiled, parts });
-    const place: OperatorPlace = {
-      count,
-      emit: outputs.get(null) ?? (() => {}),
-      clock: clock.operator(index),
-      inputKinds: plan.edges.filter((edge) => edge.to === uid).map((edge) => edge.kind),
-      side: (tag) => outputs.get(tag) ?? null,
-    };
+    const place = placeOf(
+      spec,
+      plan,
+      { outputs: outputsOf(uid, plan, { compiled, parts }), parts },
+      clock.operator(index),
+    );
+    counts.unshift(place.count);
     if (spec.kind === "source") {
       const { emit, time } = compileSource(spec, place, { parts, clock });
-      source.time = time;
+      source = { uid, time, place };
       compiled.set(uid, [emit]);
     } else {
-      compiled.set(uid, compileOperator(spec, place, parts));
+      compiled.set(uid, guardKeys(spec, compileOperator(spec, place, parts), { place, parts }));
     }
   }
-  const first = plan.operators.get(plan.operatorUids[0]!);
+  const settled = settling(plan, { clock, parts });
   return {
-    push: first?.kind === "source" ? compiled.get(first.uid)![0] : refuseRecord,
-    inputs: entriesOf(plan, compiled),
+    push: source === null ? refuseRecord : settled(compiled.get(source.uid)![0]),
+    inputs: entriesOf(plan, compiled, settled),
     counts,
-    sourceTime: source.time,
+    sourceTime: source?.time ?? null,
     clock,
     get watermarkMs() {
       return clock.watermarkMs;
     },
-    advanceWatermark: (ms) => clock.advance(ms),
+    advanceWatermark: (ms) => {
+      clock.advance(ms);
+      clock.settle(parts.origin.nowMs);
+    },
     tick: (nowMs) => {
-      source.time?.tick(nowMs);
+      source?.time.tick(nowMs);
       clock.tick(nowMs);
     },
+    undecodable: (reason, payload) => {
+      if (source === null) return;
+      const { uid, place } = source;
+      place.side(deadLetterTag.tag)?.({ uid, reason, record: sampleText(payload) });
+    },
+  };
+}
+
+function placeOf(
+  spec: OperatorSpec,
+  plan: ChainPlan,
+  { outputs, parts }: { outputs: ReadonlyMap<string | null, Emit>; parts: ChainParts },
+  clock: OperatorClock,
+): OperatorPlace {
+  const { uid } = spec;
+  const side = (tag: string) => outputs.get(tag) ?? null;
+  const letters = side(deadLetterTag.tag);
+  const onError = spec.kind === "source"
+    ? "dead-letter"
+    : "onError" in spec
+    ? spec.onError
+    : "fail";
+  return {
+    count: { uid, recordsIn: 0, recordsOut: 0, lateRecords: 0 },
+    emit: outputs.get(null) ?? (() => {}),
+    clock,
+    inputKinds: plan.edges.filter((edge) => edge.to === uid).map((edge) => edge.kind),
+    side,
+    setAside: (record, thrown) => {
+      const { position } = parts.origin;
+      parts.deadLetters.judge({ uid, onError }, record, { thrown, position });
+      letters?.({ uid, reason: messageOf(thrown), record });
+    },
+  };
+}
+
+/**
+ * Behind a `keyBy` a subtask owns a range of keys. An operator that is keyed anew with `keyByLocal` must keep to
+ * it, or its state would be lost when the job is rescaled.
+ */
+function guardKeys(
+  spec: OperatorSpec,
+  inputs: OperatorInputs,
+  { place, parts }: { place: OperatorPlace; parts: ChainParts },
+): OperatorInputs {
+  const { keyGroups } = parts;
+  if (!keyGroups || !("keyOf" in spec) || !place.inputKinds.includes("keyByLocal")) return inputs;
+  const [first, second] = inputs;
+  const check = (record: unknown) => {
+    let key: string;
+    try {
+      key = keyText(spec.keyOf(record));
+    } catch {
+      // The operator meets the same, and does what its error policy says.
+      return first(record);
+    }
+    checkOwned(spec, key, keyGroups);
+    first(record);
+  };
+  return second === undefined ? [check] : [check, second];
+}
+
+function checkOwned({ uid }: OperatorSpec, key: string, [from, to]: GroupRange): void {
+  const group = keyGroupOf(key);
+  if (group >= from && group <= to) return;
+  throw new UserError(
+    "key-not-local",
+    `Operator "${uid}" got key "${key}" of key group ${group}, but this subtask owns groups ${from} to ${to}: ` +
+      `keyByLocal behind keyBy must give the keys of keyBy; use keyBy to key by something else`,
+  );
+}
+
+/** Lets single keys fire behind each record, where keys have clocks of their own. */
+function settling(
+  plan: ChainPlan,
+  { clock, parts: { origin } }: { clock: EventClock; parts: ChainParts },
+): (emit: Emit) => Emit {
+  const hasKeyClocks = plan.operatorUids.some((uid) => {
+    const spec = plan.operators.get(uid);
+    return spec !== undefined && "keyClock" in spec && Boolean(spec.keyClock);
+  });
+  if (!hasKeyClocks) return (emit) => emit;
+  return (emit) => (record) => {
+    emit(record);
+    clock.settle(origin.nowMs);
   };
 }
 
@@ -168,11 +222,15 @@ function outputsOf(
   return new Map([...targets].map(([tag, ofTag]) => [tag, fanOut(ofTag)]));
 }
 
-function entriesOf(plan: ChainPlan, compiled: ReadonlyMap<string, OperatorInputs>) {
+function entriesOf(
+  plan: ChainPlan,
+  compiled: ReadonlyMap<string, OperatorInputs>,
+  settled: (emit: Emit) => Emit,
+): Map<number, Emit> {
   const entries = new Map<number, Emit>();
   for (const [index, edge] of plan.edges.entries()) {
     const entry = compiled.get(edge.to)?.[edge.input ?? 0];
-    if (isExchange(edge) && entry !== undefined) entries.set(index, entry);
+    if (isExchange(edge) && entry !== undefined) entries.set(index, settled(entry));
   }
   return entries;
 }
@@ -184,17 +242,17 @@ function compileOperator(
 ): OperatorInputs {
   switch (spec.kind) {
     case "map":
-      return [compileMap(spec, place, parts)];
+      return [compileMap(spec, place)];
     case "filter":
-      return [compileFilter(spec, place, parts)];
+      return [compileFilter(spec, place)];
     case "flatMap":
-      return [compileFlatMap(spec, place, parts)];
+      return [compileFlatMap(spec, place)];
     case "mapWithState":
       return [compileMapWithState(spec, place, parts)];
     case "flatMapWithState":
       return [compileFlatMapWithState(spec, place, parts)];
     case "process":
-      return [compileProcess(spec, place, parts)];
+      return compileProcess(spec, place, parts);
     case "detect":
       return [compileDetect(spec, place, parts)];
     case "window":
@@ -227,8 +285,7 @@ function fanOut(targets: readonly Emit[]): Emit {
 
 function compileMap(
   spec: OperatorSpec & { kind: "map" },
-  { count, emit }: OperatorPlace,
-  { origin, deadLetters }: ChainParts,
+  { count, emit, setAside }: OperatorPlace,
 ): Emit {
   const { fn } = spec;
   return (record) => {
@@ -237,7 +294,7 @@ function compileMap(
     try {
       output = fn(record);
     } catch (thrown) {
-      deadLetters.judge(spec, record, { thrown, position: origin.position });
+      setAside(record, thrown);
       return;
     }
     count.recordsOut++;
@@ -247,8 +304,7 @@ function compileMap(
 
 function compileFilter(
   spec: OperatorSpec & { kind: "filter" },
-  { count, emit }: OperatorPlace,
-  { origin, deadLetters }: ChainParts,
+  { count, emit, setAside }: OperatorPlace,
 ): Emit {
   const { fn } = spec;
   return (record) => {
@@ -257,7 +313,7 @@ function compileFilter(
     try {
       isKept = fn(record);
     } catch (thrown) {
-      deadLetters.judge(spec, record, { thrown, position: origin.position });
+      setAside(record, thrown);
       return;
     }
     if (!isKept) return;
@@ -268,8 +324,7 @@ function compileFilter(
 
 function compileFlatMap(
   spec: OperatorSpec & { kind: "flatMap" },
-  { count, emit }: OperatorPlace,
-  { origin, deadLetters }: ChainParts,
+  { count, emit, setAside }: OperatorPlace,
 ): Emit {
   const { fn } = spec;
   return (record) => {
@@ -278,7 +333,7 @@ function compileFlatMap(
     try {
       outputs = listOf(fn(record));
     } catch (thrown) {
-      deadLetters.judge(spec, record, { thrown, position: origin.position });
+      setAside(record, thrown);
       return;
     }
     for (const output of outputs) {
@@ -295,8 +350,8 @@ export function listOf(outputs: Iterable<unknown>): readonly unknown[] {
 
 function compileSink(
   uid: string,
-  { count }: OperatorPlace,
-  { origin, sinks, deadLetters, afterWrite }: ChainParts,
+  { count, setAside }: OperatorPlace,
+  { origin, sinks, afterWrite }: ChainParts,
 ): Emit {
   const sink = sinks.get(uid);
   assert(sink !== undefined, `Sink "${uid}" has no connector`);
@@ -311,7 +366,7 @@ function compileSink(
     try {
       sink.write(record, origin.outputId(uid, index++));
     } catch (thrown) {
-      deadLetters.judge({ uid, onError: "fail" }, record, { thrown, position: origin.position });
+      setAside(record, thrown);
     }
     count.recordsOut++;
     afterWrite(sink);

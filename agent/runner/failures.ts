@@ -91,7 +91,8 @@ export class DeadLetters {
   }
 }
 
-function sampleText(sample: unknown): string {
+/** The beginning of a payload, or of a record as JSON. */
+export function sampleText(sample: unknown): string {
   if (sample instanceof Uint8Array) {
     return new TextDecoder().decode(sample.subarray(0, SAMPLE_CHARACTERS_MAX));
   }

@@ -41,7 +41,7 @@ export function compileMapWithState(
   parts: ChainParts,
 ): Emit {
   const { count, emit } = place;
-  const update = compileUpdate(spec, parts, (output) => output);
+  const update = compileUpdate(spec, place, parts, (output) => output);
   compileEnd(spec, place, parts);
   return (record) => {
     count.recordsIn++;
@@ -58,7 +58,7 @@ export function compileFlatMapWithState(
   parts: ChainParts,
 ): Emit {
   const { count, emit } = place;
-  const update = compileUpdate(spec, parts, (output) => listOf(output as Iterable<unknown>));
+  const update = compileUpdate(spec, place, parts, (output) => listOf(output as Iterable<unknown>));
   compileEnd(spec, place, parts);
   return (record) => {
     count.recordsIn++;
@@ -74,7 +74,8 @@ export function compileFlatMapWithState(
 /** Runs the author's function on state and record; null when the record was set aside. */
 function compileUpdate<Output>(
   spec: StatefulSpec & { kind: "mapWithState" | "flatMapWithState" },
-  { origin, state, deadLetters }: ChainParts,
+  { setAside }: OperatorPlace,
+  { origin, state }: ChainParts,
   outputOf: (output: unknown) => Output,
 ): (record: unknown) => { output: Output } | null {
   const { keyOf, initial, fn, ttlMs } = spec;
@@ -95,7 +96,7 @@ function compileUpdate<Output>(
       }
       return result;
     } catch (thrown) {
-      deadLetters.judge(spec, record, { thrown, position: origin.position });
+      setAside(record, thrown);
       return null;
     }
   };
@@ -104,8 +105,8 @@ function compileUpdate<Output>(
 /** Lets every key say its last when event time has come to its end: a file is over, or the job drains. */
 function compileEnd(
   spec: StatefulSpec & { kind: "mapWithState" | "flatMapWithState" },
-  { count, emit, clock }: OperatorPlace,
-  { origin, state, deadLetters }: ChainParts,
+  { count, emit, clock, setAside }: OperatorPlace,
+  { origin, state }: ChainParts,
 ): void {
   const { uid, onEnd } = spec;
   if (onEnd === undefined) return;
@@ -120,7 +121,7 @@ function compileEnd(
       try {
         outputs = listOf(onEnd(first, key));
       } catch (thrown) {
-        deadLetters.judge(spec, { key }, { thrown, position: origin.position });
+        setAside({ key }, thrown);
         continue;
       }
       for (const output of outputs) {
@@ -134,8 +135,8 @@ function compileEnd(
 
 export function compileDetect(
   spec: StatefulSpec & { kind: "detect" },
-  { count, emit }: OperatorPlace,
-  { origin, state, deadLetters, samples }: ChainParts,
+  { count, emit, setAside }: OperatorPlace,
+  { origin, state, samples }: ChainParts,
 ): Emit {
   const { uid, keyOf, detector } = spec;
   const table = state.table(uid);
@@ -158,7 +159,7 @@ export function compileDetect(
       }
       edge = step.edge;
     } catch (thrown) {
-      deadLetters.judge(spec, record, { thrown, position: origin.position });
+      setAside(record, thrown);
       return;
     }
     if (edge === null) return;

@@ -40,7 +40,7 @@ export function compileSource(
   const generator = new WatermarkGenerator(options);
   const advance = parts.onSourceWatermark ?? ((ms: number) => clock.advance(ms));
   const guard = new FutureGuard(options);
-  const stamp = compileStamp(spec, { parts, guard });
+  const stamp = compileStamp(spec, place, { parts, guard });
   const { origin } = parts;
   const { count, emit } = place;
   return {
@@ -82,11 +82,11 @@ function timeOf(spec: SourceOperator, { isTimeDrivenByRecords }: ChainParts): Ev
 
 /** Gives the record its event time; one that cannot be told keeps its arrival time. @returns False: set aside. */
 function compileStamp(
-  { uid, source: { eventTime } }: SourceOperator,
-  { parts: { origin, deadLetters }, guard }: { parts: ChainParts; guard: FutureGuard },
+  { source: { eventTime } }: SourceOperator,
+  { setAside }: OperatorPlace,
+  { parts: { origin }, guard }: { parts: ChainParts; guard: FutureGuard },
 ): (record: unknown) => boolean {
   if (eventTime === null) return () => true;
-  const policy = { uid, onError: "dead-letter" } as const;
   return (record) => {
     try {
       const atMs = eventTime(record);
@@ -95,7 +95,7 @@ function compileStamp(
         else if (guard.isSetAside) throw guard.errorOf(atMs, origin.nowMs);
       }
     } catch (thrown) {
-      deadLetters.judge(policy, record, { thrown, position: origin.position });
+      setAside(record, thrown);
       return false;
     }
     return true;
