@@ -11,6 +11,7 @@ import { UserError } from "@shared/errors.ts";
 import { UID_PATTERN } from "@shared/ids.ts";
 import {
   type GraphEdge,
+  isExchange,
   JOB_GRAPH_VERSION,
   type OperatorNode,
   type SourceDescriptor,
@@ -112,6 +113,18 @@ export class JobPlan {
       idleAfterMs: idle.includes(null) ? null : Math.max(...idle.map(Number)),
     };
     return { isOfRecord: times.every((time) => time?.isOfRecord === true), keyClock };
+  }
+
+  /** The stage that `inputs` are in, by the operators at which it begins: sources and targets of exchanges. */
+  stageOf(inputs: readonly Input[]): string {
+    const within = new Set(inputs.map(({ uid }) => uid));
+    for (const edge of [...this.#edges].reverse()) {
+      if (within.has(edge.to) && !isExchange(edge)) within.add(edge.from);
+    }
+    const begins = (uid: string) =>
+      this.#edges.every((edge) => edge.to !== uid || edge.kind === "broadcast") ||
+      this.#edges.some((edge) => edge.to === uid && edge.kind === "keyBy");
+    return [...within].filter(begins).sort().join(", ");
   }
 
   #sourcesBehind(inputs: readonly Input[]): (OperatorNode & { source: SourceDescriptor })[] {

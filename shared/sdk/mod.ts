@@ -63,3 +63,28 @@ export {
   type SignalState,
 } from "@shared/operators/joint_z_score.ts";
 export { zScore, type ZScoreOptions, type ZScoreState } from "@shared/operators/z_score.ts";
+export {
+  type AggregateOptions,
+  count,
+  everyCount,
+  everyEventTime,
+  everyProcessingTime,
+  global,
+  type ReduceOptions,
+  session,
+  sliding,
+  stateWindow,
+  type Trigger,
+  triggerOn,
+  tumbling,
+  type WindowAssigner,
+  type WindowOptions,
+} from "./window.ts";
+export type { TriggerAnswer, Window } from "./window_spec.ts";
+export type {
+  Interval,
+  IntervalJoinOptions,
+  LookupJoinOptions,
+  TableJoinOptions,
+  WindowJoinOptions,
+} from "./join.ts";

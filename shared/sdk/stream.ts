@@ -11,6 +11,20 @@ import type { OperatorKind, OperatorNode, StateDescriptor } from "@shared/job_gr
 import { callSiteOf } from "./call_site.ts";
 import { durationMs } from "./duration.ts";
 import type { Input, JobPlan } from "./job_plan.ts";
+import type {
+  IntervalJoinOptions,
+  LookupJoinOptions,
+  TableJoinOptions,
+  WindowJoinOptions,
+} from "./join.ts";
+import {
+  type JoinSite,
+  planIntervalJoin,
+  planLookupJoin,
+  planTableJoin,
+  planWindowJoin,
+  rightInputs,
+} from "./join_plan.ts";
 import type { Anomaly, Detector, OperatorSpec } from "./operator.ts";
 import { checkFunction, checkOptionNames, errorPolicyOf } from "./options.ts";
 import type {
@@ -25,6 +39,9 @@ import { planProcess } from "./process_plan.ts";
 import type { SideOutput } from "./side_output.ts";
 import type { Sink } from "./sink.ts";
 import { checkedCodecVersion, type StateDeclarations } from "./state.ts";
+import type { AggregateOptions, ReduceOptions, WindowAssigner } from "./window.ts";
+import { planWindow } from "./window_plan.ts";
+import type { WindowStream } from "./window_stream.ts";
 
 /** Records of one type on their way from a source to sinks. */
 export interface Stream<Out> {
@@ -61,7 +78,7 @@ export interface Stream<Out> {
 }
 
 /** A stream whose records have a key; operators on it have state per key. */
-export interface KeyedStream<Out> extends Stream<Out> {
+export interface KeyedStream<Out> extends Stream<Out>, WindowStream<Out> {
   /** Takes a key's state and a record, answers the new state and one output. */
   mapWithState<State, Next>(
     uid: string,
@@ -267,6 +284,71 @@ export class PlannedStream<Out> implements KeyedStream<Out> {
         at,
       },
     );
+  }
+
+  window<Acc, Next>(
+    uid: string,
+    windows: WindowAssigner<Out>,
+    options: AggregateOptions<Out, Acc, Next> | ReduceOptions<Out, Next>,
+  ): Stream<Next> {
+    const at = callSiteOf(this.window);
+    const keyOf = this.#keyFor(uid, "window", at);
+    const time = this.#plan.timeOf(this.#inputs, at);
+    const { spec, ...about } = planWindow({ uid, keyOf, time, at }, windows, options);
+    return this.#addKeyed(spec, { ...about, at });
+  }
+
+  windowJoin<Right, Next>(
+    uid: string,
+    right: KeyedStream<Right>,
+    windows: WindowAssigner,
+    options: WindowJoinOptions<Out, Right, Next>,
+  ): Stream<Next> {
+    const at = callSiteOf(this.windowJoin);
+    const { site, inputs } = this.#joinSite(uid, right, { kind: "windowJoin", at });
+    const { spec, ...about } = planWindowJoin(site, windows, options);
+    return this.#addKeyed(spec, { ...about, at }, inputs);
+  }
+
+  intervalJoin<Right, Next>(
+    uid: string,
+    right: KeyedStream<Right>,
+    options: IntervalJoinOptions<Out, Right, Next>,
+  ): Stream<Next> {
+    const at = callSiteOf(this.intervalJoin);
+    const { site, inputs } = this.#joinSite(uid, right, { kind: "intervalJoin", at });
+    const { spec, ...about } = planIntervalJoin(site, options);
+    return this.#addKeyed(spec, { ...about, at }, inputs);
+  }
+
+  lookupJoin<Row, Next>(
+    uid: string,
+    from: KeyedStream<Row> | LookupJoinOptions<Out, Row, Next>,
+    options?: TableJoinOptions<Out, Row, Next>,
+  ): Stream<Next> {
+    const at = callSiteOf(this.lookupJoin);
+    if (from instanceof PlannedStream) {
+      const { site, inputs } = this.#joinSite<Row>(uid, from, { kind: "lookupJoin", at });
+      const { spec, ...about } = planTableJoin(site, options!);
+      return this.#addKeyed(spec, { ...about, at }, inputs);
+    }
+    const keyOf = this.#keyFor(uid, "lookupJoin", at);
+    const lookUp = from as LookupJoinOptions<Out, Row, Next>;
+    const { spec, ...about } = planLookupJoin({ uid, keyOf, at }, lookUp);
+    return this.#addKeyed(spec, { ...about, at });
+  }
+
+  #joinSite<Right>(
+    uid: string,
+    right: KeyedStream<Right>,
+    { kind, at }: { kind: OperatorKind; at: string | null },
+  ): { site: JoinSite<Out, Right>; inputs: readonly Input[] } {
+    const sides = { left: this.#inputs, right: this.inputsOf(right, kind, at) };
+    const keyOf = this.#keyFor(uid, kind, at);
+    const keyOfRight = (right as PlannedStream<Right>).#keyFor(uid, kind, at);
+    const inputs = rightInputs(uid, sides, { plan: this.#plan, at });
+    const time = this.#plan.timeOf([...sides.left, ...sides.right], at);
+    return { site: { uid, keyOf, keyOfRight, time, at }, inputs };
   }
 
   #stateless<Next>(

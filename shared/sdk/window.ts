@@ -10,6 +10,7 @@ import { callSiteOf } from "./call_site.ts";
 import { type Duration, durationMs } from "./duration.ts";
 import { checkFunction, checkOptionNames, checkWhole } from "./options.ts";
 import type { OperatorOptions } from "./process.ts";
+import type { SideOutput } from "./side_output.ts";
 import type { TriggerAnswer, TriggerSpec, Window, WindowsSpec } from "./window_spec.ts";
 
 /** Says how records are put into windows; made by `tumbling`, `sliding`, `session`, `count`, `global` or `stateWindow`. */
@@ -29,17 +30,17 @@ export interface Trigger<In = unknown> {
 }
 
 /** What all windowed operators may be told. */
-export interface WindowOptions extends OperatorOptions {
+export interface WindowOptions<In> extends OperatorOptions {
   /** How long after its end a window still takes late records, each with a new result; default 0. */
   readonly allowedLateness?: Duration;
   /** Side output that gets the records which came too late; they are counted in any case. */
-  readonly lateOutput?: string;
+  readonly lateOutput?: SideOutput<In>;
   /** Raise it when the shape of the accumulator changes (S3); whole number from 1, default 1. */
   readonly codecVersion?: number;
 }
 
 /** Windows that gather their records in an accumulator. */
-export interface AggregateOptions<In, Acc, Out> extends WindowOptions {
+export interface AggregateOptions<In, Acc, Out> extends WindowOptions<In> {
   /** Accumulator of a window that holds nothing. */
   readonly initial: () => Acc;
   /** The accumulator with one more record. It belongs to the engine: `add` may change it and answer it. */
@@ -54,7 +55,7 @@ export interface AggregateOptions<In, Acc, Out> extends WindowOptions {
 }
 
 /** Windows that combine their records two by two. */
-export interface ReduceOptions<In, Out> extends WindowOptions {
+export interface ReduceOptions<In, Out> extends WindowOptions<In> {
   /** Two records as one, the earlier first; changes neither. Any grouping must give the same. */
   readonly reduce: (a: In, b: In) => In;
   /** The result of a window; the combined record unless given. */

@@ -8,8 +8,11 @@
 import { UserError } from "@shared/errors.ts";
 import type { StateDescriptor } from "@shared/job_graph.ts";
 import { durationMs } from "./duration.ts";
+import type { InputTime } from "./job_plan.ts";
+import type { KeyClockSpec, StatefulSpec } from "./operator.ts";
 import { checkFunction, checkOptionNames, errorPolicyOf } from "./options.ts";
-import type { StatefulSpec } from "./operator.ts";
+import { KEY_CLOCK_STATE } from "./process_plan.ts";
+import type { SideOutput } from "./side_output.ts";
 import { checkedCodecVersion, TIMERS_STATE } from "./state.ts";
 import type { AggregateOptions, ReduceOptions, WindowAssigner, WindowOptions } from "./window.ts";
 import type { AggregateSpec, WindowsSpec, WindowTime } from "./window_spec.ts";
@@ -22,13 +25,13 @@ const REDUCE_OPTIONS = ["reduce", ...COMMON_OPTIONS];
 export interface WindowSite<In> {
   readonly uid: string;
   readonly keyOf: (record: In) => string;
-  /** Whether a source in front gives its records an event time. */
-  readonly hasEventTime: boolean;
+  /** Event time of the sources in front. */
+  readonly time: InputTime;
   readonly at: string | null;
 }
 
 /** An operator and what is shown and stored of it. */
-export interface PlannedWindows<Spec> {
+export interface PlannedOperator<Spec> {
   readonly spec: Spec;
   readonly label: string;
   readonly states: readonly StateDescriptor[];
@@ -39,61 +42,85 @@ export function planWindow<In, Acc, Out>(
   site: WindowSite<In>,
   assigner: WindowAssigner<In>,
   options: AggregateOptions<In, Acc, Out> | ReduceOptions<In, Out>,
-): PlannedWindows<StatefulSpec & { kind: "window" }> {
-  const { uid, at } = site;
+): PlannedOperator<StatefulSpec & { kind: "window" }> {
+  const { uid, keyOf, at } = site;
   checkAssigner(uid, assigner, at);
-  const aggregate = "reduce" in options
+  const aggregate = options !== null && typeof options === "object" && "reduce" in options
     ? aggregateOfReduce(uid, options, at)
     : checkedAggregate(uid, options, at);
   if (aggregate.merge === null && sharesRecords(assigner.windows)) {
     throw new UserError(
       "merge-missing",
-      `window "${uid}" (${assigner.label}) shares or joins what it has gathered: give merge: (a, b) => …, ` +
-        `both accumulators as one`,
+      `window "${uid}" (${assigner.label}) shares or joins what it has gathered: give ` +
+        `merge: (a, b) => …, both accumulators as one`,
       { at },
     );
   }
-  const common = planCommon(site, { kind: "window", assigner }, options);
+  const { spec, states } = planTime(site, { stateKind: "window", assigner }, options);
+  const onError = errorPolicyOf(options, at);
+  const { windows, label } = assigner;
   return {
-    spec: {
-      kind: "window",
-      uid,
-      onError: errorPolicyOf(options, at),
-      keyOf: site.keyOf,
-      windows: assigner.windows,
-      aggregate,
-      time: common.time,
-      allowedLatenessMs: common.allowedLatenessMs,
-      lateOutput: options.lateOutput ?? null,
-    },
-    label: assigner.label,
-    states: common.states,
+    spec: { kind: "window", uid, onError, keyOf, windows, aggregate, ...spec },
+    label,
+    states,
   };
 }
 
-/** What windows and window joins check alike. */
-export function planCommon<In>(
-  { uid, hasEventTime, at }: Pick<WindowSite<In>, "uid" | "hasEventTime" | "at">,
-  of: { kind: "window" | "join"; assigner: WindowAssigner<never> },
-  options: WindowOptions,
-): { time: WindowTime; allowedLatenessMs: number; states: StateDescriptor[] } {
-  const time = timeOf(uid, of.assigner, hasEventTime, at);
+/** The part of windows and window joins that is about time, with their states. */
+export function planTime<In>(
+  { uid, time: inputTime, at }: Pick<WindowSite<In>, "uid" | "time" | "at">,
+  of: { stateKind: "window" | "join"; assigner: Pick<WindowAssigner, "windows" | "label"> },
+  options: WindowOptions<In>,
+): {
+  spec: {
+    time: WindowTime;
+    allowedLatenessMs: number;
+    lateOutput: string | null;
+    keyClock?: KeyClockSpec;
+  };
+  states: StateDescriptor[];
+} {
+  const time = timeOf(uid, of.assigner, { hasEventTime: inputTime.isOfRecord, at });
   const allowedLatenessMs = durationMs(options.allowedLateness ?? 0, "allowedLateness", at);
-  const { kind } = of.assigner.windows;
-  if (allowedLatenessMs > 0 && (time === "processing" || (kind !== "time" && kind !== "session"))) {
+  const lateOutput = lateTagOf(options.lateOutput, at);
+  const { windows, label } = of.assigner;
+  const isBounded = windows.kind === "time" || windows.kind === "session";
+  if ((allowedLatenessMs > 0 || lateOutput !== null) && (time === "processing" || !isBounded)) {
     throw new UserError(
       "bad-option",
-      `allowedLateness of window "${uid}": nothing is late for ${of.assigner.label}` +
-        `${time === "processing" ? " by processing time" : ""}; leave it out`,
+      `${
+        allowedLatenessMs > 0 ? "allowedLateness" : "lateOutput"
+      } of "${uid}": nothing is late for ` +
+        `${label}${time === "processing" ? " by processing time" : ""}; leave it out`,
       { at },
     );
   }
   const codecVersion = checkedCodecVersion(options.codecVersion, at);
-  const state: StateDescriptor = of.kind === "window"
-    ? { name: "windows", kind: "window", codecVersion }
-    : { name: "windows", kind: "join", codecVersion };
-  const states = time === "processing" ? [state, TIMERS_STATE] : [state];
-  return { time, allowedLatenessMs, states };
+  const own: StateDescriptor = { name: "windows", kind: of.stateKind, codecVersion };
+  if (time === "processing") {
+    return { spec: { time, allowedLatenessMs, lateOutput }, states: [own, TIMERS_STATE] };
+  }
+  const { spec, states } = withKeyClock(inputTime.keyClock, [own]);
+  return { spec: { time, allowedLatenessMs, lateOutput, ...spec }, states };
+}
+
+/** Adds the state of the key's own event time, where there is one, as the last. */
+export function withKeyClock(
+  keyClock: KeyClockSpec | null,
+  states: readonly StateDescriptor[],
+): { spec: { keyClock?: KeyClockSpec }; states: StateDescriptor[] } {
+  if (keyClock === null) return { spec: {}, states: [...states] };
+  return { spec: { keyClock }, states: [...states, KEY_CLOCK_STATE] };
+}
+
+/** @throws {UserError} `bad-tag` for anything but a side output. */
+export function lateTagOf<In>(
+  output: SideOutput<In> | undefined,
+  at: string | null,
+): string | null {
+  if (output === undefined) return null;
+  if (output?.kind === "sideOutput") return output.tag;
+  throw new UserError("bad-tag", 'lateOutput needs a tag: sideOutput<Reading>("late")', { at });
 }
 
 /** @throws {UserError} `bad-window` unless `assigner` was made by one of the functions for it. */
@@ -112,9 +139,8 @@ export function checkAssigner<In>(
 
 function timeOf(
   uid: string,
-  { windows, label }: WindowAssigner<never>,
-  hasEventTime: boolean,
-  at: string | null,
+  { windows, label }: Pick<WindowAssigner, "windows" | "label">,
+  { hasEventTime, at }: { hasEventTime: boolean; at: string | null },
 ): WindowTime {
   if (windows.kind !== "global") return hasEventTime ? "event" : "processing";
   const { on } = windows.trigger;

@@ -100,9 +100,9 @@ export interface IntervalJoinOperator {
 export interface LookupJoinOperator {
   readonly kind: "lookupJoin";
   readonly table: LookupSpec;
-  /** Whether a record without a row is passed over. */
-  readonly isInner: boolean;
   readonly join: (record: any, row: any, key: string) => any;
+  /** Called for a record without a row; null: such a record is passed over. */
+  readonly orElse: ((record: any, key: string) => any) | null;
 }
 
 /** Where the rows come from: a function with a cache in front, or the other input, its latest row for each key. */

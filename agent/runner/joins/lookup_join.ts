@@ -26,6 +26,7 @@ export function compileLookupJoin(
   parts: ChainParts,
 ): OperatorInputs {
   const { origin, deadLetters } = parts;
+  const { join, orElse } = spec;
   const rowOf = compileRows(spec, parts);
   const records: Emit = (record) => {
     count.recordsIn++;
@@ -33,8 +34,9 @@ export function compileLookupJoin(
     try {
       const key = keyText(spec.keyOf(record));
       const row = rowOf(key);
-      if (spec.isInner && (row === undefined || row === null)) return;
-      output = spec.join(record, row, key);
+      const isMissing = row === undefined || row === null;
+      if (isMissing && orElse === null) return;
+      output = isMissing ? orElse!(record, key) : join(record, row, key);
     } catch (thrown) {
       deadLetters.judge(spec, record, { thrown, position: origin.position });
       return;
