@@ -31,6 +31,7 @@ import {
   compileMapWithState,
   keyText,
 } from "./keyed_operators.ts";
+import { hash53 } from "./origin.ts";
 import { compileProcess } from "./process_operator.ts";
 import { compileSource, type SourceTime } from "./source_operator.ts";
 import { compileWindow } from "./windows/window_operator.ts";
@@ -96,7 +97,7 @@ export function compileChain(plan: ChainPlan, parts: ChainParts): Chain {
   const settled = settling(plan, { clock, parts });
   return {
     push: source === null ? refuseRecord : settled(compiled.get(source.uid)![0]),
-    inputs: entriesOf(plan, compiled, settled),
+    inputs: entriesOf(plan, { compiled, settled, parts }),
     counts,
     sourceTime: source?.time ?? null,
     clock,
@@ -222,15 +223,25 @@ function outputsOf(
   return new Map([...targets].map(([tag, ofTag]) => [tag, fanOut(ofTag)]));
 }
 
-function entriesOf(
-  plan: ChainPlan,
-  compiled: ReadonlyMap<string, OperatorInputs>,
-  settled: (emit: Emit) => Emit,
-): Map<number, Emit> {
+function entriesOf(plan: ChainPlan, of: {
+  compiled: ReadonlyMap<string, OperatorInputs>;
+  settled: (emit: Emit) => Emit;
+  parts: ChainParts;
+}): Map<number, Emit> {
+  const { origin, subtaskId = "" } = of.parts;
+  const branch = hash53(subtaskId);
   const entries = new Map<number, Emit>();
   for (const [index, edge] of plan.edges.entries()) {
-    const entry = compiled.get(edge.to)?.[edge.input ?? 0];
-    if (isExchange(edge) && entry !== undefined) entries.set(index, settled(entry));
+    const entry = of.compiled.get(edge.to)?.[edge.input ?? 0];
+    if (!isExchange(edge) || entry === undefined) continue;
+    const settled = of.settled(entry);
+    entries.set(
+      index,
+      edge.kind === "keyBy" ? settled : (record) => {
+        origin.setBranch(branch);
+        settled(record);
+      },
+    );
   }
   return entries;
 }

@@ -42,6 +42,8 @@ export interface ChainParts {
   readonly afterWrite: (sink: SinkWriter) => void;
   /** What a record into an exchange edge that leaves this subtask is given to. */
   readonly exchange?: (edgeIndex: number) => Emit;
+  /** Tells this subtask from the others that get the same broadcast records; "" unless given. */
+  readonly subtaskId?: string;
   /** Key groups that this subtask owns; null, or left out: its state is local to its split. */
   readonly keyGroups?: GroupRange | null;
   /**

@@ -62,6 +62,7 @@ export class ChainRig {
     stage?: readonly string[];
     keyGroups?: GroupRange;
     isTimeDrivenByRecords?: boolean;
+    subtaskId?: string;
   } = {}) {
     const job = definition.build({});
     const stage = of.stage ?? job.graph.operators.map(({ uid }) => uid);
@@ -91,6 +92,7 @@ export class ChainRig {
       exchange: (edge) => (record) => void this.sent.push({ edge, record, atMs: this.origin.atMs }),
       broadcast: () => this.broadcast,
       ...(of.keyGroups === undefined ? {} : { keyGroups: of.keyGroups }),
+      ...(of.subtaskId === undefined ? {} : { subtaskId: of.subtaskId }),
       ...(of.isTimeDrivenByRecords === undefined ? {} : { isTimeDrivenByRecords: true }),
     });
     this.timers.start();

@@ -1,4 +1,4 @@
-import { deepStrictEqual, match, strictEqual, throws } from "node:assert/strict";
+import { deepStrictEqual, match, notStrictEqual, strictEqual, throws } from "node:assert/strict";
 import { UserError } from "@shared/errors.ts";
 import { keyGroupOf } from "@shared/key_groups.ts";
 import {
@@ -151,6 +151,17 @@ Deno.test("broadcast: a rule on which the function threw is taken back and set a
   rig.receive(rules!, { pump: "b", celsius: -1 }, 3);
   deepStrictEqual([...rig.broadcast.values], [["a", { pump: "a", celsius: 80 }]]);
   strictEqual(rig.deadLetters.count, 2);
+});
+
+Deno.test("broadcast: what two subtasks make of one rule has two ids, each the same after a replay", () => {
+  const [, rules] = exchangeEdgesTo(limits.build({}), "watch");
+  const idOf = (subtaskId: string) => {
+    const rig = new ChainRig(limits, { stage: ["watch", "out"], subtaskId });
+    rig.receive(rules!, { pump: "a", celsius: 80 }, 1);
+    return rig.sinks.get("out")!.written[0]!.outputId;
+  };
+  notStrictEqual(idOf("watch.0"), idOf("watch.1"));
+  strictEqual(idOf("watch.0"), idOf("watch.0"));
 });
 
 Deno.test("broadcast: a function over records cannot write it", () => {

@@ -84,6 +84,12 @@ export class Origin {
     this.#firing = null;
   }
 
+  /** The record goes to several subtasks, and what each makes of it needs ids of its own; `branch` is this one's. */
+  setBranch(branch: number): void {
+    this.serial++;
+    this.#lane = mix53(this.lane, branch, 1);
+  }
+
   /** A timer or a window of this subtask, outside of any record. */
   setFiring(firing: Firing): void {
     this.serial++;
