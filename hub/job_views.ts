@@ -14,6 +14,7 @@ import type {
   RegionView,
 } from "@shared/api.ts";
 import type { JobId, RegionId } from "@shared/ids.ts";
+import { planRegions, type RegionPlan } from "@shared/regions.ts";
 import type { JobFacts, RegionFacts } from "./db/job_view_store.ts";
 import { guaranteeOf } from "./guarantee.ts";
 import type { LiveMetrics, LiveState } from "./ports.ts";
@@ -55,7 +56,7 @@ export function jobDetail(
     lineage: job.lineage,
     checkpointIntervalMs: job.checkpointIntervalMs,
     parallelism: job.parallelism,
-    regions: job.regions.map((region) => regionView(region, moment)),
+    regions: regionViews(job, moment),
     guarantee: jobGuarantee(job, moment.live, times),
   };
 }
@@ -73,15 +74,45 @@ export function jobStatus(job: Pick<JobFacts, "desiredState" | "regions">): JobS
   return regions.some(({ status }) => status === "running") ? "degraded" : "restarting";
 }
 
-export function regionView(region: RegionFacts, moment: Moment): RegionView {
-  const { jobId: _jobId, ...rest } = region;
-  const metrics = moment.live.metrics.get(`${region.jobId}/${region.regionId}`);
+/** The regions of a job, with the subtasks they consist of. */
+export function regionViews(
+  job: Pick<JobFacts, "graph" | "parallelism" | "regions">,
+  moment: Moment,
+): RegionView[] {
+  const plans = new Map(
+    planRegions(job.graph, job.parallelism).map((plan) => [plan.regionId, plan]),
+  );
+  return job.regions.map((region) =>
+    regionView(region, plans.get(region.regionId) ?? null, moment)
+  );
+}
+
+/** @param plan Null when the region is not of the job's present plan. */
+function regionView(
+  region: RegionFacts,
+  plan: RegionPlan | null,
+  moment: Moment,
+): RegionView {
+  const { jobId: _jobId, placement: _placement, ...rest } = region;
+  const key = `${region.jobId}/${region.regionId}`;
+  const ofAttempt = (metrics: LiveMetrics | undefined) =>
+    metrics === undefined || metrics.attempt !== region.attempt ? null : metricsView(metrics);
+  const live = moment.live.subtasks.get(key);
   return {
     ...rest,
     isPossiblyAutonomous: moment.isPossiblyAutonomous(region.jobId, region.regionId),
-    metrics: metrics === undefined || metrics.attempt !== region.attempt
-      ? null
-      : metricsView(metrics),
+    metrics: ofAttempt(moment.live.metrics.get(key)),
+    subtasks: (plan?.subtasks ?? []).map(({ subtaskId, operatorUids, keyGroups }) => {
+      const agent = region.placement.get(subtaskId);
+      return {
+        subtaskId,
+        agentId: agent?.id ?? region.agentId,
+        agentName: agent === undefined ? region.agentName : agent.name,
+        operatorUids,
+        keyGroups: keyGroups === null ? null : [keyGroups[0], keyGroups[1]],
+        metrics: ofAttempt(live?.get(subtaskId)),
+      };
+    }),
   };
 }
 

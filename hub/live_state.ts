@@ -6,9 +6,10 @@
  *
  * @module
  */
-import type { AgentId, JobId, RegionId } from "@shared/ids.ts";
+import type { AgentId, JobId, RegionId, SubtaskId } from "@shared/ids.ts";
 import type { RegionEvent, SignalSample, SubtaskMetrics } from "@shared/messages.ts";
 import type { LiveMetrics, LiveState, OnlineAgent } from "./ports.ts";
+import { metricsOfRegion } from "./region_metrics.ts";
 
 const REGIONS_MAX = 10_000;
 const SIGNALS_MAX = 50_000;
@@ -28,19 +29,30 @@ export interface MutableLiveState extends LiveState {
 export function createLiveState(): MutableLiveState {
   const onlineAgents = new Map<AgentId, OnlineAgent>();
   const metrics = new Map<string, LiveMetrics>();
+  const subtasks = new Map<string, ReadonlyMap<SubtaskId, LiveMetrics>>();
   const samples = new Map<string, SignalSample & { readonly jobId: JobId }>();
   const brokerProfiles = new Map<string, RegionEvent>();
   return {
     onlineAgents,
     metrics,
+    subtasks,
     samples,
     brokerProfiles,
     agentOnline: (agent) => void onlineAgents.set(agent.agentId, agent),
     agentOffline: (agentId) => void onlineAgents.delete(agentId),
     recordMetrics(report, receivedAtMs) {
       const key = `${report.jobId}/${report.regionId}`;
-      const recordsInPerSecond = rateOf(metrics.get(key), report, receivedAtMs);
-      putLast(metrics, key, { ...report, receivedAtMs, recordsInPerSecond }, REGIONS_MAX);
+      const known = subtasks.get(key);
+      const before = known?.get(report.subtaskId);
+      const recordsInPerSecond = rateOf(before, report, receivedAtMs);
+      // What an earlier attempt said is over, also of subtasks that are not there any more.
+      const ofAttempt = [...known?.values() ?? []]
+        .filter(({ attempt, subtaskId }) =>
+          attempt === report.attempt && subtaskId !== report.subtaskId
+        );
+      const all = [...ofAttempt, { ...report, receivedAtMs, recordsInPerSecond }];
+      putLast(subtasks, key, new Map(all.map((one) => [one.subtaskId, one])), REGIONS_MAX);
+      putLast(metrics, key, metricsOfRegion(all), REGIONS_MAX);
     },
     recordSample(jobId, sample) {
       const key = `${jobId}/${sample.operatorUid}/${sample.key}`;
@@ -53,7 +65,7 @@ export function createLiveState(): MutableLiveState {
       return isNews;
     },
     forgetJob(jobId) {
-      for (const map of [metrics, samples, brokerProfiles]) {
+      for (const map of [metrics, subtasks, samples, brokerProfiles]) {
         for (const key of [...map.keys()]) if (key.startsWith(`${jobId}/`)) map.delete(key);
       }
     },

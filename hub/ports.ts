@@ -10,7 +10,7 @@
  */
 import type { EventType } from "@shared/api.ts";
 import type { Clock } from "@shared/clock.ts";
-import type { AgentId, Attempt, HubTerm, JobId, RegionId } from "@shared/ids.ts";
+import type { AgentId, Attempt, HubTerm, JobId, RegionId, SubtaskId } from "@shared/ids.ts";
 import type { Logger } from "@shared/logger.ts";
 import type {
   AgentMessage,
@@ -110,8 +110,10 @@ export interface EventFeed {
 /** What only memory knows, filled by the agents' sessions and read by the routes. */
 export interface LiveState {
   readonly onlineAgents: ReadonlyMap<AgentId, OnlineAgent>;
-  /** Latest metrics by `job/region`. */
+  /** Latest metrics by `job/region`, its subtasks taken together. */
   readonly metrics: ReadonlyMap<string, LiveMetrics>;
+  /** Latest metrics of each subtask, by `job/region`. */
+  readonly subtasks: ReadonlyMap<string, ReadonlyMap<SubtaskId, LiveMetrics>>;
   /** Latest sample by `job/operator/key`. */
   readonly samples: ReadonlyMap<string, SignalSample & { readonly jobId: JobId }>;
   /** Last `broker-profile` event of each region, as the source measured it (M7). */

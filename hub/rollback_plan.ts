@@ -95,9 +95,9 @@ function isSelected(
 ): boolean {
   if (selector === null) return true;
   if (row.agentId === null) return false;
-  const agent = agents.find(({ id }) => id === row.agentId);
+  const on = new Set<string>([row.agentId, ...Object.values(row.placement)]);
   const wanted = typeof selector === "string" ? [selector] : selector;
-  return agent !== undefined && wanted.some((one) => isMatch(agent, one));
+  return agents.some((agent) => on.has(agent.id) && wanted.some((one) => isMatch(agent, one)));
 }
 
 function isMatch(agent: AgentRecord, selector: string): boolean {

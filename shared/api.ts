@@ -87,6 +87,20 @@ export interface RegionView {
   readonly consecutiveFailures: number;
   /** Agent unreachable past `reassignWithin`: reassigning needs `allowGap` (P6). */
   readonly isPossiblyAutonomous: boolean;
+  /** Of all its subtasks together; records that they exchange count once. */
+  readonly metrics: RegionMetrics | null;
+  readonly subtasks: readonly SubtaskView[];
+}
+
+/** One of the subtasks that a region consists of; they may be on different agents. */
+export interface SubtaskView {
+  readonly subtaskId: string;
+  /** Null while nobody runs it. */
+  readonly agentId: string | null;
+  readonly agentName: string | null;
+  readonly operatorUids: readonly string[];
+  /** First and last key group it owns; null when its state is local to its split. */
+  readonly keyGroups: readonly [number, number] | null;
   readonly metrics: RegionMetrics | null;
 }
 

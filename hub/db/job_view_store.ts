@@ -39,6 +39,8 @@ export interface RegionFacts {
   readonly attempt: number;
   readonly agentId: AgentId | null;
   readonly agentName: string | null;
+  /** Subtasks that agents run or are to run; empty while nobody does. */
+  readonly placement: ReadonlyMap<string, { readonly id: AgentId; readonly name: string | null }>;
   readonly lastCompletedId: number | null;
   readonly restoredFromId: number | null;
   readonly consecutiveFailures: number;
@@ -76,7 +78,7 @@ export async function listPlacedRegions(
     .where(and(sql`${regions.agentId} is not null`, sql`${regions.status} <> 'stopped'`))
     .orderBy(jobs.name, regions.regionId);
   return rows.map(({ region, jobName }) => ({
-    ...regionOf({ region, agentName: null }),
+    ...regionOf(region, new Map()),
     jobName,
   }));
 }
@@ -84,10 +86,10 @@ export async function listPlacedRegions(
 async function factsOf(db: Db, rows: (typeof jobs.$inferSelect)[]): Promise<JobFacts[]> {
   if (rows.length === 0) return [];
   const ids = rows.map((row) => row.id);
-  const regionRows = await db
-    .select({ region: regions, agentName: agents.name })
-    .from(regions).leftJoin(agents, eq(regions.agentId, agents.id))
+  const regionRows = await db.select().from(regions)
     .where(inArray(regions.jobId, ids)).orderBy(regions.jobId, regions.regionId);
+  const agentRows = await db.select({ id: agents.id, name: agents.name }).from(agents);
+  const agentNames = new Map(agentRows.map(({ id, name }) => [id, name]));
   const names = await principalNames(db, rows.map((row) => row.createdBy));
   const lastCheckpoints = await lastCheckpointsOf(db, ids);
   const alarmRows = await db.select({ jobId: alarms.jobId, n: sql<number>`count(*)::int` })
@@ -108,7 +110,8 @@ async function factsOf(db: Db, rows: (typeof jobs.$inferSelect)[]): Promise<JobF
     createdAt: row.createdAt.toISOString(),
     createdBy: row.createdBy,
     createdByName: names.get(row.createdBy) ?? null,
-    regions: regionRows.filter(({ region }) => region.jobId === row.id).map(regionOf),
+    regions: regionRows.filter(({ jobId }) => jobId === row.id)
+      .map((region) => regionOf(region, agentNames)),
     lastCheckpoint: lastCheckpoints.get(row.id) ?? null,
     activeAlarms: activeAlarms.get(row.id) ?? 0,
   }));
@@ -136,18 +139,21 @@ async function lastCheckpointsOf(
 }
 
 function regionOf(
-  { region, agentName }: {
-    region: typeof regions.$inferSelect;
-    agentName: string | null;
-  },
+  region: typeof regions.$inferSelect,
+  agentNames: ReadonlyMap<string, string>,
 ): RegionFacts {
+  const nameOf = (agentId: string) => agentNames.get(agentId) ?? null;
+  const placed = region.agentId === null ? [] : Object.entries(region.placement);
   return {
     jobId: region.jobId as JobId,
     regionId: region.regionId as RegionId,
     status: region.status,
     attempt: region.attempt,
     agentId: region.agentId as AgentId | null,
-    agentName,
+    agentName: region.agentId === null ? null : nameOf(region.agentId),
+    placement: new Map(
+      placed.map(([subtaskId, id]) => [subtaskId, { id: id as AgentId, name: nameOf(id) }]),
+    ),
     lastCompletedId: region.lastCompletedId,
     restoredFromId: region.restoredFromId,
     consecutiveFailures: region.consecutiveFailures,

@@ -17,7 +17,7 @@ import {
   setDraining,
 } from "../db/agent_store.ts";
 import type { Db } from "../db/client.ts";
-import { listPlacedRegions } from "../db/job_view_store.ts";
+import { listPlacedRegions, type RegionFacts } from "../db/job_view_store.ts";
 import { openAgentOperations, updateOperation } from "../db/operation_store.ts";
 import type { HubContext } from "../ports.ts";
 import {
@@ -214,11 +214,15 @@ export async function agentViews(
     enrolledAt: new Date(agent.enrolledAtMs).toISOString(),
     lastSeenAt: agent.lastSeenAtMs === null ? null : new Date(agent.lastSeenAtMs).toISOString(),
     remoteAddress: hub.live.onlineAgents.get(agent.id)?.remoteAddress ?? null,
-    regions: placed.filter(({ agentId }) => agentId === agent.id)
+    regions: placed.filter((region) => runsOn(region, agent.id))
       .map(({ jobId, jobName, regionId, status, attempt }) => (
         { jobId, jobName, regionId, status, attempt }
       )),
   }));
+}
+
+function runsOn({ agentId, placement }: RegionFacts, id: string): boolean {
+  return agentId === id || [...placement.values()].some((placed) => placed.id === id);
 }
 
 /** Online means connected; stale means that the connection is gone but the lease may still run. */

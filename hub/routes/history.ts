@@ -10,7 +10,7 @@ import { listAgents } from "../db/agent_store.ts";
 import { getCheckpoint, listCheckpoints } from "../db/checkpoint_views.ts";
 import { listGaps } from "../db/gap_store.ts";
 import { listAttempts } from "../db/region_store.ts";
-import { regionView } from "../job_views.ts";
+import { regionViews } from "../job_views.ts";
 import {
   type HubApp,
   json,
@@ -128,8 +128,7 @@ export function addHistoryRoutes(app: HubApp, deps: RouteDeps): void {
   serve(app, deps, "viewer", metricsRoute, async (c) => {
     const job = await jobOf(hub.db, c.req.valid("param").id);
     const moment = { live: hub.live, isPossiblyAutonomous: deps.isPossiblyAutonomous };
-    const regions = job.regions.map((region) => regionView(region, moment));
-    return c.json({ jobId: job.id, regions }, 200);
+    return c.json({ jobId: job.id, regions: regionViews(job, moment) }, 200);
   });
 }
 

@@ -126,6 +126,14 @@ export const jobDetailSchema = z.object({
     consecutiveFailures: count,
     isPossiblyAutonomous: z.boolean(),
     metrics: regionMetricsSchema.nullable(),
+    subtasks: list(z.object({
+      subtaskId: text,
+      agentId: text.nullable(),
+      agentName: text.nullable(),
+      operatorUids: list(text),
+      keyGroups: z.tuple([z.number(), z.number()]).nullable(),
+      metrics: regionMetricsSchema.nullable(),
+    })),
   })),
   guarantee: z.object({ asked: guarantee, given: guarantee, reasons: list(text) }),
 }).openapi("JobDetail") satisfies z.ZodType<JobDetail>;

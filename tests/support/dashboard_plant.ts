@@ -177,6 +177,7 @@ function regionOf(
       isConnected: true,
       operators: [],
     },
+    subtasks: [],
   };
 }
 
