@@ -21,11 +21,12 @@ export type GroupRange = readonly [number, number];
 export interface SectionRef {
   /**
    * `keyed`: key groups whole. `delta`: what changed in key groups since the sections of older pieces.
-   * `broadcast`: an operator's state that is the same in all its subtasks.
+   * `broadcast`: an operator's state that is the same in all its subtasks. `time`: how far time has come
+   * in the subtask; its uid is that of the stage.
    */
-  readonly kind: "keyed" | "delta" | "broadcast" | "source" | "sink";
+  readonly kind: "keyed" | "delta" | "broadcast" | "source" | "sink" | "time";
   readonly uid: string;
-  /** Sorted, disjoint; empty for `broadcast`, `source` and `sink`: one section per subtask. */
+  /** Sorted, disjoint; empty for all but `keyed` and `delta`: one section per subtask. */
   readonly groups: readonly GroupRange[];
 }
 
@@ -54,6 +55,8 @@ export interface OperatorSnapshot {
 export interface SubtaskSnapshot {
   readonly version: typeof MANIFEST_VERSION;
   readonly subtaskId: SubtaskId;
+  /** Range of key groups that the subtask owned; null, or left out, when its state is local to its split. */
+  readonly keyGroups?: GroupRange | null;
   readonly keyGroupCount: number;
   readonly keyHash: string;
   readonly operators: readonly OperatorSnapshot[];

@@ -16,13 +16,13 @@ import type { SinkWriter } from "../connectors/connector.ts";
 import { type Chain, compileChain, type Emit } from "../runner/chain.ts";
 import { DeadLetters } from "../runner/failures.ts";
 import { LaneCounter, LatestTime, Origin } from "../runner/origin.ts";
-import { slotStates } from "../runner/restore_plan.ts";
 import { SignalSamples } from "../runner/signal_samples.ts";
 import { TimerService } from "../runner/timer_service.ts";
 import { MIN_WATERMARK_MS } from "../runner/watermarks.ts";
 import { KeyedState } from "../state/keyed_state.ts";
-import { slotOf, StateTable } from "../state/state_table.ts";
-import { changesInPlace } from "../state/value_clone.ts";
+import { createTables } from "../state/operator_tables.ts";
+import { slotOf } from "../state/state_table.ts";
+import { slotStates } from "../state/table_slots.ts";
 import type { DataClock } from "./data_clock.ts";
 
 const MINUTE_MS = 60_000;
@@ -76,7 +76,7 @@ export class LocalSubtask {
       channel: subtask.plan.inputs.indexOf(plan.subtaskId),
     }));
     const operators = job.graph.operators.filter(({ uid }) => plan.operatorUids.includes(uid));
-    this.state = new KeyedState(tablesOf(operators, job));
+    this.state = new KeyedState(createTables(operators, job.operators));
     this.timers = new TimerService(ports.clock, this.latest, (thrown) => this.#fail(thrown));
     // Every letter is told: a minute passes between two of them.
     let letters = 0;
@@ -196,14 +196,4 @@ export class LocalSubtask {
     if (!this.#hasThrown) this.#thrown = thrown;
     this.#hasThrown = true;
   }
-}
-
-function tablesOf(operators: readonly OperatorNode[], job: BuiltJob): StateTable[] {
-  return operators.filter((node) => node.isKeyed).map(({ uid, kind, states }) => {
-    const spec = job.operators.get(uid);
-    assert(spec !== undefined, `The job has no operator "${uid}"`);
-    const ttlMs = "ttlMs" in spec ? spec.ttlMs : null;
-    const slotCount = slotStates(states).length;
-    return new StateTable({ uid, slotCount, ttlMs, isMutable: changesInPlace(kind) });
-  });
 }

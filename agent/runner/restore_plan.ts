@@ -7,76 +7,99 @@
  *
  *   S1  Key-group count and key hash are those of this build.
  *   S2  State is matched by operator uid; what no operator takes is refused unless told otherwise.
- *   S3  A state keeps its kind and codec version. A state that is new starts empty.
+ *   S3  A state keeps its kind; an older codec version is brought up by migrations. A new state starts empty.
  *
  * @module
  */
 import { UserError } from "@shared/errors.ts";
 import type { CheckpointId } from "@shared/ids.ts";
-import { KEY_GROUP_COUNT, type OperatorNode, type StateDescriptor } from "@shared/job_graph.ts";
-import {
-  KEY_HASH_ID,
-  MANIFEST_VERSION,
-  type OperatorSnapshot,
-  type SubtaskSnapshot,
-} from "@shared/manifest.ts";
+import { KEY_GROUP_COUNT, type OperatorNode } from "@shared/job_graph.ts";
+import { KEY_HASH_ID, MANIFEST_VERSION, type SubtaskSnapshot } from "@shared/manifest.ts";
+import { judgeOperator } from "@shared/state_compatibility.ts";
+import { layoutOf, type StoredLayout } from "../state/table_slots.ts";
+
+export { slotStates } from "../state/table_slots.ts";
 
 export interface RestoreRequest {
   readonly checkpointId: CheckpointId;
   readonly isSavepoint: boolean;
-  readonly snapshot: SubtaskSnapshot;
+  /** All of the region; a subtask takes its share (`restore_share.ts`). */
+  readonly snapshots: readonly SubtaskSnapshot[];
   /** Whether state that no operator takes is left behind instead of refused (S2). */
   readonly allowNonRestoredState?: boolean;
-  /** The split's next record gets an ordinal above this (P4); default 0. */
-  readonly positionFloor?: number;
+  /** The next record of each of these splits gets an ordinal above `position` (P4). */
+  readonly positionFloors?: readonly PositionFloor[];
+}
+
+export interface PositionFloor {
+  readonly sourceUid: string;
+  readonly splitIndex: number;
+  readonly position: number;
 }
 
 export interface RestorePlan {
-  /** For each operator with keyed state: the slot of the table for each stored slot. */
-  readonly slotsByUid: ReadonlyMap<string, readonly number[]>;
+  /** For each operator with state: how what is stored lies in its table. */
+  readonly layouts: ReadonlyMap<string, StoredLayout>;
   /** Operators whose state is left behind. */
   readonly droppedUids: readonly string[];
 }
 
-/** States of an operator that are slots of its table: all but its timers. */
-export function slotStates(states: OperatorSnapshot["states"]): OperatorSnapshot["states"] {
-  return states.filter((state) => state.kind !== "timers");
-}
-
-/** @throws {UserError} `snapshot-incompatible` or `state-not-restored`, naming operator and state. */
+/**
+ * Judges one of the snapshots.
+ *
+ * @param operators All of the job: what another subtask takes is not left behind.
+ * @throws {UserError} `snapshot-incompatible` or `state-not-restored`, naming operator and state.
+ */
 export function planRestore(
-  request: RestoreRequest,
+  request: Pick<RestoreRequest, "checkpointId" | "allowNonRestoredState">,
+  snapshot: SubtaskSnapshot,
   operators: readonly OperatorNode[],
 ): RestorePlan {
-  const { snapshot, checkpointId } = request;
+  const { checkpointId } = request;
   checkFormat(checkpointId, snapshot);
   const nodes = new Map(operators.map((node) => [node.uid, node]));
-  const slotsByUid = new Map<string, readonly number[]>();
+  const layouts = new Map<string, StoredLayout>();
   const droppedUids: string[] = [];
+  const droppedStates: string[] = [];
   for (const stored of snapshot.operators) {
-    const node = nodes.get(stored.uid);
-    if (node === undefined || node.states.length === 0) droppedUids.push(stored.uid);
-    else slotsByUid.set(stored.uid, slotsOf(checkpointId, stored, node));
+    const { uid } = stored;
+    const node = nodes.get(uid);
+    const judged = judgeOperator(uid, stored.states, node);
+    if (judged.compatibility === "incompatible") {
+      throw incompatible(checkpointId, `operator "${uid}": ${judged.reason}`);
+    }
+    if (node === undefined || node.states.length === 0) {
+      droppedUids.push(uid);
+      continue;
+    }
+    for (const { name, compatibility } of judged.states) {
+      if (compatibility === "dropped") droppedStates.push(`${uid}.${name}`);
+    }
+    layouts.set(uid, layoutOf(stored, node));
   }
   for (const { sections } of snapshot.pieces) {
     for (const { kind, uid } of sections) {
+      if (kind === "time") continue;
       if (!nodes.has(uid) && !droppedUids.includes(uid)) droppedUids.push(uid);
-      else if (kind === "keyed" && !slotsByUid.has(uid) && !droppedUids.includes(uid)) {
+      else if (
+        (kind === "keyed" || kind === "delta") && !layouts.has(uid) && !droppedUids.includes(uid)
+      ) {
         throw incompatible(checkpointId, `the manifest does not list operator "${uid}"`);
       }
     }
   }
   droppedUids.sort();
-  if (droppedUids.length > 0 && request.allowNonRestoredState !== true) {
+  const dropped = [...droppedUids, ...droppedStates];
+  if (dropped.length > 0 && request.allowNonRestoredState !== true) {
     throw new UserError(
       "state-not-restored",
       `Cannot restore checkpoint ${checkpointId}: the job has no operator for the state of ` +
         `${
-          droppedUids.map((uid) => `"${uid}"`).join(", ")
+          dropped.map((name) => `"${name}"`).join(", ")
         }; bring it back or allow non-restored state`,
     );
   }
-  return { slotsByUid, droppedUids };
+  return { layouts, droppedUids };
 }
 
 function checkFormat(checkpointId: CheckpointId, snapshot: SubtaskSnapshot): void {
@@ -89,35 +112,6 @@ function checkFormat(checkpointId: CheckpointId, snapshot: SubtaskSnapshot): voi
     if (want === found) continue;
     throw incompatible(checkpointId, `${name} is ${String(found)}, want ${String(want)}`);
   }
-}
-
-function slotsOf(
-  checkpointId: CheckpointId,
-  stored: OperatorSnapshot,
-  node: OperatorNode,
-): number[] {
-  for (const state of stored.states) {
-    const own = node.states.find((candidate) => candidate.name === state.name);
-    if (own === undefined || !isSameState(own, state)) {
-      throw incompatible(
-        checkpointId,
-        `operator "${node.uid}" has ${own === undefined ? "no state" : describe(own)} for the ` +
-          `stored ${describe(state)}`,
-      );
-    }
-  }
-  const own = slotStates(node.states);
-  return slotStates(stored.states).map((state) =>
-    own.findIndex((candidate) => candidate.name === state.name)
-  );
-}
-
-function isSameState(own: StateDescriptor, stored: OperatorSnapshot["states"][number]): boolean {
-  return own.kind === stored.kind && own.codecVersion === stored.codecVersion;
-}
-
-function describe(state: OperatorSnapshot["states"][number]): string {
-  return `${state.kind} "${state.name}" of version ${state.codecVersion}`;
 }
 
 function incompatible(checkpointId: CheckpointId, reason: string): UserError {

@@ -9,16 +9,15 @@
 import type { Digest } from "@shared/ids.ts";
 import { groupsOf, keyGroupOf } from "@shared/key_groups.ts";
 import type { PieceRef, SectionRef } from "@shared/manifest.ts";
-import { ByteReader, ByteWriter, CorruptStateError } from "../state/byte_stream.ts";
+import { CorruptStateError } from "../state/byte_stream.ts";
 import type { KeyedState } from "../state/keyed_state.ts";
 import { digestOf, OpenPiece } from "../state/piece_codec.ts";
-import type { GroupId, LivePiece } from "../state/piece_selection.ts";
+import type { GroupId, LivePiece, LiveSection } from "../state/piece_selection.ts";
 import { decodeSection, type GroupColumns } from "../state/snapshot_codec.ts";
 import type { RestorePlan } from "./restore_plan.ts";
 
 /** Longest time spent on loading before other work gets its turn, ms. */
 const SLICE_MS = 20;
-const SOURCE_SECTION_VERSION = 1;
 
 export interface RestoreParts {
   readonly state: KeyedState;
@@ -27,7 +26,11 @@ export interface RestoreParts {
   /** Called once, when about half of the sections are loaded. */
   readonly onHalf: () => void;
   /** Gets the sections that are not keyed state. */
-  readonly onSection: (kind: "source" | "sink", uid: string, bytes: Uint8Array) => void;
+  readonly onSection: (
+    kind: Exclude<SectionRef["kind"], "keyed" | "delta">,
+    uid: string,
+    bytes: Uint8Array,
+  ) => void;
 }
 
 /**
@@ -50,26 +53,29 @@ export async function loadPieces(
     const sizes = new Map(
       piece.sections.map((s) => [`${s.kind}/${s.uid}/${s.group}`, s.storedBytes]),
     );
-    const groups = new Map<GroupId, number>();
+    const interval = parts.state.beginPiece();
+    const groups = new Map<GroupId, LiveSection>();
     for (const section of ref.sections) {
       if (plan.droppedUids.includes(section.uid)) continue;
-      if (section.kind === "source" || section.kind === "sink") {
+      if (section.kind !== "keyed" && section.kind !== "delta") {
         const { kind, uid } = section;
         parts.onSection(kind, uid, piece.section({ kind, uid, group: 0 }).slice());
         continue;
       }
+      const { kind, uid } = section;
       for (const group of groupsOf(section.groups)) {
-        const { isSameLayout } = loadGroup(piece, section, group, { plan, parts });
+        const { isSameLayout } = loadGroup(piece, { kind, uid, group, interval }, { plan, parts });
         // Later snapshots describe the layout of now, so what has another is written again.
         if (isSameLayout) {
-          groups.set(`${section.uid}/${group}`, sizes.get(`keyed/${section.uid}/${group}`) ?? 0);
+          const bytes = sizes.get(`${kind}/${uid}/${group}`) ?? 0;
+          groups.set(`${uid}/${group}`, { bytes, isDelta: kind === "delta" });
         }
         if (parts.monotonicMs() - sliceStartMs < SLICE_MS) continue;
         await parts.yieldTurn();
         sliceStartMs = parts.monotonicMs();
       }
     }
-    live.push({ digest: ref.digest, bytes: ref.bytes, groups });
+    live.push({ digest: ref.digest, bytes: ref.bytes, interval, groups });
   }
   return live;
 }
@@ -87,25 +93,26 @@ function openPiece(ref: PieceRef, bytes: Uint8Array | undefined): OpenPiece {
 
 function loadGroup(
   piece: OpenPiece,
-  { uid }: SectionRef,
-  group: number,
+  { kind, uid, group, interval }: {
+    kind: "keyed" | "delta";
+    uid: string;
+    group: number;
+    interval: number;
+  },
   { plan, parts }: { plan: RestorePlan; parts: RestoreParts },
 ): { isSameLayout: boolean } {
   const subject = `key group ${group} of operator "${uid}"`;
-  const columns = decodeSection(piece.section({ kind: "keyed", uid, group }), subject);
+  const columns = decodeSection(piece.section({ kind, uid, group }), subject);
   checkKeys(columns, group, subject);
-  const slots = plan.slotsByUid.get(uid) ?? [];
-  if (slots.length !== columns.slots.length) {
+  const layout = plan.layouts.get(uid);
+  if (layout?.slots.length !== columns.slots.length) {
     throw new CorruptStateError(
-      `Cannot read ${subject}: want ${slots.length} states, found ${columns.slots.length}`,
+      `Cannot read ${subject}: want ${layout?.slots.length} states, found ${columns.slots.length}`,
     );
   }
   const table = parts.state.table(uid);
-  table.load(group, columns, slots);
-  const isSameLayout = slots.length === table.slotCount &&
-    slots.every((slot, stored) => slot === stored) &&
-    columns.times.every((times) => (times === null) === (table.ttlMs === null));
-  return { isSameLayout };
+  table.load({ group, kind, columns, interval }, layout);
+  return { isSameLayout: table.isSameLayout(columns, layout) };
 }
 
 function checkKeys(columns: GroupColumns, group: number, subject: string): void {
@@ -115,25 +122,4 @@ function checkKeys(columns: GroupColumns, group: number, subject: string): void 
       `Cannot read ${subject}: key "${key}" is of group ${keyGroupOf(key)}`,
     );
   }
-}
-
-/** What a subtask keeps beside its source's own section: the latest time that state was judged by (S4). */
-export function encodeSourceSection(latestMs: number, ofSource: Uint8Array): Uint8Array {
-  const to = new ByteWriter();
-  to.u8(SOURCE_SECTION_VERSION);
-  to.f64(latestMs);
-  to.raw(ofSource);
-  return to.take();
-}
-
-/** @throws {CorruptStateError} If the section is of another version. */
-export function decodeSourceSection(
-  bytes: Uint8Array,
-): { latestMs: number; ofSource: Uint8Array } {
-  const from = new ByteReader(bytes, "source section");
-  const version = from.u8();
-  if (version !== SOURCE_SECTION_VERSION) {
-    throw from.corrupt(`source section version ${SOURCE_SECTION_VERSION}`, String(version));
-  }
-  return { latestMs: from.f64(), ofSource: from.raw(from.remaining).slice() };
 }

@@ -15,36 +15,37 @@
  * @module
  */
 import { messageOf } from "@shared/errors.ts";
-import type { CheckpointId, SubtaskId } from "@shared/ids.ts";
+import type { CheckpointId } from "@shared/ids.ts";
 import { KEY_GROUP_COUNT, type OperatorNode } from "@shared/job_graph.ts";
-import {
-  KEY_HASH_ID,
-  MANIFEST_VERSION,
-  type SplitPosition,
-  type SubtaskSnapshot,
-} from "@shared/manifest.ts";
+import { KEY_HASH_ID, MANIFEST_VERSION, type SubtaskSnapshot } from "@shared/manifest.ts";
+import { stageOf, type SubtaskPlan } from "@shared/regions.ts";
 import type { SinkWriter, SourceReader } from "../connectors/connector.ts";
 import type { KeyedState, StateCapture } from "../state/keyed_state.ts";
 import { type Piece, PiecePacker } from "../state/piece_codec.ts";
-import { encodeSection } from "../state/snapshot_codec.ts";
 import type { LatestTime } from "./origin.ts";
-import { encodeSourceSection } from "./restorer.ts";
+import { encodeSourceSection, encodeTimeSection, type TimeState } from "./time_section.ts";
 
 /** Longest time spent on encoding before other work gets its turn, ms. */
 export const SLICE_MS = 4;
 
 export interface SnapshotParts {
-  readonly subtaskId: SubtaskId;
-  readonly sourceUid: string;
+  readonly plan: SubtaskPlan;
   /** Operators of the chain. */
   readonly operators: readonly OperatorNode[];
   readonly state: KeyedState;
   readonly latest: LatestTime;
-  readonly source: SourceReader;
+  /** How far event time has come. */
+  readonly time: () => TimeState;
+  /** Null when only channels feed the subtask. */
+  readonly source: SourceReader | null;
+  /** Where the source stood at its barrier, if that was before this moment. */
+  readonly atBarrier: SourceCapture | null;
   readonly sinks: ReadonlyMap<string, SinkWriter>;
   readonly monotonicMs: () => number;
   readonly yieldTurn: () => Promise<void>;
 }
+
+export type SourceCapture = ReturnType<SourceReader["capture"]>;
 
 export type SnapshotResult =
   | {
@@ -66,8 +67,8 @@ export class SnapshotRun {
   readonly syncMs: number;
   readonly #parts: SnapshotParts;
   readonly #capture: StateCapture;
-  readonly #split: SplitPosition;
-  readonly #sourceSection: Uint8Array;
+  readonly #source: SourceCapture | null;
+  readonly #time: TimeState;
   readonly #latestMs: number;
   readonly #staged = new Map<string, Uint8Array>();
   readonly #packer = new PiecePacker();
@@ -80,9 +81,8 @@ export class SnapshotRun {
     this.checkpointId = checkpointId;
     this.#parts = parts;
     this.#capture = parts.state.capture(checkpointId);
-    const { section, position } = parts.source.capture(checkpointId);
-    this.#split = position;
-    this.#sourceSection = section;
+    this.#source = parts.atBarrier ?? parts.source?.capture(checkpointId) ?? null;
+    this.#time = parts.time();
     this.#latestMs = parts.latest.latestMs;
     for (const [uid, sink] of parts.sinks) {
       const staged = sink.capture(checkpointId);
@@ -119,19 +119,17 @@ export class SnapshotRun {
 
   /** @returns False when it was cancelled in between. */
   async #encode(): Promise<boolean> {
-    const { state, sourceUid, monotonicMs, yieldTurn } = this.#parts;
+    const { state, monotonicMs, yieldTurn } = this.#parts;
     await yieldTurn();
-    const sourceSection = encodeSourceSection(this.#latestMs, this.#sourceSection);
-    this.#packer.add({ kind: "source", uid: sourceUid, group: 0 }, sourceSection);
+    this.#encodeInputs();
     for (const [uid, staged] of this.#staged) {
       this.#packer.add({ kind: "sink", uid, group: 0 }, staged);
     }
     await yieldTurn();
     let sliceStartMs = monotonicMs();
-    for (const { uid, group } of this.#capture.write) {
+    for (const group of this.#capture.write) {
       if (this.#isCancelled) return false;
-      const plain = encodeSection(state.take(uid, group), uid);
-      this.#packer.add({ kind: "keyed", uid, group }, plain);
+      state.writeGroup(group, this.#packer);
       if (monotonicMs() - sliceStartMs < SLICE_MS) continue;
       await yieldTurn();
       sliceStartMs = monotonicMs();
@@ -139,11 +137,23 @@ export class SnapshotRun {
     return !this.#isCancelled;
   }
 
+  /** Where the source stands, and how far time has come. */
+  #encodeInputs(): void {
+    const { sourceUid, subtaskId } = this.#parts.plan;
+    if (this.#source !== null && sourceUid !== null) {
+      const section = encodeSourceSection(this.#latestMs, this.#source.section);
+      this.#packer.add({ kind: "source", uid: sourceUid, group: 0 }, section);
+    }
+    const section = encodeTimeSection(this.#latestMs, this.#time);
+    this.#packer.add({ kind: "time", uid: stageOf(subtaskId), group: 0 }, section);
+  }
+
   #describe(piece: Piece): SubtaskSnapshot {
-    const { subtaskId, operators, state } = this.#parts;
+    const { plan: { subtaskId, keyGroups }, operators, state } = this.#parts;
     return {
       version: MANIFEST_VERSION,
       subtaskId,
+      keyGroups,
       keyGroupCount: KEY_GROUP_COUNT,
       keyHash: KEY_HASH_ID,
       operators: operators.filter((node) => node.states.length > 0).map(({ uid, states }) => ({
@@ -151,7 +161,7 @@ export class SnapshotRun {
         states: states.map(({ name, kind, codecVersion }) => ({ name, kind, codecVersion })),
         entryCount: this.#capture.entryCounts.get(uid) ?? 0,
       })),
-      splits: [this.#split],
+      splits: this.#source === null ? [] : [this.#source.position],
       pieces: state.seal(this.#capture, piece),
     };
   }

@@ -91,9 +91,14 @@ export class ByteWriter {
     }
   }
 
-  /** What was written; the writer must not be used afterwards. */
+  /** What was written: a view, good until the writer is used again. */
   take(): Uint8Array {
     return this.#bytes.subarray(0, this.#length);
+  }
+
+  /** Forgets what was written and keeps its memory for what comes. */
+  clear(): void {
+    this.#length = 0;
   }
 
   #reserve(count: number): void {

@@ -2,12 +2,12 @@
  * All keyed state of one subtask, and which of it is already in durable pieces.
  *
  * Pure. The base is the last snapshot known to be durable. A snapshot refers to the base's pieces for what
- * did not change since and writes the rest; so a checkpoint that was declined, aborted or of which nothing
+ * did not change since and writes the rest, entry by entry; so a checkpoint that was declined, aborted or of which nothing
  * was heard simply is not the base, and what it captured is written again.
  *
  * Invariants (tests/property/keyed_state_test.ts):
  *
- *   P9  A group that did not change since the base is not written again, unless its piece is compacted.
+ *   P9  An entry that did not change since the base is not written again, unless its section is compacted.
  *   A5  A snapshot holds the state of its capture, whatever was written since.
  *   C5  Completions may be lost, repeated or late: the base only moves forward.
  *
@@ -17,10 +17,18 @@ import { assert } from "@shared/assert.ts";
 import type { CheckpointId } from "@shared/ids.ts";
 import { rangesOf } from "@shared/key_groups.ts";
 import type { PieceRef, SectionRef } from "@shared/manifest.ts";
-import type { Piece } from "./piece_codec.ts";
-import { type GroupId, type LivePiece, selectPieces } from "./piece_selection.ts";
-import type { GroupColumns } from "./snapshot_codec.ts";
-import type { StateTable } from "./state_table.ts";
+import type { ByteWriter } from "./byte_stream.ts";
+import type { PackedSection, Piece, SectionName } from "./piece_codec.ts";
+import {
+  type GroupId,
+  type LivePiece,
+  type LiveSection,
+  selectPieces,
+  withoutGroups,
+} from "./piece_selection.ts";
+
+import { writeSection } from "./snapshot_codec.ts";
+import type { StateTable, TakenGroup } from "./state_table.ts";
 
 /** After so many snapshots in a row that did not become durable the next one refers to no old piece. */
 export const LOST_IN_A_ROW_MAX = 3;
@@ -31,6 +39,7 @@ interface Base {
   readonly checkpointId: number;
   /** The capture that ended this interval is the base; -1 for "nothing is durable". */
   readonly interval: number;
+  /** Oldest first. */
   readonly pieces: readonly LivePiece[];
 }
 
@@ -39,13 +48,26 @@ interface GroupAddress {
   readonly group: number;
 }
 
+/** A key group that a snapshot has to write. */
+export interface CapturedGroup {
+  readonly uid: string;
+  readonly group: number;
+  /** What changed after this interval is enough; null: all of it. */
+  readonly since: number | null;
+}
+
 /** What one snapshot has to write; take each group once, in any order, then `seal`. */
 export interface StateCapture {
   readonly checkpointId: CheckpointId;
   readonly interval: number;
-  readonly write: readonly { readonly uid: string; readonly group: number }[];
+  readonly write: readonly CapturedGroup[];
   readonly keep: readonly LivePiece[];
   readonly entryCounts: ReadonlyMap<string, number>;
+}
+
+/** Where sections go: a `PiecePacker`. */
+export interface SectionSink {
+  write(name: SectionName, encode: (to: ByteWriter) => void): void;
 }
 
 const NOTHING: Base = { checkpointId: 0, interval: -1, pieces: [] };
@@ -92,24 +114,35 @@ export class KeyedState {
       const { table, group } = present.get(id)!;
       return !known.has(id) || table.isWrittenSince(group, base.interval);
     });
-    const addresses = write.map((id) => present.get(id)!);
+    const wanted = write.map(({ id, since }) => ({ ...present.get(id)!, since }));
     for (const table of this.#tables.values()) {
-      table.capture(addresses.filter((at) => at.table === table).map((at) => at.group));
+      table.capture(wanted.filter((at) => at.table === table).map((at) => at.group));
     }
     this.#interval++;
     this.#lostInARow++;
     return {
       checkpointId,
       interval: this.#interval,
-      write: addresses.map(({ table, group }) => ({ uid: table.uid, group })),
+      write: wanted.map(({ table, group, since }) => ({ uid: table.uid, group, since })),
       keep,
       entryCounts: new Map([...this.#tables].map(([uid, table]) => [uid, table.size])),
     };
   }
 
   /** A group of the running capture as it was at the capture. */
-  take(uid: string, group: number): GroupColumns {
-    return this.table(uid).take(group);
+  take({ uid, group, since }: CapturedGroup): TakenGroup {
+    return this.table(uid).take(group, since);
+  }
+
+  /**
+   * Writes a group of the running capture as it was at the capture.
+   *
+   * @throws {UserError} `state-not-encodable` naming operator, key and the place in the value.
+   */
+  writeGroup(at: CapturedGroup, to: SectionSink): void {
+    const { kind, columns } = this.take(at);
+    const { uid, group } = at;
+    to.write({ kind, uid, group }, (writer) => writeSection(writer, columns, uid));
   }
 
   /** Gives the running capture up; its groups are written by the next one. */
@@ -122,21 +155,24 @@ export class KeyedState {
    * whether the snapshot became durable.
    */
   seal(capture: StateCapture, piece: Piece): PieceRef[] {
-    const groups = new Map<GroupId, number>();
-    for (const section of piece.sections) {
-      if (section.kind === "keyed") {
-        groups.set(`${section.uid}/${section.group}`, section.storedBytes);
-      }
+    const groups = new Map<GroupId, LiveSection>();
+    const whole = new Set<GroupId>();
+    for (const { kind, uid, group, storedBytes } of piece.sections) {
+      if (kind !== "keyed" && kind !== "delta") continue;
+      const id: GroupId = `${uid}/${group}`;
+      groups.set(id, { bytes: storedBytes, isDelta: kind === "delta" });
+      if (kind === "keyed") whole.add(id);
     }
-    const fresh: LivePiece = { digest: piece.digest, bytes: piece.bytes.length, groups };
-    const pieces = [fresh, ...capture.keep];
+    const { digest, bytes } = piece;
+    const fresh = { digest, bytes: bytes.length, interval: capture.interval, groups };
+    const pieces = [...withoutGroups(capture.keep, whole), fresh];
     const { checkpointId, interval } = capture;
     this.#sealed.set(checkpointId, { checkpointId, interval, pieces });
     for (const id of this.#sealed.keys()) {
       if (this.#sealed.size <= SEALED_MAX) break;
       this.#sealed.delete(id);
     }
-    const others = piece.sections.filter((section) => section.kind !== "keyed");
+    const others = piece.sections.filter(isNotKeyed);
     return pieces.map((live) => ({
       digest: live.digest,
       bytes: live.bytes,
@@ -154,6 +190,13 @@ export class KeyedState {
     if (sealed === undefined || sealed.checkpointId <= this.#base.checkpointId) return;
     this.#base = sealed;
     this.#lostInARow = 0;
+    for (const { interval, groups } of sealed.pieces) {
+      for (const [id, { isDelta }] of groups) {
+        if (isDelta) continue;
+        const { uid, group } = partsOf(id);
+        this.table(uid).forgetRemoved(group, interval);
+      }
+    }
   }
 
   /** Snapshot `checkpointId` will never be durable. */
@@ -161,26 +204,48 @@ export class KeyedState {
     this.#sealed.delete(checkpointId);
   }
 
+  /**
+   * A piece is about to be restored; those of one key group come oldest first.
+   *
+   * @returns Its interval, for the sections loaded from it and for `adopt`.
+   */
+  beginPiece(): number {
+    this.#interval++;
+    for (const table of this.#tables.values()) table.beginAfter(this.#interval);
+    return this.#interval;
+  }
+
   /** Takes restored pieces, whose groups were loaded into the tables, as the base. */
   adopt(checkpointId: CheckpointId, pieces: readonly LivePiece[]): void {
-    assert(this.#interval === 0, "State was captured before it was restored");
-    this.#base = { checkpointId, interval: 0, pieces };
+    assert(this.#lostInARow === 0, "State was captured before it was restored");
+    const inOrder = [...pieces].sort((a, b) => a.interval - b.interval);
+    this.#base = { checkpointId, interval: this.#interval, pieces: inOrder };
   }
 }
 
-/** One reference for each operator in `piece`, sorted, so that equal snapshots have equal texts. */
+function isNotKeyed({ kind }: PackedSection): boolean {
+  return kind !== "keyed" && kind !== "delta";
+}
+
+function partsOf(id: GroupId): { uid: string; group: number } {
+  const slash = id.lastIndexOf("/");
+  return { uid: id.slice(0, slash), group: Number(id.slice(slash + 1)) };
+}
+
+/** References for each operator in `piece`, sorted, so that equal snapshots have equal texts. */
 function keyedRefs(piece: LivePiece): SectionRef[] {
-  const groupsByUid = new Map<string, number[]>();
-  for (const id of piece.groups.keys()) {
-    const slash = id.lastIndexOf("/");
-    const uid = id.slice(0, slash);
-    const groups = groupsByUid.get(uid) ?? [];
-    groups.push(Number(id.slice(slash + 1)));
+  const groupsByUid = new Map<string, { keyed: number[]; delta: number[] }>();
+  for (const [id, { isDelta }] of piece.groups) {
+    const { uid, group } = partsOf(id);
+    const groups = groupsByUid.get(uid) ?? { keyed: [], delta: [] };
+    groups[isDelta ? "delta" : "keyed"].push(group);
     groupsByUid.set(uid, groups);
   }
-  return [...groupsByUid.keys()].sort().map((uid) => ({
-    kind: "keyed",
-    uid,
-    groups: rangesOf(groupsByUid.get(uid)!.sort((a, b) => a - b)),
-  }));
+  return [...groupsByUid.keys()].sort().flatMap((uid) =>
+    (["keyed", "delta"] as const).flatMap((kind) => {
+      const groups = groupsByUid.get(uid)![kind];
+      if (groups.length === 0) return [];
+      return [{ kind, uid, groups: rangesOf(groups.sort((a, b) => a - b)) }];
+    })
+  );
 }

@@ -1,10 +1,15 @@
 /**
  * Packs sections into one blob, the unit that is uploaded, named by its SHA-256 (P9), and opens it again.
  *
- * Pure. Sections are compressed one by one, so that a large state is packed in small slices of time.
+ * Pure. Sections lie one behind the other in blocks of about `BLOCK_BYTES`; a block is compressed when it is
+ * full, so that a large state is packed in small slices of time and small sections compress each other.
  *
- * Version 1: "PNSP", u8 version, u32 index length, index, section bytes. The index: varint count, then for
- * each section u8 kind, text uid, varint group, u8 compression, varint stored bytes, varint plain bytes.
+ * Version 2: "PNSP", u8 version, u32 index length, index, blocks. The index: varint count of blocks and for
+ * each u8 compression, varint stored bytes, varint plain bytes; varint count of uids and their texts; varint
+ * count of sections and for each u8 kind, varint uid, varint group, varint plain bytes.
+ *
+ * Version 1 has no blocks: each section is compressed by itself. Its index: varint count, then for each
+ * section u8 kind, text uid, varint group, u8 compression, varint stored bytes, varint plain bytes.
  *
  * @module
  */
@@ -14,17 +19,28 @@ import type { Digest } from "@shared/ids.ts";
 import type { SectionRef } from "@shared/manifest.ts";
 import { ByteReader, ByteWriter, CorruptStateError } from "./byte_stream.ts";
 
-export const PIECE_VERSION = 1;
+export const PIECE_VERSION = 2;
+/** Written before sections shared blocks; read for ever. */
+const PIECE_VERSION_1 = 1;
 
-/** Longest section after decompression, bytes. */
+/** Longest block or section after decompression, bytes. */
 export const SECTION_BYTES_MAX = 512 * 1024 * 1024;
 
-/** Sections below this many bytes do not get smaller by compression. */
+/** A block is closed behind the section that fills it to here. */
+const BLOCK_BYTES = 64 * 1024;
+/** Blocks below this many bytes do not get smaller by compression. */
 const COMPRESS_FROM_BYTES = 128;
 const ZSTD_LEVEL = 1;
 
 const MAGIC = new TextEncoder().encode("PNSP");
-const KINDS: readonly SectionRef["kind"][] = ["keyed", "source", "sink", "delta", "broadcast"];
+const KINDS: readonly SectionRef["kind"][] = [
+  "keyed",
+  "source",
+  "sink",
+  "delta",
+  "broadcast",
+  "time",
+];
 const PLAIN = 0;
 const ZSTD = 1;
 
@@ -36,7 +52,7 @@ export interface SectionName {
 }
 
 export interface PackedSection extends SectionName {
-  /** Bytes it takes in the piece. */
+  /** Bytes it takes in the piece: its share of its block. */
   readonly storedBytes: number;
 }
 
@@ -46,107 +62,207 @@ export interface Piece {
   readonly sections: readonly PackedSection[];
 }
 
+interface Block {
+  readonly stored: Uint8Array;
+  readonly isCompressed: boolean;
+  readonly plainBytes: number;
+}
+
 /** Collects sections; `finish` makes the piece. */
 export class PiecePacker {
-  readonly #index = new ByteWriter();
-  readonly #bodies: Uint8Array[] = [];
-  readonly #sections: PackedSection[] = [];
-  #bodyBytes = 0;
+  readonly #open = new ByteWriter();
+  readonly #blocks: Block[] = [];
+  readonly #uids = new Map<string, number>();
+  readonly #sections: (SectionName & { plainBytes: number; block: number })[] = [];
 
-  add({ kind, uid, group }: SectionName, plain: Uint8Array): void {
-    const isCompressed = plain.length >= COMPRESS_FROM_BYTES;
-    const stored = isCompressed ? compress(plain) : plain;
-    this.#index.u8(KINDS.indexOf(kind));
-    this.#index.text(uid);
-    this.#index.varint(group);
-    this.#index.u8(isCompressed ? ZSTD : PLAIN);
-    this.#index.varint(stored.length);
-    this.#index.varint(plain.length);
-    this.#bodies.push(stored);
-    this.#bodyBytes += stored.length;
-    this.#sections.push({ kind, uid, group, storedBytes: stored.length });
+  add(name: SectionName, plain: Uint8Array): void {
+    this.write(name, (to) => to.raw(plain));
+  }
+
+  /** Adds the section that `encode` writes; when it throws, the packer must not be used afterwards. */
+  write({ kind, uid, group }: SectionName, encode: (to: ByteWriter) => void): void {
+    const start = this.#open.length;
+    encode(this.#open);
+    const plainBytes = this.#open.length - start;
+    if (!this.#uids.has(uid)) this.#uids.set(uid, this.#uids.size);
+    this.#sections.push({ kind, uid, group, plainBytes, block: this.#blocks.length });
+    if (this.#open.length >= BLOCK_BYTES) this.#close();
   }
 
   /** The piece of all sections added; the packer must not be used afterwards. */
   finish(): Piece {
+    if (this.#open.length > 0) this.#close();
+    const index = this.#index();
     const head = new ByteWriter();
-    head.varint(this.#sections.length);
-    const count = head.take();
-    const index = this.#index.take();
-    const indexBytes = count.length + index.length;
-    const start = new ByteWriter();
-    start.raw(MAGIC);
-    start.u8(PIECE_VERSION);
-    start.u32(indexBytes);
-    start.raw(count);
-    start.raw(index);
-    const prefix = start.take();
-    const bytes = new Uint8Array(prefix.length + this.#bodyBytes);
+    head.raw(MAGIC);
+    head.u8(PIECE_VERSION);
+    head.u32(index.length);
+    head.raw(index);
+    const prefix = head.take();
+    const blockBytes = this.#blocks.reduce((sum, { stored }) => sum + stored.length, 0);
+    const bytes = new Uint8Array(prefix.length + blockBytes);
     bytes.set(prefix);
     let offset = prefix.length;
-    for (const body of this.#bodies) {
-      bytes.set(body, offset);
-      offset += body.length;
+    for (const { stored } of this.#blocks) {
+      bytes.set(stored, offset);
+      offset += stored.length;
     }
-    return { bytes, digest: digestOf(bytes), sections: this.#sections };
+    const sections = this.#sections.map(({ kind, uid, group, plainBytes, block }) => {
+      const { stored, plainBytes: whole } = this.#blocks[block]!;
+      const storedBytes = whole === 0 ? 0 : Math.ceil(plainBytes * stored.length / whole);
+      return { kind, uid, group, storedBytes };
+    });
+    return { bytes, digest: digestOf(bytes), sections };
+  }
+
+  #close(): void {
+    const plain = this.#open.take();
+    const isCompressed = plain.length >= COMPRESS_FROM_BYTES;
+    const stored = isCompressed ? compress(plain) : plain.slice();
+    this.#blocks.push({ stored, isCompressed, plainBytes: plain.length });
+    this.#open.clear();
+  }
+
+  #index(): Uint8Array {
+    const index = new ByteWriter();
+    index.varint(this.#blocks.length);
+    for (const { stored, isCompressed, plainBytes } of this.#blocks) {
+      index.u8(isCompressed ? ZSTD : PLAIN);
+      index.varint(stored.length);
+      index.varint(plainBytes);
+    }
+    index.varint(this.#uids.size);
+    for (const uid of this.#uids.keys()) index.text(uid);
+    index.varint(this.#sections.length);
+    for (const { kind, uid, group, plainBytes } of this.#sections) {
+      index.u8(KINDS.indexOf(kind));
+      index.varint(this.#uids.get(uid)!);
+      index.varint(group);
+      index.varint(plainBytes);
+    }
+    return index.take();
   }
 }
 
-interface StoredSection {
+/** Compressed bytes, of one section or of several; decompressed once, when first asked for. */
+interface StoredBlock {
   readonly bytes: Uint8Array;
   readonly compression: number;
+  readonly plainBytes: number;
+}
+
+interface SectionPlace {
+  readonly block: StoredBlock;
+  readonly start: number;
   readonly plainBytes: number;
 }
 
 /** A piece whose index was read; sections are decompressed when asked for. */
 export class OpenPiece {
   readonly sections: readonly PackedSection[];
-  readonly #stored: ReadonlyMap<string, StoredSection>;
+  readonly #places = new Map<string, SectionPlace>();
   readonly #subject: string;
+  /** The block read last: sections are asked for in their order. */
+  #last: { block: StoredBlock; plain: Uint8Array } | null = null;
 
-  /** @throws {CorruptStateError} If the bytes are not a piece of this version. */
+  /** @throws {CorruptStateError} If the bytes are not a piece of a known version. */
   constructor(bytes: Uint8Array, digest: Digest) {
     this.#subject = `piece ${digest}`;
     const from = new ByteReader(bytes, this.#subject);
     const magic = from.raw(MAGIC.length);
     if (magic.some((byte, i) => byte !== MAGIC[i])) throw from.corrupt('"PNSP"', "other bytes");
     const version = from.u8();
-    if (version !== PIECE_VERSION) {
-      throw from.corrupt(`piece version ${PIECE_VERSION}`, String(version));
+    if (version !== PIECE_VERSION && version !== PIECE_VERSION_1) {
+      throw from.corrupt(`piece version up to ${PIECE_VERSION}`, String(version));
     }
     const index = new ByteReader(from.raw(from.u32()), `index of ${this.#subject}`);
     const sections: PackedSection[] = [];
-    const stored = new Map<string, StoredSection>();
-    for (let left = index.count(); left > 0; left--) {
-      const name = readName(index);
-      const compression = index.u8();
-      const storedBytes = index.varint();
-      const plainBytes = index.varint();
-      stored.set(idOf(name), { bytes: from.raw(storedBytes), compression, plainBytes });
-      sections.push({ ...name, storedBytes });
-    }
+    if (version === PIECE_VERSION_1) this.#readSections1(index, from, sections);
+    else this.#readSections(index, from, sections);
     index.end();
     from.end();
     this.sections = sections;
-    this.#stored = stored;
   }
 
-  /** @throws {CorruptStateError} If the section is not there or does not decompress to its length. */
+  /**
+   * The section's bytes; a view, good until the next call.
+   *
+   * @throws {CorruptStateError} If the section is not there or does not decompress to its length.
+   */
   section(name: SectionName): Uint8Array {
     const subject = `${name.kind} section ${name.group} of "${name.uid}" in ${this.#subject}`;
-    const stored = this.#stored.get(idOf(name));
-    if (stored === undefined) {
+    const place = this.#places.get(idOf(name));
+    if (place === undefined) {
       throw new CorruptStateError(`Cannot read ${subject}: the piece does not hold it`);
     }
-    if (stored.compression === PLAIN) return stored.bytes;
-    if (stored.compression !== ZSTD || stored.plainBytes > SECTION_BYTES_MAX) {
-      throw new CorruptStateError(
-        `Cannot read ${subject}: want compression ${PLAIN} or ${ZSTD} and at most ` +
-          `${SECTION_BYTES_MAX} bytes, found ${stored.compression} and ${stored.plainBytes}`,
-      );
-    }
-    return decompress(stored, subject);
+    const { block, start, plainBytes } = place;
+    if (this.#last?.block !== block) this.#last = { block, plain: plainOf(block, subject) };
+    return this.#last.plain.subarray(start, start + plainBytes);
   }
+
+  #readSections(index: ByteReader, from: ByteReader, sections: PackedSection[]): void {
+    const blocks: StoredBlock[] = [];
+    for (let left = index.count(); left > 0; left--) blocks.push(readBlock(index, from));
+    const uids = Array.from({ length: index.count() }, () => index.text());
+    let at = 0;
+    let start = 0;
+    for (let left = index.count(); left > 0; left--) {
+      const kind = readKind(index);
+      const uid = uids[index.varint()];
+      if (uid === undefined) throw index.corrupt(`a uid of ${uids.length}`, "another one");
+      const group = index.varint();
+      const plainBytes = index.varint();
+      while (at < blocks.length && start === blocks[at]!.plainBytes) [at, start] = [at + 1, 0];
+      const block = blocks[at] ?? { bytes: new Uint8Array(0), compression: PLAIN, plainBytes: 0 };
+      if (start + plainBytes > block.plainBytes) {
+        throw index.corrupt(`a section within its block`, `${plainBytes} bytes`);
+      }
+      this.#places.set(idOf({ kind, uid, group }), { block, start, plainBytes });
+      const share = block.plainBytes === 0 ? 0 : plainBytes / block.plainBytes;
+      sections.push({ kind, uid, group, storedBytes: Math.ceil(share * block.bytes.length) });
+      start += plainBytes;
+    }
+  }
+
+  #readSections1(index: ByteReader, from: ByteReader, sections: PackedSection[]): void {
+    for (let left = index.count(); left > 0; left--) {
+      const name = { kind: readKind(index), uid: index.text(), group: index.varint() };
+      const block = readBlock(index, from);
+      this.#places.set(idOf(name), { block, start: 0, plainBytes: block.plainBytes });
+      sections.push({ ...name, storedBytes: block.bytes.length });
+    }
+  }
+}
+
+function readBlock(index: ByteReader, from: ByteReader): StoredBlock {
+  const compression = index.u8();
+  const storedBytes = index.varint();
+  const plainBytes = index.varint();
+  return { bytes: from.raw(storedBytes), compression, plainBytes };
+}
+
+function readKind(index: ByteReader): SectionName["kind"] {
+  const tag = index.u8();
+  const kind = KINDS[tag];
+  if (kind === undefined) throw index.corrupt(`a section kind up to ${KINDS.length - 1}`, `${tag}`);
+  return kind;
+}
+
+function plainOf(block: StoredBlock, subject: string): Uint8Array {
+  const { bytes, compression, plainBytes } = block;
+  if (plainBytes > SECTION_BYTES_MAX || (compression !== PLAIN && compression !== ZSTD)) {
+    throw new CorruptStateError(
+      `Cannot read ${subject}: want compression ${PLAIN} or ${ZSTD} and at most ` +
+        `${SECTION_BYTES_MAX} bytes, found ${compression} and ${plainBytes}`,
+    );
+  }
+  const plain = compression === PLAIN ? bytes : decompress(block, subject);
+  if (plain.length !== plainBytes) {
+    throw new CorruptStateError(
+      `Cannot read ${subject}: want ${plainBytes} bytes, found ${plain.length}`,
+    );
+  }
+  return plain;
 }
 
 /** Lower-case hex SHA-256. */
@@ -166,30 +282,16 @@ function bytesOf(buffer: Uint8Array): Uint8Array {
 }
 
 /** The output is capped at the length the index states, so a bomb stops there. */
-function decompress(stored: StoredSection, subject: string): Uint8Array {
-  let plain: Uint8Array;
+function decompress({ bytes, plainBytes }: StoredBlock, subject: string): Uint8Array {
   try {
-    const maxOutputLength = Math.max(1, stored.plainBytes);
-    plain = bytesOf(zstdDecompressSync(stored.bytes, { maxOutputLength }));
+    const maxOutputLength = Math.max(1, plainBytes);
+    return bytesOf(zstdDecompressSync(bytes, { maxOutputLength }));
   } catch (cause) {
     throw new CorruptStateError(
-      `Cannot read ${subject}: want ${stored.plainBytes} bytes of zstd, found other bytes`,
+      `Cannot read ${subject}: want ${plainBytes} bytes of zstd, found other bytes`,
       cause,
     );
   }
-  if (plain.length !== stored.plainBytes) {
-    throw new CorruptStateError(
-      `Cannot read ${subject}: want ${stored.plainBytes} bytes, found ${plain.length}`,
-    );
-  }
-  return plain;
-}
-
-function readName(from: ByteReader): SectionName {
-  const tag = from.u8();
-  const kind = KINDS[tag];
-  if (kind === undefined) throw from.corrupt(`a section kind up to ${KINDS.length - 1}`, `${tag}`);
-  return { kind, uid: from.text(), group: from.varint() };
 }
 
 function idOf(name: SectionName): string {

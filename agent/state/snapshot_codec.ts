@@ -21,25 +21,13 @@ import {
   writeColumn,
   writeTexts,
 } from "./column_codec.ts";
+import type { GroupColumns } from "./group_columns.ts";
+
+export type { GroupColumns } from "./group_columns.ts";
 
 export const SECTION_VERSION = 2;
 /** Written before timers of event time and removed keys were stored; read for ever. */
 const SECTION_VERSION_1 = 1;
-
-/** Entries of one key group as columns: index i is one entry in all of them. */
-export interface GroupColumns {
-  readonly keys: readonly string[];
-  /** One array for each state slot; undefined where an entry has no value in it. */
-  readonly slots: readonly (readonly unknown[])[];
-  /** For each slot the wall clock of each entry's last write, ms since the epoch; null when it does not expire. */
-  readonly times: readonly (readonly number[] | null)[];
-  /** Processing-time timers of each entry, ascending, ms since the epoch; null where there are none. */
-  readonly timers: readonly (readonly number[] | null)[];
-  /** Event-time timers of each entry, likewise. */
-  readonly eventTimers: readonly (readonly number[] | null)[];
-  /** Keys removed since the section that a delta builds upon; they go before the entries come. */
-  readonly removed: readonly string[];
-}
 
 /**
  * @param uid Operator whose state it is, for the message.
@@ -47,6 +35,16 @@ export interface GroupColumns {
  */
 export function encodeSection(columns: GroupColumns, uid: string): Uint8Array {
   const to = new ByteWriter();
+  writeSection(to, columns, uid);
+  return to.take();
+}
+
+/**
+ * `encodeSection` into a writer that may hold more.
+ *
+ * @throws {UserError} `state-not-encodable`; the writer then holds the beginning of a section.
+ */
+export function writeSection(to: ByteWriter, columns: GroupColumns, uid: string): void {
   to.u8(SECTION_VERSION);
   to.varint(columns.keys.length);
   to.varint(columns.slots.length);
@@ -67,7 +65,6 @@ export function encodeSection(columns: GroupColumns, uid: string): Uint8Array {
   writeTimers(to, columns.eventTimers);
   to.varint(columns.removed.length);
   writeTexts(to, columns.removed);
-  return to.take();
 }
 
 /** @throws {CorruptStateError} Naming what was wanted and where. */

@@ -3,12 +3,15 @@
  * (undefined and null, -0 and 0, NaN, infinities, lone surrogates).
  *
  * Pure. A tag byte, then the content. Plain objects keep the order of their keys; an object without a
- * prototype comes back as a plain one, a hole in an array as undefined. Functions, symbols, class
+ * prototype comes back as a plain one, a hole in an array as undefined, the lists and maps of state kinds as
+ * arrays and Maps. Functions, symbols, class
  * instances and cycles are refused: they cannot come back as what they were.
  *
  * @module
  */
 import { type ByteReader, type ByteWriter, ZIGZAG_MAX } from "./byte_stream.ts";
+import { PersistentList } from "./persistent_list.ts";
+import { PersistentMap } from "./persistent_map.ts";
 
 const UNDEFINED = 0;
 const NULL = 1;
@@ -112,6 +115,10 @@ function writeObject(to: ByteWriter, value: object, depth: number): void {
       return to.f64((value as Date).getTime());
     case Map.prototype:
       return writeMap(to, value as Map<unknown, unknown>, depth);
+    case PersistentMap.prototype:
+      return writeMap(to, value as PersistentMap, depth);
+    case PersistentList.prototype:
+      return writeItems(to, ARRAY, (value as PersistentList).toArray(), "", depth);
     case Set.prototype:
       return writeItems(to, SET, [...value as Set<unknown>], ".values()", depth);
     case Uint8Array.prototype:
@@ -160,7 +167,11 @@ function writePlain(to: ByteWriter, value: Record<string, unknown>, depth: numbe
   }
 }
 
-function writeMap(to: ByteWriter, value: Map<unknown, unknown>, depth: number): void {
+function writeMap(
+  to: ByteWriter,
+  value: Map<unknown, unknown> | PersistentMap,
+  depth: number,
+): void {
   to.u8(MAP);
   to.varint(value.size);
   let index = 0;

@@ -26,12 +26,31 @@ export {
 export { type DeadLetter, deadLetters, type SideOutput, sideOutput } from "./side_output.ts";
 export type { SourceTimeOptions } from "./source_time.ts";
 export {
+  type AggregatingState,
+  aggregatingState,
+  type ListState,
+  listState,
+  type MapState,
+  mapState,
+  type ReducingState,
+  reducingState,
+  type StateAggregate,
   type StateDeclarations,
   type StateHandles,
+  type StateKindOptions,
+  type StateMigrations,
+  type TtlRefresh,
   type ValueState,
   valueState,
-  type ValueStateHandle,
 } from "./state.ts";
+export type {
+  AggregatingStateHandle,
+  ListStateHandle,
+  MapKey,
+  MapStateHandle,
+  ReducingStateHandle,
+  ValueStateHandle,
+} from "./state_handles.ts";
 export {
   generatorSource,
   type GeneratorSourceOptions,

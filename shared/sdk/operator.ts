@@ -14,6 +14,7 @@ import type {
   OverloadPolicy,
   StateDescriptor,
 } from "@shared/job_graph.ts";
+import type { StateMigrations, StateSpec, TtlRefresh } from "./state.ts";
 import type {
   IntervalJoinOperator,
   LookupJoinOperator,
@@ -78,11 +79,15 @@ export type StatefulSpec =
     readonly codecVersion: number;
     /** State not written for this long is dropped, ms; null keeps it for ever. */
     readonly ttlMs: number | null;
+    /** What begins the time to live anew: another state, or every record; `write` unless given. */
+    readonly ttlRefresh?: TtlRefresh;
+    /** Bring states of older codec versions up, one version each. */
+    readonly migrations?: StateMigrations;
   })
   | (Keyed & {
     readonly kind: "process";
     /** In slot order; `ctx.state[name]` is slot `index`. */
-    readonly states: readonly StateDescriptor[];
+    readonly states: readonly StateSpec[];
     readonly onRecord: (record: any, ctx: any) => void;
     readonly onTimer: ((timeMs: number, ctx: any) => void) | null;
     /** Takes the records of input 1, which every subtask gets; none unless given. */

@@ -8,7 +8,7 @@
 import type { Duration } from "./duration.ts";
 import type { ErrorPolicy } from "./operator.ts";
 import type { SideOutput } from "./side_output.ts";
-import type { StateDeclarations, StateHandles } from "./state.ts";
+import type { StateDeclarations, StateHandles, StateMigrations, TtlRefresh } from "./state.ts";
 
 /** What a key function may return; it is turned into text. */
 export type Key = string | number | boolean;
@@ -57,8 +57,15 @@ export interface StateOptions<State, Out = unknown> extends OperatorOptions {
   readonly onEnd?: (state: Readonly<State>, key: string) => readonly Out[];
   /** State not written for this long is dropped; kept for ever unless given. */
   readonly ttl?: Duration;
+  /**
+   * What begins the time to live anew. `write`, the default: a function that answers another state than it
+   * was given. `readAndWrite`: every record of the key.
+   */
+  readonly ttlRefresh?: TtlRefresh;
   /** Raise it when the shape of the state changes (S3); whole number from 1, default 1. */
   readonly codecVersion?: number;
+  /** By version: brings a state of that version to the next one, when an older snapshot is restored. */
+  readonly migrations?: StateMigrations;
 }
 
 /** Timers of the current key; they are state and survive a failure. */

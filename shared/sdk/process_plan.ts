@@ -10,7 +10,7 @@ import type { StateDescriptor } from "@shared/job_graph.ts";
 import type { KeyClockSpec, StatefulSpec } from "./operator.ts";
 import { checkFunction, checkOptionNames, errorPolicyOf } from "./options.ts";
 import type { ProcessOptions } from "./process.ts";
-import { describeStates, type StateDeclarations, TIMERS_STATE } from "./state.ts";
+import { descriptorOf, specifyStates, type StateDeclarations, TIMERS_STATE } from "./state.ts";
 
 const PROCESS_OPTIONS = [
   "state",
@@ -56,8 +56,9 @@ export function planProcess<In, States extends StateDeclarations, Next, Rule>(
   checkFunction("onRecord", options.onRecord, at);
   if (options.onTimer !== undefined) checkFunction("onTimer", options.onTimer, at);
   checkBroadcast(uid, options, at);
-  const own = describeStates(uid, options.state ?? {}, at);
-  const slots = keyClock === null ? own : [...own, KEY_CLOCK_STATE];
+  const own = specifyStates(uid, options.state ?? {}, at);
+  const described = own.map(descriptorOf);
+  const slots = keyClock === null ? described : [...described, KEY_CLOCK_STATE];
   const spec: ProcessSpec = {
     kind: "process",
     uid,

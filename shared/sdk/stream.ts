@@ -9,7 +9,6 @@
 import { UserError } from "@shared/errors.ts";
 import type { OperatorKind, OperatorNode, StateDescriptor } from "@shared/job_graph.ts";
 import { callSiteOf } from "./call_site.ts";
-import { durationMs } from "./duration.ts";
 import type { Input, JobPlan } from "./job_plan.ts";
 import type {
   IntervalJoinOptions,
@@ -38,7 +37,7 @@ import type {
 import { planProcess } from "./process_plan.ts";
 import type { SideOutput } from "./side_output.ts";
 import type { Sink } from "./sink.ts";
-import { checkedCodecVersion, type StateDeclarations } from "./state.ts";
+import { checkedCodecVersion, descriptorOf, type StateDeclarations, stateTraits } from "./state.ts";
 import type { AggregateOptions, ReduceOptions, WindowAssigner } from "./window.ts";
 import { planWindow } from "./window_plan.ts";
 import type { WindowStream } from "./window_stream.ts";
@@ -112,7 +111,15 @@ export interface KeyedStream<Out> extends Stream<Out>, WindowStream<Out> {
   ): Stream<Anomaly<Out>>;
 }
 
-const STATE_OPTIONS = ["initial", "onEnd", "ttl", "codecVersion", "onError"];
+const STATE_OPTIONS = [
+  "initial",
+  "onEnd",
+  "ttl",
+  "ttlRefresh",
+  "codecVersion",
+  "migrations",
+  "onError",
+];
 
 /** Behind both interfaces; keyed operators check the key, for authors who run unchecked code. */
 export class PlannedStream<Out> implements KeyedStream<Out> {
@@ -387,11 +394,8 @@ export class PlannedStream<Out> implements KeyedStream<Out> {
     checkFunction(`The function of ${kind} "${uid}"`, fn, at);
     const { onEnd } = options;
     if (onEnd !== undefined) checkFunction("onEnd", onEnd, at);
-    const codecVersion = checkedCodecVersion(options.codecVersion, at);
-    const ttlMs = options.ttl === undefined ? null : durationMs(options.ttl, "ttl", at);
-    if (ttlMs === 0) {
-      throw new UserError("bad-duration", `ttl is 0: state would never be kept`, { at });
-    }
+    const { ttl, migrations: migrate } = options;
+    const traits = stateTraits({ ...options, ...(migrate === undefined ? {} : { migrate }) }, at);
     return this.#addKeyed({
       kind,
       uid,
@@ -400,11 +404,10 @@ export class PlannedStream<Out> implements KeyedStream<Out> {
       initial: options.initial,
       fn,
       ...(onEnd === undefined ? {} : { onEnd }),
-      codecVersion,
-      ttlMs,
+      ...traits,
     }, {
-      label: ttlMs === null ? kind : `${kind}, ttl ${options.ttl}`,
-      states: [{ name: "value", kind: "value", codecVersion }],
+      label: traits.ttlMs === null ? kind : `${kind}, ttl ${ttl}`,
+      states: [descriptorOf({ name: "value", kind: "value", ...traits })],
       at,
     });
   }
