@@ -8,7 +8,13 @@
 export const JSON_DEPTH_MAX = 64;
 
 /** A shorter text cannot be nested deeper than the limit. */
-const SCAN_CHARS_MIN = 2 * (JSON_DEPTH_MAX + 1);
+export const SCAN_CHARS_MIN = 2 * (JSON_DEPTH_MAX + 1);
+
+/**
+ * What a text must hold before it can have a key that reaches into prototypes: the key, or an escape, which
+ * may spell any key.
+ */
+export const SUSPECTS: readonly string[] = ["__proto__", "constructor", "\\u"];
 
 /** Why a payload is not a record; the message goes to the dead letters. */
 export class RecordRefused extends Error {
@@ -29,7 +35,6 @@ export function decodeJson(text: string): unknown {
   } catch {
     throw new RecordRefused("payload is not JSON");
   }
-  // An escape may spell any key, so it makes the text as suspicious as the key itself.
   const isSuspicious = text.includes("__proto__") || text.includes("constructor") ||
     text.includes("\\u");
   if (isSuspicious && hasPollutingKey(value)) {

@@ -33,17 +33,32 @@ export class LineReader {
   isTooLong = false;
   /** Number of the line, from 1. */
   number = 0;
+  #isSearched = false;
+  #hasFound = false;
+  readonly #suspects: readonly string[];
 
-  /** @param lineBytesMax Longest line that is handed out. */
-  constructor(read: ReadChunk, lineBytesMax: number) {
+  /**
+   * @param lineBytesMax Longest line that is handed out.
+   * @param suspects Texts that `isSuspect` looks for.
+   */
+  constructor(read: ReadChunk, lineBytesMax: number, suspects: readonly string[] = []) {
     this.#read = read;
     this.#lineBytesMax = lineBytesMax;
+    this.#suspects = suspects;
     this.#buffer = new Uint8Array(CHUNK_BYTES);
   }
 
   /** Whether the next line needs a read. */
   get isDrained(): boolean {
     return this.#at >= this.#text.length;
+  }
+
+  /** Whether the line, or one read together with it, holds one of the suspects: looked for once a chunk. */
+  get isSuspect(): boolean {
+    if (this.#isSearched) return this.#hasFound;
+    this.#isSearched = true;
+    this.#hasFound = this.#suspects.some((suspect) => this.#text.includes(suspect));
+    return this.#hasFound;
   }
 
   /** Moves on to the next line; false at the end of the input. */
@@ -77,6 +92,7 @@ export class LineReader {
   #fill(): void {
     this.#text = "";
     this.#at = 0;
+    this.#isSearched = false;
     if (this.#kept === this.#buffer.length) this.#makeRoom();
     const read = this.#read(this.#buffer.subarray(this.#kept));
     if (read === 0) return this.#end();

@@ -8,7 +8,7 @@
  */
 import { messageOf } from "@shared/errors.ts";
 import type { SourceSpec } from "@shared/sdk/operator.ts";
-import { decodeJson, RecordRefused } from "../connectors/json_decoder.ts";
+import { decodeJson, RecordRefused, SCAN_CHARS_MIN, SUSPECTS } from "../connectors/json_decoder.ts";
 import { createCsvDecoder } from "./csv.ts";
 import { LineReader, type ReadChunk } from "./line_reader.ts";
 
@@ -96,10 +96,10 @@ export class RecordReader {
     this.#linesBefore += this.#lines?.number ?? 0;
     const { read, close } = file.open();
     this.#close = close;
-    this.#lines = new LineReader(read, this.#lineBytesMax);
+    this.#lines = new LineReader(read, this.#lineBytesMax, SUSPECTS);
     this.#decode = file.format === "csv"
       ? this.#csvDecode(this.#lines, file)
-      : lineDecode(this.#spec);
+      : lineDecode(this.#spec, this.#lines);
     return true;
   }
 
@@ -117,10 +117,19 @@ export class RecordReader {
   }
 }
 
-function lineDecode(spec: SourceSpec): Decode {
-  if (spec.connector !== "mqtt" || spec.decode === null) return decodeJson;
-  const { decode } = spec;
-  const encoder = new TextEncoder();
-  const topic = spec.topics[0]?.[0] ?? "";
-  return (line) => decode(encoder.encode(line), topic);
+function lineDecode(spec: SourceSpec, lines: LineReader): Decode {
+  if (spec.connector === "mqtt" && spec.decode !== null) {
+    const { decode } = spec;
+    const encoder = new TextEncoder();
+    const topic = spec.topics[0]?.[0] ?? "";
+    return (line) => decode(encoder.encode(line), topic);
+  }
+  return (line) => {
+    if (line.length >= SCAN_CHARS_MIN || lines.isSuspect) return decodeJson(line);
+    try {
+      return JSON.parse(line);
+    } catch {
+      throw new RecordRefused("the line is not JSON");
+    }
+  };
 }

@@ -50,14 +50,10 @@ export default defineJob("w4-counters", (job, params) => {
     .filter("last", (count) => count.isLast)
     .keyBy(() => "all")
     // Text grows without being copied, unlike a list.
-    .flatMapWithState(
-      "digest",
-      { initial: () => "", onEnd: (lines: string) => [digestOf(lines)] },
-      (
-        lines,
-        { k, count },
-      ): [string, Digest[]] => [`${lines}${k}=${count}\n`, []],
-    );
+    .flatMapWithState("digest", {
+      initial: () => "",
+      onEnd: (lines: string): (Count | Digest)[] => [digestOf(lines)],
+    }, (lines, { k, count }) => [`${lines}${k}=${count}\n`, []]);
 
   counts
     .filter("tenths", (count) => !count.isLast)

@@ -26,6 +26,13 @@ const BENCHES: readonly Bench[] = [
     run: async () => ({ ...await (await import("./snapshot_bench.ts")).benchSnapshot() }),
   },
   {
+    figures: [
+      ...["w1FilePerSecond", "w2FilePerSecond", "w4FilePerSecond"],
+      ...["w1VsLoop", "w2VsLoop", "w3VsLoop", "w4VsLoop"],
+    ],
+    run: async () => await (await import("./file_bench.ts")).benchFile(note),
+  },
+  {
     figures: ["w4BrokerShare", "w4CpuSecondsPerMillion", "w4RssMb"],
     run: async () => ({ ...await (await import("./w4_bench.ts")).benchW4(note) }),
   },
@@ -40,6 +47,13 @@ const GOALS: Readonly<Record<string, { goal: number; isAtLeast: boolean; unit: s
   sessionClientVsMqttjs: { goal: 3, isAtLeast: true, unit: "x" },
   snapshotPauseP99Ms: { goal: 20, isAtLeast: false, unit: "ms" },
   checkpointOverhead: { goal: 0.1, isAtLeast: false, unit: "of throughput" },
+  w1FilePerSecond: { goal: 800_000, isAtLeast: true, unit: "records/s" },
+  w2FilePerSecond: { goal: 500_000, isAtLeast: true, unit: "records/s" },
+  w4FilePerSecond: { goal: 700_000, isAtLeast: true, unit: "records/s" },
+  w1VsLoop: { goal: 0.6, isAtLeast: true, unit: "of a plain loop" },
+  w2VsLoop: { goal: 0.6, isAtLeast: true, unit: "of a plain loop" },
+  w3VsLoop: { goal: 0.6, isAtLeast: true, unit: "of a plain loop" },
+  w4VsLoop: { goal: 0.6, isAtLeast: true, unit: "of a plain loop" },
   w4BrokerShare: { goal: 0.9, isAtLeast: true, unit: "of a count-only subscriber" },
   w4CpuSecondsPerMillion: { goal: 8, isAtLeast: false, unit: "s" },
   w4RssMb: { goal: 160, isAtLeast: false, unit: "MB" },
