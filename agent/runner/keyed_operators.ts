@@ -78,8 +78,9 @@ function compileUpdate<Output>(
   { origin, state }: ChainParts,
   outputOf: (output: unknown) => Output,
 ): (record: unknown) => { output: Output } | null {
-  const { keyOf, initial, fn, ttlMs } = spec;
+  const { keyOf, initial, fn } = spec;
   const table = state.table(spec.uid);
+  const isKeptByReading = spec.ttlRefresh === "readAndWrite";
   return (record) => {
     try {
       const lookUp = tableKey(keyOf(record));
@@ -89,10 +90,11 @@ function compileUpdate<Output>(
       const before = held === undefined ? initial() : held;
       const [after, output] = fn(before, record, key);
       const result = { output: outputOf(output) };
-      // A write renews the time to live, so only state that never expires may skip an equal one.
-      if (after !== held || ttlMs !== null) {
+      if (after !== held) {
         if (entry === undefined) table.put(key, VALUE_SLOT, after, origin.nowMs);
         else table.write(entry, VALUE_SLOT, after, origin.nowMs);
+      } else if (isKeptByReading && entry !== undefined) {
+        table.touch(entry, VALUE_SLOT, origin.nowMs);
       }
       return result;
     } catch (thrown) {

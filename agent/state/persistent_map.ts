@@ -83,7 +83,7 @@ export class PersistentMap {
   }
 
   /** In the order of the hashes. */
-  *[Symbol.iterator](): IterableIterator<[MapStateKey, unknown]> {
+  *[Symbol.iterator](): Generator<[MapStateKey, unknown]> {
     yield* entriesOf(this.#root);
   }
 
@@ -144,7 +144,7 @@ function removeFrom(node: Node, at: Pick<Leaf, "hash" | "key">, shift: number): 
   return { ...node, nodes: node.nodes.with(index, left) };
 }
 
-function* entriesOf(node: Node): IterableIterator<[MapStateKey, unknown]> {
+function* entriesOf(node: Node): Generator<[MapStateKey, unknown]> {
   switch (node.kind) {
     case "leaf":
       yield [node.key, node.value];

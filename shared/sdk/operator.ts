@@ -8,12 +8,7 @@
  * @module
  */
 import type { JobGraph } from "@shared/job_graph.ts";
-import type {
-  AlarmPriority,
-  EventTimeDescriptor,
-  OverloadPolicy,
-  StateDescriptor,
-} from "@shared/job_graph.ts";
+import type { AlarmPriority, EventTimeDescriptor, OverloadPolicy } from "@shared/job_graph.ts";
 import type { StateMigrations, StateSpec, TtlRefresh } from "./state.ts";
 import type {
   IntervalJoinOperator,

@@ -84,8 +84,8 @@ export interface StateAggregate<In, Acc, Out> {
   /** The accumulator of a key that has none. */
   initial(): Acc;
   /** The accumulator with `value` in it; `acc` is not changed. */
-  add(acc: Readonly<Acc>, value: In): Acc;
-  result(acc: Readonly<Acc>): Out;
+  add(acc: Acc, value: In): Acc;
+  result(acc: Acc): Out;
 }
 
 /** A declared state that keeps an accumulator per key and answers what it comes to; made by `aggregatingState`. */
