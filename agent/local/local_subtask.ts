@@ -26,6 +26,7 @@ import { slotStates } from "../state/table_slots.ts";
 import type { DataClock } from "./data_clock.ts";
 
 const MINUTE_MS = 60_000;
+const NO_LANES = { next: () => 0 };
 
 export interface LocalSubtaskPorts {
   readonly clock: DataClock;
@@ -142,7 +143,9 @@ export class LocalSubtask {
     const { plan, ordinal, targetOf } = this.#place;
     const output = plan.outputs.find((candidate) => candidate.edge === edge);
     assert(output !== undefined, `Subtask ${plan.subtaskId} does not send into edge ${edge}`);
-    const lanes = new LaneCounter(this.origin, { edge, subtaskOrdinal: ordinal });
+    const lanes = this.#usesIds()
+      ? new LaneCounter(this.origin, { edge, subtaskOrdinal: ordinal })
+      : NO_LANES;
     const targets = output.targets.map(targetOf).map((subtask) =>
       subtask.#entry(edge, this.origin)
     );
@@ -159,6 +162,11 @@ export class LocalSubtask {
       const owner = ownerOfGroup(keyGroupOf(keyOf(record)), targets.length);
       targets[owner]!(record, lanes.next());
     };
+  }
+
+  /** Alarms have ids made of their records' lanes; lines in a file have none. */
+  #usesIds(): boolean {
+    return this.#job.graph.operators.some(({ sink }) => sink?.connector === "alarm");
   }
 
   /** Takes what `from` sends into `edge`. */
