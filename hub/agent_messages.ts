@@ -17,6 +17,7 @@ import { withReign } from "./db/hub_state_store.ts";
 import { recordSamples } from "./db/sample_store.ts";
 import type { MutableLiveState } from "./live_state.ts";
 import type { HubContext, JobLoops } from "./ports.ts";
+import type { StateQueries } from "./state_queries.ts";
 
 /** Pins outlive the checkpoint that asked for them by this. */
 const PIN_SPARE_MS = 60_000;
@@ -30,6 +31,8 @@ export interface KnownAgent {
 /** The hub's context with the side of the live state that agents fill. */
 export interface SessionsContext extends HubContext {
   readonly live: MutableLiveState;
+  /** Where answers about state go; left out: nobody asks. */
+  readonly queries?: StateQueries;
 }
 
 /** The channel a message came by. */
@@ -66,6 +69,8 @@ export async function answerMessage(
       return await onSamples(ctx, from, message);
     case "metrics":
       return onMetrics(ctx, from, message);
+    case "stateAnswer":
+      return ctx.queries?.answered(from.agent.id, message.requestId, message.answer);
     case "event":
       return await onEvent(ctx, loops, from, message);
   }
@@ -246,8 +251,9 @@ async function onEvent(
   message: AgentMessageOf<"event">,
 ): Promise<void> {
   const { jobId, regionId, attempt, event } = message;
+  const [sourceUid, splitIndex] = splitOf(message);
   if (event.type === "broker-profile") {
-    const isNews = ctx.live.recordBrokerProfile(jobId, regionId, event);
+    const isNews = ctx.live.recordBrokerProfile(jobId, `${sourceUid}.${splitIndex}`, event);
     if (!isNews) return;
   }
   ctx.events.publish(`region.${event.type}`, { jobId, agentId: from.agent.id }, {
@@ -261,7 +267,6 @@ async function onEvent(
     const value = event.fields[name];
     return typeof value === "number" ? value : null;
   };
-  const [sourceUid, splitIndex] = splitOf(regionId);
   const gap = {
     id: ctx.random.uuid(),
     jobId,
@@ -282,8 +287,12 @@ async function onEvent(
   ctx.events.publish("gap.recorded", { jobId }, body);
 }
 
-/** A region's id is its source's uid and the split's number. */
-function splitOf(regionId: string): [string, number] {
+/** The split that a source spoke of; that of the region's name where the event does not say. */
+function splitOf({ regionId, event }: AgentMessageOf<"event">): [string, number] {
+  const { sourceUid, splitIndex } = event.fields;
+  if (typeof sourceUid === "string" && typeof splitIndex === "number") {
+    return [sourceUid, splitIndex];
+  }
   const dot = regionId.lastIndexOf(".");
   return [regionId.slice(0, dot), Number(regionId.slice(dot + 1))];
 }

@@ -12,9 +12,10 @@ import { holdMsOf, neededWindowOf, type WindowTimes } from "./window_check.ts";
 
 const FROM_WEAKEST: readonly Guarantee[] = ["at-most-once", "at-least-once", "exactly-once"];
 
-/** What is known of one region that runs. */
-export interface RegionMeasure {
-  readonly regionId: string;
+/** What is known of one split of a region that runs. */
+export interface SplitMeasure {
+  /** Uid of the source, a dot, number of the split. */
+  readonly split: string;
   /** Null until its source and its broker were measured. */
   readonly profile: RegionEvent | null;
   /** Messages per second, as last reported; null when not known. */
@@ -24,7 +25,7 @@ export interface RegionMeasure {
 /** Guarantee asked by the graph and given as far as measured, with every reason for doubt. */
 export function guaranteeOf(
   graph: JobGraph,
-  regions: readonly RegionMeasure[],
+  splits: readonly SplitMeasure[],
   times: WindowTimes,
 ): GuaranteeView {
   const reasons = new Set<string>();
@@ -36,8 +37,8 @@ export function guaranteeOf(
     if (declared.guarantee !== "exactly-once") reasons.add(declared.reason);
   }
   let given = asked;
-  for (const { regionId, profile } of regions) {
-    const unmeasured = profile === null ? unmeasuredText(graph, regionId) : null;
+  for (const { split, profile } of splits) {
+    const unmeasured = profile === null ? unmeasuredText(graph, split) : null;
     if (unmeasured !== null) reasons.add(unmeasured);
     const measured = profile?.fields["guarantee"];
     if (!isGuarantee(measured)) continue;
@@ -45,7 +46,7 @@ export function guaranteeOf(
     if (typeof reason === "string" && reason !== "") reasons.add(reason);
     given = weaker(given, measured);
   }
-  for (const text of windowTexts(regions, times)) reasons.add(text);
+  for (const text of windowTexts(splits, times)) reasons.add(text);
   return { asked, given, reasons: [...reasons] };
 }
 
@@ -68,19 +69,19 @@ function declaredBy(node: OperatorNode): { guarantee: Guarantee; reason: string 
     : { guarantee: "exactly-once", reason: "" };
 }
 
-function unmeasuredText(graph: JobGraph, regionId: string): string | null {
-  const source = graph.operators.find(({ uid }) => uid === sourceOf(regionId))?.source;
+function unmeasuredText(graph: JobGraph, split: string): string | null {
+  const source = graph.operators.find(({ uid }) => uid === sourceOf(split))?.source;
   if (source?.connector !== "mqtt") return null;
   return `Broker "${source.broker}" is not measured yet: what it grants is taken at its word`;
 }
 
 /** One text per source and broker whose window is too small for the fastest of its splits (M8). */
-function windowTexts(regions: readonly RegionMeasure[], times: WindowTimes): string[] {
+function windowTexts(splits: readonly SplitMeasure[], times: WindowTimes): string[] {
   const fastest = new Map<string, { broker: string; window: number; rate: number }>();
-  for (const { regionId, profile, ratePerSecond: rate } of regions) {
+  for (const { split, profile, ratePerSecond: rate } of splits) {
     const { broker, windowGiven: window } = profile?.fields ?? {};
     if (typeof broker !== "string" || typeof window !== "number" || rate === null) continue;
-    const sourceUid = sourceOf(regionId);
+    const sourceUid = sourceOf(split);
     const known = fastest.get(sourceUid);
     if (known === undefined || rate / window > known.rate / known.window) {
       fastest.set(sourceUid, { broker, window, rate });
@@ -102,9 +103,8 @@ function windowTexts(regions: readonly RegionMeasure[], times: WindowTimes): str
   });
 }
 
-/** A region's id is its source's uid and the split's number. */
-function sourceOf(regionId: string): string {
-  return regionId.slice(0, regionId.lastIndexOf("."));
+function sourceOf(split: string): string {
+  return split.slice(0, split.lastIndexOf("."));
 }
 
 /** Two digits that matter: 0.2, 14, 1320. */

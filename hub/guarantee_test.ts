@@ -1,7 +1,7 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import type { RegionEvent } from "@shared/messages.ts";
 import { testGraph } from "../tests/support/hub_app.ts";
-import { guaranteeOf, type RegionMeasure } from "./guarantee.ts";
+import { guaranteeOf, type SplitMeasure } from "./guarantee.ts";
 
 const TIMES = {
   checkpointIntervalMs: 5_000,
@@ -81,7 +81,7 @@ function measure(
   split: number,
   fields: RegionEvent["fields"],
   ratePerSecond: number | null = null,
-): RegionMeasure {
+): SplitMeasure {
   const profile = { type: "broker-profile", detail: "", fields } as const;
-  return { regionId: `telemetry.${split}`, profile, ratePerSecond };
+  return { split: `telemetry.${split}`, profile, ratePerSecond };
 }

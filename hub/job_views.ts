@@ -140,15 +140,23 @@ function jobGuarantee(
   live: LiveState,
   times: Omit<WindowTimes, "checkpointIntervalMs">,
 ): GuaranteeView {
-  const running = job.regions.filter(({ status }) => status === "running");
-  const measures = running.map(({ regionId, attempt }) => {
-    const metrics = live.metrics.get(`${job.id}/${regionId}`);
-    return {
-      regionId,
-      profile: live.brokerProfiles.get(`${job.id}/${regionId}`) ?? null,
-      ratePerSecond: metrics?.attempt === attempt ? metrics.recordsInPerSecond : null,
-    };
-  });
+  const running = new Map(
+    job.regions.filter(({ status }) => status === "running")
+      .map(({ regionId, attempt }) => [regionId, attempt]),
+  );
+  const measures = planRegions(job.graph, job.parallelism)
+    .filter(({ regionId }) => running.has(regionId))
+    .flatMap(({ regionId, subtasks }) =>
+      subtasks.filter(({ sourceUid }) => sourceUid !== null).map(({ subtaskId }) => {
+        const metrics = live.subtasks.get(`${job.id}/${regionId}`)?.get(subtaskId);
+        const isCurrent = metrics?.attempt === running.get(regionId);
+        return {
+          split: subtaskId,
+          profile: live.brokerProfiles.get(`${job.id}/${subtaskId}`) ?? null,
+          ratePerSecond: isCurrent ? metrics?.recordsInPerSecond ?? null : null,
+        };
+      })
+    );
   const { checkpointIntervalMs } = job;
   return guaranteeOf(job.graph, measures, { ...times, checkpointIntervalMs });
 }

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import type { AgentId, JobId, RegionId, SubtaskId } from "@shared/ids.ts";
+import type { AgentId, JobId, SubtaskId } from "@shared/ids.ts";
 import type { RegionEvent, SignalSample, SubtaskMetrics } from "@shared/messages.ts";
 import type { LiveMetrics, LiveState, OnlineAgent } from "./ports.ts";
 import { metricsOfRegion } from "./region_metrics.ts";
@@ -20,8 +20,11 @@ export interface MutableLiveState extends LiveState {
   agentOffline(agentId: AgentId): void;
   recordMetrics(metrics: SubtaskMetrics, receivedAtMs: number): void;
   recordSample(jobId: JobId, sample: SignalSample): void;
-  /** @returns Whether it says something new; agents repeat it at each reconnect. */
-  recordBrokerProfile(jobId: JobId, regionId: RegionId, event: RegionEvent): boolean;
+  /**
+   * @param split Uid of the source, a dot, number of the split: its subtask.
+   * @returns Whether it says something new; agents repeat it at each reconnect.
+   */
+  recordBrokerProfile(jobId: JobId, split: string, event: RegionEvent): boolean;
   /** Forgets everything about a job that ended. */
   forgetJob(jobId: JobId): void;
 }
@@ -58,8 +61,8 @@ export function createLiveState(): MutableLiveState {
       const key = `${jobId}/${sample.operatorUid}/${sample.key}`;
       putLast(samples, key, { ...sample, jobId }, SIGNALS_MAX);
     },
-    recordBrokerProfile(jobId, regionId, event) {
-      const key = `${jobId}/${regionId}`;
+    recordBrokerProfile(jobId, split, event) {
+      const key = `${jobId}/${split}`;
       const isNews = JSON.stringify(brokerProfiles.get(key)) !== JSON.stringify(event);
       putLast(brokerProfiles, key, event, REGIONS_MAX);
       return isNews;

@@ -116,7 +116,7 @@ export interface LiveState {
   readonly subtasks: ReadonlyMap<string, ReadonlyMap<SubtaskId, LiveMetrics>>;
   /** Latest sample by `job/operator/key`. */
   readonly samples: ReadonlyMap<string, SignalSample & { readonly jobId: JobId }>;
-  /** Last `broker-profile` event of each region, as the source measured it (M7). */
+  /** Last `broker-profile` event by `job/subtask` of the split's source, as it was measured (M7). */
   readonly brokerProfiles: ReadonlyMap<string, RegionEvent>;
 }
 
