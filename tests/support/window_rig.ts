@@ -6,8 +6,8 @@
 import { FireQueue } from "../../agent/runner/windows/fire_queue.ts";
 import { createWindows, type WindowsOptions } from "../../agent/runner/windows/create_windows.ts";
 import type { Firing, RecordTime, Waking, Windows } from "../../agent/runner/windows/windows.ts";
-import { decodeSection, encodeSection } from "../../agent/state/snapshot_codec.ts";
 import { StateTable } from "../../agent/state/state_table.ts";
+import { captureTable } from "./table_copy.ts";
 
 function emptyTable(): StateTable {
   return new StateTable({ uid: "w", slotCount: 1, ttlMs: null, isMutable: true });
@@ -49,14 +49,10 @@ export class WindowRig {
   /** Takes a snapshot of this moment, lets `meanwhile` change the windows, and answers what a restore would begin with. */
   restored(meanwhile: () => void = () => {}): WindowRig {
     const { watermarkMs } = this.time;
-    const groups = this.#table.presentGroups();
-    this.#table.capture(groups);
+    const copy = captureTable(this.#table);
     meanwhile();
     const other = new WindowRig(this.options, this.outOfOrderMs);
-    for (const group of groups) {
-      const section = encodeSection(this.#table.take(group), "w");
-      other.#table.load(group, decodeSection(section, "test"), [0]);
-    }
+    copy(other.#table);
     other.time.watermarkMs = watermarkMs;
     for (const entry of other.#table.entries()) {
       const { wake } = entry.first as Waking;

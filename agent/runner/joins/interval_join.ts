@@ -76,7 +76,7 @@ class IntervalJoin {
 
   take(record: unknown, side: Side): void {
     const { count } = this.#place;
-    const { origin, deadLetters } = this.#parts;
+    const { origin } = this.#parts;
     count.recordsIn++;
     let key: string;
     let pairs: readonly Pair[] | null;
@@ -84,7 +84,7 @@ class IntervalJoin {
       key = keyText((side === 0 ? this.#spec.keyOf : this.#spec.keyOfRight)(record));
       pairs = this.#meet(record, key, side);
     } catch (thrown) {
-      deadLetters.judge(this.#spec, record, { thrown, position: origin.position });
+      this.#place.setAside(record, thrown);
       return;
     }
     if (pairs === null) {

@@ -22,10 +22,11 @@ type LookupJoinSpec = OperatorSpec & { kind: "lookupJoin" };
 
 export function compileLookupJoin(
   spec: LookupJoinSpec,
-  { count, emit }: OperatorPlace,
+  place: OperatorPlace,
   parts: ChainParts,
 ): OperatorInputs {
-  const { origin, deadLetters } = parts;
+  const { count, emit } = place;
+  const { origin } = parts;
   const { join, orElse } = spec;
   const rowOf = compileRows(spec, parts);
   const records: Emit = (record) => {
@@ -38,7 +39,7 @@ export function compileLookupJoin(
       if (isMissing && orElse === null) return;
       output = isMissing ? orElse!(record, key) : join(record, row, key);
     } catch (thrown) {
-      deadLetters.judge(spec, record, { thrown, position: origin.position });
+      place.setAside(record, thrown);
       return;
     }
     count.recordsOut++;
@@ -53,7 +54,7 @@ export function compileLookupJoin(
       const key = keyText(table.keyOfRow(row));
       parts.state.table(spec.uid).put(key, ROW_SLOT, isRemoval ? undefined : row, origin.nowMs);
     } catch (thrown) {
-      deadLetters.judge(spec, row, { thrown, position: origin.position });
+      place.setAside(row, thrown);
     }
   };
   return [records, rows];

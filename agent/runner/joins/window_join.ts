@@ -29,7 +29,6 @@ export function compileWindowJoin(
   parts: ChainParts,
 ): OperatorInputs {
   const { count } = place;
-  const { origin, deadLetters } = parts;
   /** Side of the record that is being added. */
   let side: keyof Sides = "left";
   const aggregate: AggregateSpec = {
@@ -64,7 +63,7 @@ export function compileWindowJoin(
     try {
       key = keyText(keyOf(record));
     } catch (thrown) {
-      deadLetters.judge(spec, record, { thrown, position: origin.position });
+      place.setAside(record, thrown);
       return;
     }
     side = of;

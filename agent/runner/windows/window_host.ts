@@ -114,13 +114,12 @@ class WindowHost {
   }
 
   #add(record: unknown, key: string, late: unknown): void {
-    const { origin, deadLetters } = this.#parts;
     let isTaken: boolean;
     try {
       isTaken = this.#windows.add(record, key, this.#time);
     } catch (thrown) {
       this.#fired = [];
-      deadLetters.judge(this.#options, late, { thrown, position: origin.position });
+      this.#place.setAside(late, thrown);
       return;
     }
     if (!isTaken) {
@@ -165,13 +164,12 @@ class WindowHost {
 
   #send({ key, acc, start, end, isLate }: Firing): void {
     const { count, emit } = this.#place;
-    const { origin, deadLetters } = this.#parts;
     let results: readonly unknown[];
     try {
       results = this.#options.resultsOf(acc, { key, start, end, isLate });
     } catch (thrown) {
       const subject = { window: { key, start, end } };
-      deadLetters.judge(this.#options, subject, { thrown, position: origin.position });
+      this.#place.setAside(subject, thrown);
       return;
     }
     for (const result of results) {

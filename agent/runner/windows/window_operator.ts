@@ -18,7 +18,6 @@ export function compileWindow(
 ): Emit {
   const { keyOf, aggregate } = spec;
   const { count } = place;
-  const { origin, deadLetters } = parts;
   // An accumulator that is the result itself may go on changing in the window.
   const resultOf = aggregate.result ?? cloneValue;
   const take = hostWindows(
@@ -37,7 +36,7 @@ export function compileWindow(
     try {
       key = keyText(keyOf(record));
     } catch (thrown) {
-      deadLetters.judge(spec, record, { thrown, position: origin.position });
+      place.setAside(record, thrown);
       return;
     }
     take(record, key, record);
