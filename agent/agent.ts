@@ -16,7 +16,12 @@ import type { Clock } from "@shared/clock.ts";
 import type { Attempt, SubtaskId } from "@shared/ids.ts";
 import type { LocalFiles } from "@shared/local_files.ts";
 import type { Logger } from "@shared/logger.ts";
-import { type AgentMessageOf, type AlarmEdge, MESSAGE_VERSION } from "@shared/messages.ts";
+import {
+  type AgentMessageOf,
+  type AlarmEdge,
+  MESSAGE_VERSION,
+  type SubtaskMetrics,
+} from "@shared/messages.ts";
 import type { Random } from "@shared/random.ts";
 import type { OpenSocket } from "@shared/socket.ts";
 import { AlarmOutbox } from "./alarm_outbox.ts";
@@ -68,7 +73,8 @@ export class Agent {
   /** Latest attempt of each region, by `job/region`; those that are over are forgotten oldest first. */
   readonly #regions = new Map<string, Known>();
   #cancelResend: () => void = () => {};
-  readonly #windowSecondsLeft = new Map<string, number | null>();
+  /** Of each region, by `job/region`: seconds left of each subtask whose window fills. */
+  readonly #windowSecondsLeft = new Map<string, Map<SubtaskId, number>>();
 
   private constructor(ports: AgentPorts, pieces: LocalStore, bundles: LocalStore) {
     this.#ports = ports;
@@ -197,23 +203,7 @@ export class Agent {
     }
     const before = endOf(known);
     const { jobId, regionId, attempt } = deploy;
-    const [subtask, ...others] = deploy.subtasks;
-    if (subtask === undefined || others.length > 0) {
-      this.#remember(name, { attempt, run: null, before });
-      const reason =
-        `The agent runs regions of one subtask, this one has ${deploy.subtasks.length}`;
-      this.#client.send({
-        kind: "status",
-        jobId,
-        regionId,
-        attempt,
-        status: "failed",
-        reason,
-        isRetryable: false,
-      });
-      return;
-    }
-    const run = new RegionRun(deploy, subtask, this.#regionPorts);
+    const run = new RegionRun(deploy, this.#regionPorts);
     this.#remember(name, { attempt, run, before });
     this.#ports.logger.info("Took on a region", { jobId, regionId, attempt });
     void run.start(deploy, before);
@@ -330,7 +320,7 @@ export class Agent {
         break;
       case "metrics":
         for (const subtask of report.subtasks) {
-          this.#windowSecondsLeft.set(nameOf(subtask), subtask.windowSecondsLeft);
+          this.#keepWindow(subtask);
         }
         this.#client.send({ kind: "metrics", subtasks: [...report.subtasks] });
         break;
@@ -352,10 +342,17 @@ export class Agent {
     );
   }
 
+  #keepWindow({ jobId, regionId, subtaskId, windowSecondsLeft }: SubtaskMetrics): void {
+    const name = nameOf({ jobId, regionId });
+    const ofRegion = this.#windowSecondsLeft.get(name) ?? new Map<SubtaskId, number>();
+    if (windowSecondsLeft === null) ofRegion.delete(subtaskId);
+    else ofRegion.set(subtaskId, windowSecondsLeft);
+    this.#windowSecondsLeft.set(name, ofRegion);
+  }
+
   #leastWindow(): number | null {
     const seconds = this.#alive()
-      .map((run) => this.#windowSecondsLeft.get(nameOf(run)) ?? null)
-      .filter((left) => left !== null);
+      .flatMap((run) => [...this.#windowSecondsLeft.get(nameOf(run))?.values() ?? []]);
     return seconds.length === 0 ? null : Math.min(...seconds);
   }
 

@@ -82,7 +82,8 @@ Deno.test("agent: the runner hears where ordinals go on and what may be left beh
   await world.deployAndRun(1, { restore });
   const start = world.child.commands.map(({ command }) => command)
     .find((command) => command.kind === "start");
-  equal([start?.restore?.positionFloor, start?.restore?.allowNonRestoredState], [90, true]);
+  equal(start?.restore?.positionFloors, restore.positionFloors);
+  equal(start?.restore?.allowNonRestoredState, true);
 });
 
 for (

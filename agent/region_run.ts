@@ -1,7 +1,7 @@
 /**
- * One attempt of one region on this agent, from its deployment to its end.
+ * What this agent runs of one attempt of one region, from its deployment to its end.
  *
- * Shell around the runner, the snapshotter and the restorer.
+ * Shell around the runner, the snapshotters of its subtasks and the restorer.
  *
  *   restoring ── restored ──▶ restored ── run, running ──▶ running
  *       └──────────────┴── failure, runner exit ──┴──▶ failed
@@ -16,7 +16,7 @@
  */
 import type { Clock } from "@shared/clock.ts";
 import { messageOf, PenstockError } from "@shared/errors.ts";
-import type { Attempt, CheckpointId, JobId, RegionId } from "@shared/ids.ts";
+import type { Attempt, CheckpointId, JobId, RegionId, SubtaskId } from "@shared/ids.ts";
 import type { Logger } from "@shared/logger.ts";
 import type {
   AgentMessage,
@@ -24,13 +24,14 @@ import type {
   HubMessageOf,
   RegionEvent,
   RegionStatus,
+  RestorePlan,
   RunningRegion,
 } from "@shared/messages.ts";
 import type { SubtaskPlan } from "@shared/regions.ts";
 import type { AlarmOutbox } from "./alarm_outbox.ts";
 import { downloadBlob, type TransferPorts } from "./checkpoint/blob_transfer.ts";
 import type { LocalStore } from "./checkpoint/local_store.ts";
-import { positionFloorOf, restorePieces, snapshotOf } from "./checkpoint/restorer.ts";
+import { piecesOf, restorePieces } from "./checkpoint/restorer.ts";
 import { Snapshotter } from "./checkpoint/snapshotter.ts";
 import type { FailPoints } from "./fail_points.ts";
 import type { RunnerReport } from "./runner_frames.ts";
@@ -58,8 +59,8 @@ export class RegionRun implements RunnerTenant {
   readonly regionId: RegionId;
   readonly attempt: Attempt;
   readonly #ports: RegionPorts;
-  readonly #subtask: SubtaskPlan;
-  readonly #snapshotter: Snapshotter;
+  readonly #subtasks: readonly SubtaskPlan[];
+  readonly #snapshotters: ReadonlyMap<SubtaskId, Snapshotter>;
   readonly #abort = new AbortController();
   readonly #stopped = Promise.withResolvers<void>();
   readonly #questions = new Map<string, AgentMessageOf<"askOwnership">>();
@@ -73,20 +74,18 @@ export class RegionRun implements RunnerTenant {
   #brokerProfile: RegionEvent | null = null;
   #status: AgentMessageOf<"status">;
 
-  constructor(deploy: Deploy, subtask: SubtaskPlan, ports: RegionPorts) {
-    const { jobId, regionId, attempt } = deploy;
+  constructor(deploy: Deploy, ports: RegionPorts) {
+    const { jobId, regionId, attempt, subtasks } = deploy;
     this.jobId = jobId;
     this.regionId = regionId;
     this.attempt = attempt;
     this.#ports = ports;
-    this.#subtask = subtask;
+    this.#subtasks = subtasks;
     const region = { jobId, regionId, attempt };
-    this.#snapshotter = new Snapshotter({
-      ...ports,
-      region,
-      subtaskId: subtask.subtaskId,
-      store: ports.pieces,
-    });
+    this.#snapshotters = new Map(subtasks.map(({ subtaskId }) => [
+      subtaskId,
+      new Snapshotter({ ...ports, region, subtaskId, store: ports.pieces }),
+    ]));
     this.#status = {
       kind: "status",
       ...region,
@@ -142,33 +141,37 @@ export class RegionRun implements RunnerTenant {
   }
 
   trigger(trigger: HubMessageOf<"trigger">): void {
-    const { checkpointId, isSavepoint } = trigger;
+    const { checkpointId, isSavepoint, drain = false } = trigger;
     if (!this.isRunning) {
-      this.#ports.send(notRunning(trigger, this.#subtask, `The region is ${this.status}`));
+      for (const subtask of this.#subtasks) {
+        this.#ports.send(notRunning(trigger, subtask, `The region is ${this.status}`));
+      }
       return;
     }
-    this.#snapshotter.triggered(trigger);
-    this.#send({ kind: "trigger", checkpointId, isSavepoint });
+    for (const snapshotter of this.#snapshotters.values()) snapshotter.triggered(trigger);
+    this.#send({ kind: "trigger", checkpointId, isSavepoint, drain });
   }
 
   completed({ checkpointId, isSavepoint }: HubMessageOf<"completed">): void {
     if (this.isOver) return;
     this.#ports.failPoints.reach("completed-received-agent");
     this.#send({ kind: "completed", checkpointId, isSavepoint });
-    this.#snapshotter.completed(checkpointId, isSavepoint);
+    for (const snapshotter of this.#snapshotters.values()) {
+      snapshotter.completed(checkpointId, isSavepoint);
+    }
     if (!isSavepoint && checkpointId > (this.#lastCompletedId ?? 0)) {
       this.#lastCompletedId = checkpointId;
     }
   }
 
   aborted({ checkpointId }: HubMessageOf<"aborted">): void {
-    this.#snapshotter.aborted(checkpointId);
+    for (const snapshotter of this.#snapshotters.values()) snapshotter.aborted(checkpointId);
     this.#send({ kind: "aborted", checkpointId });
   }
 
   /** @returns Whether the answer was for this region. */
   granted(grant: HubMessageOf<"uploadGrant"> | HubMessageOf<"uploadRefused">): boolean {
-    return this.#snapshotter.answered(grant);
+    return [...this.#snapshotters.values()].some((snapshotter) => snapshotter.answered(grant));
   }
 
   owned({ requestId, isOwner }: HubMessageOf<"ownership">): void {
@@ -182,7 +185,7 @@ export class RegionRun implements RunnerTenant {
   /** The hub is back: what it may have missed is sent again. */
   reconnected(): void {
     if (this.isOver) return;
-    this.#snapshotter.reconnected();
+    for (const snapshotter of this.#snapshotters.values()) snapshotter.reconnected();
     this.askAgain();
     if (this.#brokerProfile !== null) this.#sendEvent(this.#brokerProfile);
   }
@@ -217,13 +220,13 @@ export class RegionRun implements RunnerTenant {
         this.#fail(report.message, report.isRetryable);
         break;
       case "piece":
-        this.#snapshotter.piece(report, body);
+        this.#snapshotters.get(report.subtaskId)?.piece(report, body);
         break;
       case "snapshot":
-        this.#snapshotter.snapshot(report);
+        this.#snapshotters.get(report.subtaskId)?.snapshot(report);
         break;
       case "declined":
-        this.#snapshotter.declined(report);
+        this.#snapshotters.get(report.subtaskId)?.declined(report);
         break;
       case "requestCheckpoint":
         this.#ports.send({ ...report, jobId, reason: "window-pressure" });
@@ -253,37 +256,48 @@ export class RegionRun implements RunnerTenant {
   }
 
   async #restore(deploy: Deploy): Promise<void> {
-    const { runners, pieces, transfer } = this.#ports;
     const { signal } = this.#abort;
-    const { restore } = deploy;
-    const snapshot = restore === null ? null : snapshotOf(restore, this.#subtask.subtaskId);
+    const { restore, exchange } = deploy;
+    for (const subtask of this.#subtasks) {
+      const needed = restore === null ? [] : piecesOf(restore, [subtask]);
+      this.#snapshotters.get(subtask.subtaskId)?.restoring(needed);
+    }
     signal.throwIfAborted();
-    this.#snapshotter.restoring(snapshot);
-    const runner = await runners.enter(deploy, this, () => this.#bundle(deploy));
+    const runner = await this.#ports.runners.enter(deploy, this, () => this.#bundle(deploy));
     if (signal.aborted) return await runner.release();
     this.#runner = runner;
-    if (restore === null || snapshot === null) {
-      this.#send({ kind: "start", subtask: this.#subtask, restore: null });
+    const subtasks = this.#subtasks;
+    if (restore === null) {
+      this.#send({ kind: "start", subtasks, exchange, restore: null });
     } else {
-      const { regionId, attempt } = this;
-      await restorePieces(restore, snapshot, {
-        store: pieces,
-        ports: transfer,
-        signal,
-        take: (digest, bytes) =>
-          runner.send({ kind: "restorePiece", regionId, attempt, digest }, bytes),
-      });
-      signal.throwIfAborted();
-      const { checkpointId, isSavepoint, allowNonRestoredState } = restore;
+      await this.#deliver(restore, runner);
+      const { checkpointId, isSavepoint, snapshots, allowNonRestoredState, positionFloors } =
+        restore;
       if (!isSavepoint) this.#lastCompletedId = checkpointId;
-      const positionFloor = positionFloorOf(restore, this.#subtask);
+      const request = { checkpointId, isSavepoint, snapshots, allowNonRestoredState };
       this.#send({
         kind: "start",
-        subtask: this.#subtask,
-        restore: { checkpointId, isSavepoint, snapshot, allowNonRestoredState, positionFloor },
+        subtasks,
+        exchange,
+        restore: { ...request, positionFloors },
       });
     }
     this.#isStarted = true;
+  }
+
+  /** Hands the runner every piece that a subtask here needs. */
+  async #deliver(restore: RestorePlan, runner: RunnerLease): Promise<void> {
+    const { pieces: store, transfer } = this.#ports;
+    const { signal } = this.#abort;
+    const { regionId, attempt } = this;
+    await restorePieces(restore, piecesOf(restore, this.#subtasks), {
+      store,
+      ports: transfer,
+      signal,
+      take: (digest, bytes) =>
+        runner.send({ kind: "restorePiece", regionId, attempt, digest }, bytes),
+    });
+    signal.throwIfAborted();
   }
 
   async #bundle({ jobId, bundleDigest, bundleUrl }: Deploy): Promise<Uint8Array> {
@@ -337,7 +351,7 @@ export class RegionRun implements RunnerTenant {
 
   #giveUp(reason: string): void {
     this.#abort.abort(new Error(reason));
-    this.#snapshotter.close();
+    for (const snapshotter of this.#snapshotters.values()) snapshotter.close();
     this.#questions.clear();
     this.#ports.alarms.forget(this);
   }

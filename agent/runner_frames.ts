@@ -16,6 +16,7 @@ import type { SubtaskSnapshot } from "@shared/manifest.ts";
 import type {
   AlarmEdge,
   BrokerConfig,
+  ExchangeConfig,
   RegionEvent,
   SignalSample,
   SubtaskMetrics,
@@ -43,15 +44,23 @@ export type RunnerCommand =
   | (OfRegion & { readonly kind: "restorePiece"; readonly digest: Digest })
   | (OfRegion & {
     readonly kind: "start";
-    readonly subtask: SubtaskPlan;
+    /** All of the region that this agent runs. */
+    readonly subtasks: readonly SubtaskPlan[];
+    /** Null when no subtask of the region is elsewhere. */
+    readonly exchange: ExchangeConfig | null;
     readonly restore: {
       readonly checkpointId: CheckpointId;
       readonly isSavepoint: boolean;
-      readonly snapshot: SubtaskSnapshot;
+      /** All of the region; each subtask takes its share. */
+      readonly snapshots: readonly SubtaskSnapshot[];
       /** State that no operator takes is left behind instead of refused (S2); default false. */
       readonly allowNonRestoredState?: boolean;
-      /** The split's next record gets an ordinal above this, whatever the snapshot says (P4); default 0. */
-      readonly positionFloor?: number;
+      /** The next record of each split gets an ordinal above this, whatever the snapshot says (P4). */
+      readonly positionFloors?: readonly {
+        readonly sourceUid: string;
+        readonly splitIndex: number;
+        readonly position: number;
+      }[];
     } | null;
   })
   /** Every subtask of the region has restored: records and timers may run (C8). */
@@ -90,6 +99,7 @@ export type RunnerReport =
   /** A new blob of snapshot `checkpointId`. [blob bytes whose SHA-256 is `digest`] */
   | (OfRegion & {
     readonly kind: "piece";
+    readonly subtaskId: SubtaskId;
     readonly checkpointId: CheckpointId;
     readonly digest: Digest;
   })

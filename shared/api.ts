@@ -286,6 +286,53 @@ export interface GapView {
   readonly createdAt: string;
 }
 
+/** GET /jobs/{id}/state/{operator}: one key's state. */
+export interface KeyStateView {
+  readonly operator: string;
+  readonly key: string;
+  readonly keyGroup: number;
+  readonly subtaskId: string;
+  /** Agent that answered; null in a savepoint. */
+  readonly agentId: string | null;
+  readonly agentName: string | null;
+  readonly savepointId: string | null;
+  /** By name; what JSON has no word for as `{"$type": …}` (shared/json_value.ts). */
+  readonly states: Readonly<Record<string, unknown>>;
+  /** Processing-time and event-time timers, ms since the epoch. */
+  readonly timers: readonly number[];
+  readonly eventTimers: readonly number[];
+  /** When the state was this: the moment of the answer, or that of the savepoint. */
+  readonly asOf: string;
+  /** Further subtasks with state of this key, as state that is local to splits may have. */
+  readonly alsoIn: readonly string[];
+}
+
+export type StateDifferenceKind = "added" | "removed" | "changed";
+
+/** GET /savepoints/{id}/diff?against=: what differs, key by key. */
+export interface SavepointDiff {
+  readonly savepointId: string;
+  readonly against: string;
+  /** Of everything, on the first page; empty on the following ones. */
+  readonly operators: readonly {
+    readonly operator: string;
+    readonly added: number;
+    readonly removed: number;
+    readonly changed: number;
+    readonly unchanged: number;
+  }[];
+  readonly items: readonly {
+    readonly operator: string;
+    readonly key: string;
+    readonly keyGroup: number;
+    readonly kind: StateDifferenceKind;
+    /** `{states, timers, eventTimers}`, or a list of them where several subtasks have the key. */
+    readonly before: unknown;
+    readonly after: unknown;
+  }[];
+  readonly next: string | null;
+}
+
 export type OperationStatus = "pending" | "running" | "succeeded" | "failed";
 
 export interface OperationView {
@@ -450,6 +497,7 @@ export const EVENT_TYPES = [
   "region.broker-profile",
   "region.runner-exited",
   "region.late-frame-refused",
+  "region.records-shed",
   "gap.recorded",
   "checkpoint.completed",
   "checkpoint.aborted",

@@ -50,13 +50,14 @@ const labels = z.record(z.string(), z.string());
 const region = { jobId, regionId, attempt };
 
 const sectionRef = z.object({
-  kind: z.enum(["keyed", "delta", "broadcast", "source", "sink"]),
+  kind: z.enum(["keyed", "delta", "broadcast", "source", "sink", "time"]),
   uid: id,
   groups: z.array(z.tuple([z.int(), z.int()])),
 });
 const snapshot = z.object({
   version: z.literal(1),
   subtaskId,
+  keyGroups: z._default(z.nullable(z.tuple([z.int(), z.int()])), null),
   keyGroupCount: z.int(),
   keyHash: text,
   operators: z.array(z.object({
@@ -146,6 +147,24 @@ const subtaskMetrics = z.object({
   windowSecondsLeft: z.nullable(z.number()),
   /** Share of the last interval in which the runner was processing, 0..1. */
   busyRatio: z.number(),
+  /** Share in which it took nothing in, because what it sends to had no room. */
+  backpressuredRatio: z._default(z.number(), 0),
+  /** Share in which there was nothing to do. */
+  idleRatio: z._default(z.number(), 0),
+  /** No record with an event time up to it is expected; null before the first record. */
+  watermarkMs: z._default(z.nullable(z.number()), null),
+  /** How far the watermark is behind the wall clock, ms; null before the first record. */
+  eventTimeLagMs: z._default(z.nullable(z.number()), null),
+  /** How far the newest record read is behind the wall clock, ms; null without a source or a record. */
+  sourceLagMs: z._default(z.nullable(z.number()), null),
+  /** Records that came behind the watermark and could not count any more. */
+  lateRecords: z._default(count, 0),
+  /** Records that an overloaded source did not work on. */
+  shedRecords: z._default(count, 0),
+  /** Records further in the future than their source allows. */
+  futureRecords: z._default(count, 0),
+  /** Records that came over channels and wait for their turn. */
+  inputQueued: z._default(count, 0),
   position: count,
   isConnected: z.boolean(),
   /** Per operator: records in and out since the attempt began. */
@@ -165,11 +184,34 @@ const regionEvent = z.object({
     "broker-profile",
     "runner-exited",
     "late-frame-refused",
+    "records-shed",
   ]),
   detail: text,
   fields: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
 });
 export type RegionEvent = z.infer<typeof regionEvent>;
+
+/** State values in JSON, as `toJsonValue` writes them. */
+const states = z.record(z.string(), z.unknown());
+
+/** What an agent knows of one key; the closed list of what may come of the question. */
+const keyAnswer = z.discriminatedUnion("kind", [
+  z.object({
+    kind: z.literal("found"),
+    states,
+    /** Processing-time and event-time timers, ms since the epoch, ascending. */
+    timers: z.array(z.number()),
+    eventTimers: z.array(z.number()),
+    asOfMs: z.number(),
+  }),
+  z.object({ kind: z.literal("absent"), asOfMs: z.number() }),
+  /** `not-running`: this agent does not run the subtask. `too-large`: the state is no answer's size. */
+  z.object({
+    kind: z.literal("refused"),
+    reason: z.enum(["not-running", "unknown-operator", "too-large", "no-answer"]),
+  }),
+]);
+export type KeyAnswer = z.infer<typeof keyAnswer>;
 
 /** What an agent runs when it says hello, so that a restarted hub adopts it (H1). */
 const runningRegion = z.object({
@@ -233,6 +275,7 @@ const agentMessage = z.discriminatedUnion("kind", [
   }),
   z.object({ kind: z.literal("metrics"), subtasks: z.array(subtaskMetrics) }),
   z.object({ kind: z.literal("event"), ...region, event: regionEvent }),
+  z.object({ kind: z.literal("stateAnswer"), requestId: id, answer: keyAnswer }),
   z.object({ kind: z.literal("goodbye"), reason: text }),
 ]);
 export type AgentMessage = z.infer<typeof agentMessage>;
@@ -319,6 +362,15 @@ const hubMessage = z.discriminatedUnion("kind", [
     heapMb: count,
   }),
   z.object({ kind: z.literal("run"), ...region }),
+  /** A person asks for the state of one key; answered by `stateAnswer`, between two records. */
+  z.object({
+    kind: z.literal("queryState"),
+    ...region,
+    requestId: id,
+    subtaskId,
+    operatorUid: id,
+    key: text,
+  }),
   z.object({ kind: z.literal("stop"), ...region, reason: text }),
   z.object({
     kind: z.literal("trigger"),

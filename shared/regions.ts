@@ -128,7 +128,7 @@ function stagesOf(graph: JobGraph): Stage[] {
   return graph.operators
     .filter((node) => node.kind === "source" || keyedHeads.has(node.uid))
     .map((node) => {
-      const operatorUids = reachableFrom(graph, node.uid);
+      const operatorUids = operatorsOfStage(graph, node.uid);
       const outEdges = graph.edges
         .map((edge, index) => ({ edge, index }))
         .filter(({ edge }) => isExchange(edge) && operatorUids.includes(edge.from));
@@ -142,9 +142,14 @@ function subtaskIdsOf({ source, headUid }: Stage, parallelism: number): SubtaskI
   return Array.from({ length: count }, (_, index) => `${headUid}.${index}` as SubtaskId);
 }
 
-/** Uids reachable without an exchange, in the graph's own order. */
-function reachableFrom(graph: JobGraph, start: string): string[] {
-  const reached = new Set([start]);
+/** Uid of the operator that names the stage of `subtaskId`. */
+export function stageOf(subtaskId: SubtaskId): string {
+  return subtaskId.slice(0, subtaskId.lastIndexOf("."));
+}
+
+/** Uids of the stage that `headUid` names: reachable without an exchange, in the graph's own order. */
+export function operatorsOfStage(graph: JobGraph, headUid: string): string[] {
+  const reached = new Set([headUid]);
   for (const node of graph.operators) {
     if (!reached.has(node.uid)) continue;
     for (const edge of graph.edges) {

@@ -1,5 +1,5 @@
 /**
- * Brings the pieces a subtask restores from: the local copy when it is sound, else the hub's.
+ * Brings the pieces that subtasks restore from: the local copy when it is sound, else the hub's.
  *
  * Touches files and network through ports.
  *
@@ -9,43 +9,34 @@
  * @module
  */
 import { PenstockError } from "@shared/errors.ts";
-import type { Digest, SubtaskId } from "@shared/ids.ts";
-import type { PieceRef, SubtaskSnapshot } from "@shared/manifest.ts";
+import type { Digest } from "@shared/ids.ts";
+import type { PieceRef } from "@shared/manifest.ts";
 import type { RestorePlan } from "@shared/messages.ts";
 import type { SubtaskPlan } from "@shared/regions.ts";
+import { restoreShares } from "../restore_share.ts";
 import { downloadBlob, type TransferPorts } from "./blob_transfer.ts";
 import type { LocalStore } from "./local_store.ts";
 
-/** @throws {PenstockError} `snapshot-missing`, when the plan has no snapshot of this subtask. */
-export function snapshotOf(plan: RestorePlan, subtaskId: SubtaskId): SubtaskSnapshot {
-  const snapshot = plan.snapshots.find((candidate) => candidate.subtaskId === subtaskId);
-  if (snapshot !== undefined) return snapshot;
-  throw new PenstockError(
-    `Cannot restore checkpoint ${plan.checkpointId}: it has no snapshot of subtask "${subtaskId}"`,
-    { code: "snapshot-missing", domain: "internal" },
-  );
-}
-
-/** Ordinal behind which records of this subtask's split go on; 0 without a rollback (P4). */
-export function positionFloorOf(
-  plan: RestorePlan,
-  { sourceUid, splitIndex }: Pick<SubtaskPlan, "sourceUid" | "splitIndex">,
-): number {
-  const floor = plan.positionFloors.find((candidate) =>
-    candidate.sourceUid === sourceUid && candidate.splitIndex === splitIndex
-  );
-  return floor?.position ?? 0;
+/**
+ * The pieces that `subtasks` restore from, each once.
+ *
+ * @throws {PenstockError} `snapshot-missing`, when the plan has no snapshot of one that reads a split.
+ */
+export function piecesOf(plan: RestorePlan, subtasks: readonly SubtaskPlan[]): PieceRef[] {
+  const shares = subtasks.flatMap((subtask) => restoreShares(subtask, plan.snapshots));
+  const pieces = shares.flatMap((share) => share.pieces);
+  return [...new Map(pieces.map((piece) => [piece.digest, piece])).values()];
 }
 
 /**
- * Gives each piece of `snapshot` to `take`, one after the other, so that one piece at a time is in
+ * Gives each of `pieces` to `take`, one after the other, so that one piece at a time is in
  * memory; keeps what it downloads. The caller refers to the digests in the store beforehand.
  *
  * @throws {PenstockError} As `downloadBlob`.
  */
 export async function restorePieces(
   plan: RestorePlan,
-  snapshot: SubtaskSnapshot,
+  pieces: readonly PieceRef[],
   options: {
     store: LocalStore;
     ports: TransferPorts;
@@ -53,8 +44,7 @@ export async function restorePieces(
     take: (digest: Digest, bytes: Uint8Array) => Promise<void>;
   },
 ): Promise<void> {
-  const pieces = new Map(snapshot.pieces.map((piece) => [piece.digest, piece]));
-  for (const piece of pieces.values()) {
+  for (const piece of pieces) {
     options.signal.throwIfAborted();
     await options.take(piece.digest, await pieceBytes(plan, piece, options));
   }

@@ -1,5 +1,5 @@
 /**
- * Makes the snapshots of one attempt of one region durable, then acknowledges them.
+ * Makes the snapshots of one subtask under one attempt durable, then acknowledges them.
  *
  * Shell: local store, network and hub link through ports; uploads run beside the message loop.
  *
@@ -83,12 +83,12 @@ export class Snapshotter {
   constructor(options: SnapshotterOptions) {
     this.#options = options;
     const { jobId, regionId, attempt } = options.region;
-    this.#owner = `${jobId}/${regionId}/${attempt}`;
+    this.#owner = `${jobId}/${regionId}/${attempt}/${options.subtaskId}`;
   }
 
-  /** The region starts from this snapshot: its pieces are needed until the next one completes. */
-  restoring(snapshot: SubtaskSnapshot | null): void {
-    this.#completed = digestsOfPieces(snapshot);
+  /** The subtask starts from these pieces: they are needed until the next checkpoint completes. */
+  restoring(pieces: readonly PieceRef[]): void {
+    this.#completed = new Set(pieces.map((piece) => piece.digest));
     this.#refer();
   }
 
@@ -135,7 +135,7 @@ export class Snapshotter {
     if (work !== null) this.#decline(work, report.reason, report.detail);
   }
 
-  /** @returns Whether the answer was for this region. */
+  /** @returns Whether the answer was for this subtask. */
   answered(grant: Grant): boolean {
     const work = this.#work;
     if (work === null || grant.requestId !== this.#requestId(work)) return false;
@@ -320,8 +320,4 @@ export class Snapshotter {
   #requestId(work: Work): string {
     return `${this.#owner}/${work.checkpointId}`;
   }
-}
-
-function digestsOfPieces(snapshot: SubtaskSnapshot | null): Set<Digest> {
-  return new Set(snapshot?.pieces.map((piece) => piece.digest));
 }

@@ -30,6 +30,8 @@ export interface SourceOutput {
   failed(message: string, options: { isRetryable: boolean }): void;
   /** Asks the hub, through the agent, whether this attempt still owns the split (M2). */
   askOwnership(): Promise<boolean>;
+  /** The split has no more records, and never will have. */
+  ended?(): void;
 }
 
 export interface SourceMetrics {

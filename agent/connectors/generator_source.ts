@@ -151,6 +151,7 @@ class GeneratorSource implements SourceReader {
     const value = spec.next(this.#position, splitIndex);
     if (value === undefined) {
       this.#isOver = true;
+      output.ended?.();
       return;
     }
     this.#position += 1;

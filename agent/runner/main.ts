@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { PenstockError } from "@shared/errors.ts";
 import type { LogFields } from "@shared/logger.ts";
 import { systemClock } from "@shared/platform/clock.ts";
 import { denoDialer } from "@shared/platform/deno_dialer.ts";
@@ -48,6 +49,13 @@ async function main(): Promise<void> {
         logger,
         dial: denoDialer,
       }),
+    openExchange: () =>
+      Promise.reject(
+        new PenstockError("This runner cannot exchange records with other agents", {
+          code: "no-exchange",
+          domain: "internal",
+        }),
+      ),
     stopDead: (name) => {
       writer.writeNow(encodeFrame({ kind: "failPoint", name }));
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);

@@ -45,8 +45,8 @@ Deno.test("restore: another key-group count, key hash or manifest version is ref
     [{ version: 2 }, /manifest version is 2, want 1/],
   ];
   for (const [change, said] of changes) {
-    const snapshot = { ...request.snapshot, ...change } as SubtaskSnapshot;
-    match(await refusal(count("count"), { ...request, snapshot }, pieces), said);
+    const snapshots = [{ ...request.snapshots[0], ...change } as SubtaskSnapshot];
+    match(await refusal(count("count"), { ...request, snapshots }, pieces), said);
   }
 });
 

@@ -1,5 +1,5 @@
 /**
- * The runner of one job on one agent: takes the agent's frames and keeps one subtask per region.
+ * The runner of one job on one agent: takes the agent's frames and keeps the subtasks of its regions.
  *
  * Touches the ports it is given. A frame is carried out to its end before the next one.
  *
@@ -11,14 +11,16 @@
  * @module
  */
 import type { Clock } from "@shared/clock.ts";
-import { messageOf } from "@shared/errors.ts";
-import type { Attempt, Digest, RegionId } from "@shared/ids.ts";
-import type { BrokerConfig } from "@shared/messages.ts";
+import { messageOf, UserError } from "@shared/errors.ts";
+import type { Attempt, Digest, RegionId, SubtaskId } from "@shared/ids.ts";
+import type { BrokerConfig, ExchangeConfig } from "@shared/messages.ts";
 import type { BuiltJob } from "@shared/sdk/operator.ts";
 import type { RunnerCommand, RunnerReport } from "../runner_frames.ts";
 import type { ConnectorFactory } from "./connectors.ts";
+import type { OpenExchange } from "./exchange_port.ts";
 import { FailPoints } from "./fail_points.ts";
-import { Subtask } from "./subtask.ts";
+import { RegionHost, type RemoteExchange } from "./region_host.ts";
+import { TurnQueue } from "./turn_queue.ts";
 
 const TICK_MS = 1_000;
 
@@ -35,6 +37,8 @@ export interface RunnerPorts {
     brokers: readonly BrokerConfig[];
     failPoints: FailPoints;
   }) => ConnectorFactory;
+  /** Reaches the subtasks of a region that other agents run. */
+  readonly openExchange: OpenExchange;
   /** Tests only: says that fail point `name` is reached, and stops everything. */
   readonly stopDead: (name: string) => void;
   /** Ends the process. */
@@ -45,6 +49,7 @@ export interface RunnerPorts {
 interface LoadedJob {
   readonly jobId: string;
   readonly job: BuiltJob;
+  readonly brokers: readonly BrokerConfig[];
   readonly connectors: ConnectorFactory;
   readonly failPoints: FailPoints;
 }
@@ -57,7 +62,8 @@ interface Delivery {
 
 export class Runner {
   readonly #ports: RunnerPorts;
-  readonly #subtasks = new Map<RegionId, Subtask>();
+  readonly #hosts = new Map<RegionId, RegionHost>();
+  readonly #turns: TurnQueue;
   readonly #deliveries = new Map<RegionId, Delivery>();
   readonly #questions = new Map<string, (isOwner: boolean) => void>();
   #loaded: LoadedJob | null = null;
@@ -65,6 +71,10 @@ export class Runner {
 
   constructor(ports: RunnerPorts) {
     this.#ports = ports;
+    this.#turns = new TurnQueue({
+      yieldTurn: ports.yieldTurn,
+      monotonicMs: () => ports.clock.monotonicMs(),
+    });
   }
 
   /** Carries out one frame. */
@@ -83,13 +93,13 @@ export class Runner {
         this.#questions.delete(command.requestId);
         return;
       case "run":
-        return void this.#subtask(command)?.run();
+        return this.#host(command)?.run();
       case "trigger":
         return this.#trigger(command);
       case "completed":
-        return this.#subtask(command)?.completed(command.checkpointId, command);
+        return this.#host(command)?.completed(command.checkpointId, command);
       case "aborted":
-        return this.#subtask(command)?.aborted(command.checkpointId);
+        return this.#host(command)?.aborted(command.checkpointId);
     }
   }
 
@@ -100,7 +110,7 @@ export class Runner {
     try {
       const job = evaluate(new TextDecoder().decode(body), params);
       const connectors = createConnectors({ jobId, brokers, failPoints });
-      this.#loaded = { jobId, job, connectors, failPoints };
+      this.#loaded = { jobId, job, brokers, connectors, failPoints };
     } catch (thrown) {
       report({ kind: "broken", message: messageOf(thrown) });
       return exit(1);
@@ -120,64 +130,79 @@ export class Runner {
   }
 
   #start(command: CommandOf<"start">): void {
-    const { regionId, attempt, subtask: plan, restore } = command;
-    const known = this.#subtasks.get(regionId);
+    const { regionId, attempt, restore } = command;
+    const known = this.#hosts.get(regionId);
     if (known !== undefined && known.attempt >= attempt) return;
     void known?.stop();
     const delivery = this.#deliveries.get(regionId);
     this.#deliveries.delete(regionId);
     const pieces = delivery?.attempt === attempt ? delivery.pieces : new Map<Digest, Uint8Array>();
-    const { report, clock, yieldTurn } = this.#ports;
-    const loaded = this.#loaded;
     try {
-      if (loaded === null) throw new Error("The runner got `start` before `init`");
-      const { jobId, job, connectors, failPoints } = loaded;
-      const subtask = new Subtask({ jobId, regionId, attempt, plan }, job, {
-        clock,
-        yieldTurn,
-        report,
-        connectors,
-        failPoints,
-        askOwnership: (regionId, attempt) => this.#askOwnership(regionId, attempt),
-      });
-      this.#subtasks.set(regionId, subtask);
-      void subtask.restore(restore, pieces);
+      const host = this.#createHost(command);
+      this.#hosts.set(regionId, host);
+      void host.restore(restore, pieces);
     } catch (thrown) {
       const message = messageOf(thrown);
-      report({ kind: "failed", regionId, attempt, message, isRetryable: false });
+      this.#ports.report({ kind: "failed", regionId, attempt, message, isRetryable: false });
     }
+  }
+
+  #createHost({ regionId, attempt, subtasks, exchange }: CommandOf<"start">): RegionHost {
+    const loaded = this.#loaded;
+    if (loaded === null) throw new Error("The runner got `start` before `init`");
+    const { jobId, job, connectors, failPoints } = loaded;
+    const { report, clock, yieldTurn } = this.#ports;
+    return new RegionHost({ jobId, regionId, attempt, subtasks }, job, {
+      clock,
+      yieldTurn,
+      turns: this.#turns,
+      report,
+      connectors,
+      failPoints,
+      askOwnership: (regionId, attempt) => this.#askOwnership(regionId, attempt),
+      exchange: exchange === null ? null : this.#remoteExchange(exchange, loaded),
+    });
+  }
+
+  #remoteExchange({ broker: name, key }: ExchangeConfig, { brokers }: LoadedJob): RemoteExchange {
+    const broker = brokers.find((candidate) => candidate.name === name);
+    if (broker !== undefined) return { open: this.#ports.openExchange, broker, key };
+    throw new UserError(
+      "broker-unknown",
+      `The exchange names broker "${name}", which was not given`,
+    );
   }
 
   #stop(command: CommandOf<"stop">): void {
     const { regionId, attempt } = command;
-    const subtask = this.#subtask(command);
+    const host = this.#host(command);
     this.#deliveries.delete(regionId);
-    const stopped = subtask?.stop() ?? Promise.resolve();
+    const stopped = host?.stop() ?? Promise.resolve();
     void stopped.then(() => {
-      if (this.#subtasks.get(regionId) === subtask) this.#subtasks.delete(regionId);
+      if (this.#hosts.get(regionId) === host) this.#hosts.delete(regionId);
       this.#ports.report({ kind: "stopped", regionId, attempt });
     });
   }
 
   #trigger(command: CommandOf<"trigger">): void {
-    const { regionId, attempt, checkpointId } = command;
-    const subtask = this.#subtask(command);
-    if (subtask !== undefined) return subtask.trigger(checkpointId);
+    const { regionId, attempt, checkpointId, drain } = command;
+    const host = this.#host(command);
+    if (host !== undefined) return host.trigger(checkpointId, { isDrain: drain === true });
     this.#ports.report({
       kind: "declined",
       regionId,
       attempt,
-      subtaskId: regionId as string as Extract<RunnerReport, { kind: "declined" }>["subtaskId"],
+      subtaskId: regionId as string as SubtaskId,
       checkpointId,
       reason: "not-running",
       detail: "The runner has no such subtask",
     });
   }
 
-  /** The subtask of exactly this attempt (F3). */
-  #subtask(of: { regionId: RegionId; attempt: Attempt }): Subtask | undefined {
-    const subtask = this.#subtasks.get(of.regionId);
-    return subtask?.attempt === of.attempt ? subtask : undefined;
+  /** The region under exactly this attempt (F3). */
+  #host(of: { regionId: RegionId; attempt: Attempt }): RegionHost | undefined {
+    const host = this.#hosts.get(of.regionId);
+    return host?.attempt === of.attempt ? host : undefined;
   }
 
   #askOwnership(regionId: RegionId, attempt: Attempt): Promise<boolean> {
@@ -190,8 +215,9 @@ export class Runner {
 
   #tick(): void {
     const { report, clock } = this.#ports;
-    const ticks = [...this.#subtasks.values()].map((subtask) => subtask.tick());
-    if (ticks.length > 0) report({ kind: "metrics", subtasks: ticks.map((tick) => tick.metrics) });
+    const ticks = [...this.#hosts.values()].map((host) => host.tick());
+    const subtasks = ticks.flatMap((tick) => tick.metrics);
+    if (subtasks.length > 0) report({ kind: "metrics", subtasks });
     const samples = ticks.flatMap((tick) => tick.samples);
     if (samples.length > 0) report({ kind: "samples", samples });
     clock.after(TICK_MS, () => this.#tick());

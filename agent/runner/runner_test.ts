@@ -25,6 +25,7 @@ class Rig {
       },
       createSink: () => new FakeSink(),
     }),
+    openExchange: () => Promise.reject(new Error("No exchange")),
     stopDead: () => {},
     exit: () => {},
   });
@@ -54,7 +55,7 @@ class Rig {
       inputs: [],
       outputs: [],
     };
-    this.send({ kind: "start", ...of, subtask, restore: null });
+    this.send({ kind: "start", ...of, subtasks: [subtask], exchange: null, restore: null });
     await this.settle();
     this.send({ kind: "run", ...of });
     await this.settle();

@@ -18,83 +18,47 @@
  *
  * @module
  */
-import { assert, AssertionError } from "@shared/assert.ts";
-import type { Clock } from "@shared/clock.ts";
+import { AssertionError } from "@shared/assert.ts";
 import { messageOf, PenstockError } from "@shared/errors.ts";
-import type { Attempt, CheckpointId, Digest, RegionId, SubtaskId } from "@shared/ids.ts";
+import type { Attempt, CheckpointId, Digest, RegionId } from "@shared/ids.ts";
 import type { SignalSample, SubtaskMetrics } from "@shared/messages.ts";
 import type { SubtaskPlan } from "@shared/regions.ts";
 import type { BuiltJob } from "@shared/sdk/operator.ts";
 import type { SinkWriter, SourceOutput, SourceReader } from "../connectors/connector.ts";
-import type { RunnerReport } from "../runner_frames.ts";
-import { KeyedState } from "../state/keyed_state.ts";
-import { Alignment } from "./alignment.ts";
-import { type Chain, compileChain, type Emit } from "./chain.ts";
+import type { KeyedState } from "../state/keyed_state.ts";
+import { createKeyedState } from "../state/operator_tables.ts";
+import type { Chain, Emit } from "./chain.ts";
 import { ChannelInputs, type ElementTaker } from "./channel_inputs.ts";
-import { type BatchSender, ChannelOutputs } from "./channel_outputs.ts";
-import type { ConnectorFactory } from "./connectors.ts";
+import { ChannelOutputs } from "./channel_outputs.ts";
 import type { ElementBatch } from "./exchange_batch.ts";
-import { compileExchanges } from "./exchange_edges.ts";
-import type { FailPoints } from "./fail_points.ts";
 import { DeadLetters, OperatorFailedError } from "./failures.ts";
-import { ALIGNING, DRAINED, Holds, NO_CREDIT, SINK_FULL } from "./holds.ts";
+import { ALIGNING, Holds, NO_CREDIT } from "./holds.ts";
+import { InputTime } from "./input_time.ts";
 import { LatestTime, Origin } from "./origin.ts";
 import type { RestoreRequest } from "./restore_plan.ts";
+import { SinkPressure } from "./sink_pressure.ts";
 import { SignalSamples } from "./signal_samples.ts";
-import type { SourceCapture } from "./snapshot_run.ts";
+import { compileSubtask } from "./subtask_chain.ts";
+import { SubtaskCheckpoints } from "./subtask_checkpoints.ts";
 import { SubtaskMeter } from "./subtask_meter.ts";
 import {
   createSinks,
   createSource,
-  createTables,
   operatorsOf,
   type PartsOf,
   timedChannels,
 } from "./subtask_parts.ts";
+import type { SubtaskIdentity, SubtaskPorts } from "./subtask_ports.ts";
 import { restoreSubtask } from "./subtask_restore.ts";
-import { SubtaskSnapshots } from "./subtask_snapshots.ts";
 import type { TimeState } from "./time_section.ts";
 import { TimerService } from "./timer_service.ts";
-import type { TurnQueue, TurnTaker } from "./turn_queue.ts";
-import { createValve, stepValve, type ValveEvent, type ValveState } from "./watermark_valve.ts";
+import type { TurnTaker } from "./turn_queue.ts";
+import type { ValveEvent } from "./watermark_valve.ts";
 import { MAX_WATERMARK_MS, MIN_WATERMARK_MS } from "./watermarks.ts";
 
-/** Outputs a sink may have unconfirmed before the inputs are paused. */
-export const SINK_PENDING_MAX = 10_000;
-/** They go on when no sink has more than this. */
-const SINK_PENDING_RESUME = SINK_PENDING_MAX / 2;
-const RESUME_POLL_MS = 10;
 /** Expired entries looked for per operator and second. */
 const SWEEP_ENTRIES_PER_SECOND = 20_000;
-/** Records of a source that may wait behind its barrier: what one window can hold. */
-const KEPT_RECORDS_MAX = 65_535;
-
-export interface SubtaskPorts {
-  readonly clock: Clock;
-  /** Resolves after other work, the network's too, had its turn. */
-  readonly yieldTurn: () => Promise<void>;
-  readonly turns: TurnQueue;
-  readonly report: (report: RunnerReport, body?: Uint8Array) => void;
-  readonly connectors: ConnectorFactory;
-  readonly failPoints: FailPoints;
-  readonly askOwnership: (regionId: RegionId, attempt: Attempt) => Promise<boolean>;
-  /** The end of the channel to `target` that this subtask writes to. */
-  readonly senderTo: (target: SubtaskId) => BatchSender;
-  /** Records of input channel `channel` were worked off: as many more may come. */
-  readonly workedOff: (channel: number, records: number) => void;
-}
-
-export interface SubtaskIdentity {
-  readonly jobId: string;
-  readonly regionId: RegionId;
-  readonly attempt: Attempt;
-  readonly plan: SubtaskPlan;
-}
-
 type Phase = "created" | "restored" | "running" | "stopped" | "failed";
-
-/** A record of the source that came behind its barrier. */
-type KeptRecord = readonly [value: unknown, position: number, arrivedAtMs: number];
 
 export class Subtask implements TurnTaker {
   readonly #identity: SubtaskIdentity;
@@ -115,19 +79,17 @@ export class Subtask implements TurnTaker {
   /** By graph edge: what takes the records of a channel. */
   readonly #entries: Emit[] = [];
   readonly #meter: SubtaskMeter;
-  readonly #alignment: Alignment;
-  readonly #snapshots: SubtaskSnapshots;
-  /** For each channel, whether its watermark counts. */
-  readonly #isTimed: readonly boolean[];
-  #valve: ValveState | null;
+  readonly #checkpoints: SubtaskCheckpoints;
+  readonly #sinkPressure: SinkPressure;
+  /** Null beside a source of its own, which alone says how time goes on. */
+  readonly #inputTime: InputTime | null;
   #phase: Phase = "created";
   /** Inputs that have not ended, the source included. */
   #openInputs: number;
+  /** The source has said that nothing comes any more... */
   #hasSourceEnded = false;
-  #barrierId: CheckpointId | null = null;
-  #atBarrier: SourceCapture | null = null;
-  #kept: KeptRecord[] = [];
-  #drainedBy: CheckpointId | null = null;
+  /** ...and everything it gave has run. */
+  #isSourceClosed = false;
   #turnNowMs = 0;
   #closed: Promise<unknown> | null = null;
 
@@ -140,7 +102,7 @@ export class Subtask implements TurnTaker {
     const { clock } = ports;
     const of: PartsOf = { ...identity, job, connectors: ports.connectors };
     this.#origin = new Origin(identity.regionId);
-    this.#state = new KeyedState(createTables(operatorsOf(job, plan), job.operators));
+    this.#state = createKeyedState(operatorsOf(job, plan), job.operators);
     this.#timers = new TimerService(clock, this.#latest, (thrown) => this.#fail(thrown));
     this.#deadLetters = new DeadLetters(
       (event) => ports.report({ kind: "event", ...this.#region(), event }),
@@ -152,16 +114,32 @@ export class Subtask implements TurnTaker {
     });
     this.#source = createSource(of, this.#sourceOutput());
     this.#holds = new Holds(this.#source, () => clock.monotonicMs());
+    this.#sinkPressure = new SinkPressure({
+      clock,
+      sinks: this.#sinks,
+      holds: this.#holds,
+      isRunning: () => this.#isRunning(),
+      onRelief: () => this.#goOn(),
+    });
     this.#inputs = new ChannelInputs(plan.inputs.length, this.#taker(), ports.workedOff);
     this.#outputs = new ChannelOutputs(clock, () => this.#ranOutOfCredit());
-    this.#chain = this.#compile();
+    this.#chain = compileSubtask(this.#outputs, {
+      job,
+      plan,
+      origin: this.#origin,
+      state: this.#state,
+      timers: this.#timers,
+      deadLetters: this.#deadLetters,
+      samples: this.#samples,
+      sinks: this.#sinks,
+      afterWrite: (sink) => this.#sinkPressure.check(sink),
+      senderTo: ports.senderTo,
+    });
     for (const [edge, entry] of this.#chain.inputs) this.#entries[edge] = entry;
     this.#meter = new SubtaskMeter(this.#chain.counts, () => clock.monotonicMs());
-    this.#isTimed = timedChannels(of);
-    this.#valve = this.#createValve(MIN_WATERMARK_MS);
+    this.#inputTime = this.#source === null ? new InputTime(timedChannels(of)) : null;
     this.#openInputs = plan.inputs.length + (this.#source === null ? 0 : 1);
-    this.#alignment = this.#createAlignment();
-    this.#snapshots = this.#createSnapshots();
+    this.#checkpoints = this.#createCheckpoints();
   }
 
   get regionId(): RegionId {
@@ -219,22 +197,10 @@ export class Subtask implements TurnTaker {
    */
   trigger(
     checkpointId: CheckpointId,
-    { isDrain }: { isDrain: boolean } = { isDrain: false },
+    options: { isDrain: boolean } = { isDrain: false },
   ): void {
-    if (this.#phase !== "running") {
-      const detail = `The subtask is ${this.#phase}`;
-      return this.#snapshots.decline(checkpointId, "not-running", detail);
-    }
-    if (this.#drainedBy !== null && checkpointId > this.#drainedBy) {
-      const detail = `Checkpoint ${this.#drainedBy} has drained the subtask`;
-      return this.#snapshots.decline(checkpointId, "not-running", detail);
-    }
-    if (isDrain) this.#drain(checkpointId);
-    if (this.#source === null || this.#hasSourceEnded) {
-      return this.#alignment.trigger(checkpointId);
-    }
-    this.#barrierId = checkpointId;
-    this.#alignment.barrier(this.#sourceChannel, checkpointId);
+    if (this.#phase === "running") return this.#checkpoints.trigger(checkpointId, options);
+    this.#checkpoints.decline(checkpointId, "not-running", `The subtask is ${this.#phase}`);
   }
 
   /** All checkpoints up to this one are durable (C5). A savepoint releases nothing (P1). Idempotent. */
@@ -248,16 +214,9 @@ export class Subtask implements TurnTaker {
 
   /** Checkpoint `checkpointId` will not be: what it captured is written by the next one. */
   aborted(checkpointId: CheckpointId): void {
-    this.#alignment.cancel(checkpointId);
-    this.#snapshots.aborted(checkpointId);
     this.#state.aborted(checkpointId);
-    if (this.#phase !== "running") return;
-    this.#source?.notifyAborted(checkpointId);
-    if (this.#drainedBy === checkpointId) {
-      const message = `Checkpoint ${checkpointId}, which drained the job, was aborted: ` +
-        `the job goes on from the checkpoint before it`;
-      this.#failWith(message, { isRetryable: true });
-    }
+    if (this.#phase === "running") this.#source?.notifyAborted(checkpointId);
+    this.#checkpoints.aborted(checkpointId);
   }
 
   /** A batch has come on input channel `channel`; it is worked on in the subtask's next turn. */
@@ -287,7 +246,7 @@ export class Subtask implements TurnTaker {
   stop(): Promise<unknown> {
     if (this.#phase !== "failed") this.#phase = "stopped";
     this.#timers.stop();
-    this.#snapshots.cancel();
+    this.#checkpoints.cancel();
     this.#outputs.close();
     const connectors = [...(this.#source === null ? [] : [this.#source]), ...this.#sinks.values()];
     this.#closed ??= Promise.allSettled(connectors.map((connector) => connector.close()));
@@ -305,6 +264,9 @@ export class Subtask implements TurnTaker {
       heldMs: this.#holds.takeFullMs(),
       watermarkMs: this.#chain.watermarkMs,
       inputQueued: this.#inputs.queuedRecords,
+      sourceTime: this.#chain.sourceTime,
+      shedRecords: 0,
+      wallMs: this.#latest.latestMs,
     });
     const { jobId, plan } = this.#identity;
     const identity = {
@@ -321,11 +283,6 @@ export class Subtask implements TurnTaker {
 
   #isRunning(): boolean {
     return this.#phase === "running";
-  }
-
-  /** Number of the source among the inputs that deliver barriers: behind the channels. */
-  get #sourceChannel(): number {
-    return this.plan.inputs.length;
   }
 
   async #load(request: RestoreRequest, pieces: ReadonlyMap<Digest, Uint8Array>): Promise<void> {
@@ -345,13 +302,13 @@ export class Subtask implements TurnTaker {
     if (time === null) return;
     this.#chain.clock.restore({ watermarkMs: time.watermarkMs });
     this.#chain.sourceTime?.restore({ latestMs: time.latestEventMs });
-    this.#valve = this.#createValve(time.watermarkMs);
+    this.#inputTime?.restore(time.watermarkMs);
     this.#timers.load();
   }
 
   #record(value: unknown, position: number, arrivedAtMs: number): void {
     if (this.#phase !== "running") return;
-    if (this.#holds.isSourceHeld) return this.#keep([value, position, arrivedAtMs]);
+    if (this.#holds.isSourceHeld) return this.#checkpoints.keep(value, position, arrivedAtMs);
     const startedMs = this.#meter.begin();
     this.#origin.setRecord(position, this.#latest.observe(arrivedAtMs));
     try {
@@ -361,16 +318,6 @@ export class Subtask implements TurnTaker {
     }
     this.#meter.end(startedMs);
     this.#outputs.settle(this.#chain.watermarkMs);
-  }
-
-  /** The source was paused and still hands over what it had read: it comes behind the snapshot (A4). */
-  #keep(record: KeptRecord): void {
-    // Of a job that ends nothing is worked on any more; the broker sends it again to whoever comes.
-    if (this.#holds.has(DRAINED)) return;
-    if (this.#kept.push(record) <= KEPT_RECORDS_MAX) return;
-    this.#failWith(`More than ${KEPT_RECORDS_MAX} records came while the source was paused`, {
-      isRetryable: true,
-    });
   }
 
   #exchanged(
@@ -399,10 +346,10 @@ export class Subtask implements TurnTaker {
       watermark: (input, watermarkMs) =>
         this.#channelTime({ kind: "watermark", input, watermarkMs }),
       idle: (input, isIdle) => this.#channelTime({ kind: "idle", input, isIdle }),
-      barrier: (channel, checkpointId) => this.#alignment.barrier(channel, checkpointId),
+      barrier: (channel, checkpointId) => this.#checkpoints.barrier(channel, checkpointId),
       end: (channel) => {
         this.#channelTime({ kind: "close", input: channel });
-        this.#alignment.close(channel);
+        this.#checkpoints.channelEnded(channel);
         this.#inputEnded();
       },
     };
@@ -410,12 +357,14 @@ export class Subtask implements TurnTaker {
 
   /** What a channel says of time; beside a source of its own it is not asked. */
   #channelTime(event: ValveEvent): void {
-    if (this.#valve === null || (event.kind !== "close" && !this.#isTimed[event.input])) return;
-    this.#valve = stepValve(this.#valve, event);
-    // The end is told when the last input has ended, behind a barrier that it may set off.
-    if (this.#valve.watermarkMs < MAX_WATERMARK_MS) this.#advance(this.#valve.watermarkMs);
-    else if (event.kind === "watermark") this.#advance(MAX_WATERMARK_MS);
-    this.#outputs.setIdle(this.#valve.isIdle);
+    const time = this.#inputTime;
+    if (time === null) return;
+    time.take(event);
+    // The end of the last input is told behind a barrier that it may set off.
+    if (event.kind === "watermark" || time.watermarkMs < MAX_WATERMARK_MS) {
+      this.#advance(time.watermarkMs);
+    }
+    this.#outputs.setIdle(time.isIdle);
   }
 
   #advance(watermarkMs: number): void {
@@ -448,7 +397,9 @@ export class Subtask implements TurnTaker {
   }
 
   #endSource(): void {
-    this.#alignment.close(this.#sourceChannel);
+    if (this.#isSourceClosed) return;
+    this.#isSourceClosed = true;
+    this.#checkpoints.sourceEnded();
     this.#advance(MAX_WATERMARK_MS);
     this.#inputEnded();
   }
@@ -459,55 +410,7 @@ export class Subtask implements TurnTaker {
     this.#outputs.end();
   }
 
-  #drain(checkpointId: CheckpointId): void {
-    this.#drainedBy = checkpointId;
-    if (this.#source === null) return;
-    this.#advance(MAX_WATERMARK_MS);
-    this.#holds.add(DRAINED);
-  }
-
-  #createAlignment(): Alignment {
-    return new Alignment(this.#openInputs, {
-      monotonicMs: () => this.#ports.clock.monotonicMs(),
-      block: (channel) => {
-        if (channel === this.#sourceChannel) this.#blockSource();
-        else this.#inputs.block(channel);
-      },
-      unblockAll: () => this.#unblockAll(),
-      snapshot: (checkpointId, alignmentMs) => {
-        const atBarrier = this.#atBarrier;
-        this.#snapshots.take(checkpointId, { atBarrier, alignmentMs });
-        this.#outputs.barrier(checkpointId);
-      },
-      abort: (checkpointId, reason) => {
-        if (reason !== "subsumed") return;
-        const detail = "A later checkpoint began before it was aligned";
-        this.#snapshots.decline(checkpointId, "superseded", detail);
-      },
-    });
-  }
-
-  /** Where the source stands at its barrier is fixed now; alone it needs no waiting for others. */
-  #blockSource(): void {
-    if (this.plan.inputs.length === 0) return;
-    assert(this.#source !== null && this.#barrierId !== null, "A barrier without a source");
-    this.#atBarrier = this.#source.capture(this.#barrierId);
-    this.#holds.add(ALIGNING);
-  }
-
-  #unblockAll(): void {
-    this.#atBarrier = null;
-    this.#inputs.unblockAll();
-    this.#holds.remove(ALIGNING, () => {
-      const kept = this.#kept;
-      this.#kept = [];
-      for (const [value, position, arrivedAtMs] of kept) this.#record(value, position, arrivedAtMs);
-      if (this.#hasSourceEnded) this.#endSource();
-    });
-    if (this.#inputs.hasWork) this.#ports.turns.schedule(this);
-  }
-
-  #createSnapshots(): SubtaskSnapshots {
+  #createCheckpoints(): SubtaskCheckpoints {
     const { clock, yieldTurn, report, failPoints } = this.#ports;
     const parts = {
       plan: this.plan,
@@ -516,14 +419,23 @@ export class Subtask implements TurnTaker {
       latest: this.#latest,
       time: (): TimeState => ({
         watermarkMs: this.#chain.watermarkMs,
-        latestEventMs: this.#chain.sourceTime?.capture().latestMs ?? MIN_WATERMARK_MS,
+        latestEventMs: this.#chain.sourceTime?.latestMs ?? MIN_WATERMARK_MS,
       }),
       source: this.#source,
       sinks: this.#sinks,
       monotonicMs: () => clock.monotonicMs(),
       yieldTurn,
     };
-    return new SubtaskSnapshots({ region: this.#region(), parts, report, failPoints });
+    return new SubtaskCheckpoints({
+      snapshots: { region: this.#region(), parts, report, failPoints },
+      inputs: this.#inputs,
+      outputs: this.#outputs,
+      holds: this.#holds,
+      record: (value, position, arrivedAtMs) => this.#record(value, position, arrivedAtMs),
+      drain: () => this.#advance(MAX_WATERMARK_MS),
+      onUnblocked: () => this.#unblocked(),
+      failed: (message) => this.#failWith(message, { isRetryable: true }),
+    });
   }
 
   #fail(thrown: unknown): void {
@@ -541,27 +453,20 @@ export class Subtask implements TurnTaker {
     void this.stop();
   }
 
+  #unblocked(): void {
+    if (this.#hasSourceEnded) this.#endSource();
+    this.#goOn();
+  }
+
+  /** Channels may be read again. */
+  #goOn(): void {
+    if (this.#inputs.hasWork) this.#ports.turns.schedule(this);
+  }
+
   #ranOutOfCredit(): void {
     if (this.#holds.has(NO_CREDIT) || !this.#isRunning()) return;
     this.#holds.add(NO_CREDIT);
     this.#timers.stop();
-  }
-
-  /** Takes nothing in while a sink has too much unconfirmed. */
-  #pushBack(sink: SinkWriter): void {
-    if (sink.pendingCount <= SINK_PENDING_MAX || this.#holds.has(SINK_FULL)) return;
-    this.#holds.add(SINK_FULL);
-    this.#ports.clock.after(RESUME_POLL_MS, () => this.#resumeWhenDrained());
-  }
-
-  #resumeWhenDrained(): void {
-    if (!this.#isRunning()) return;
-    if ([...this.#sinks.values()].some((sink) => sink.pendingCount > SINK_PENDING_RESUME)) {
-      this.#ports.clock.after(RESUME_POLL_MS, () => this.#resumeWhenDrained());
-      return;
-    }
-    this.#holds.remove(SINK_FULL);
-    if (this.#inputs.hasWork) this.#ports.turns.schedule(this);
   }
 
   #sourceOutput(): SourceOutput {
@@ -577,40 +482,5 @@ export class Subtask implements TurnTaker {
       askOwnership: () => askOwnership(this.regionId, this.attempt),
       ended: () => this.#sourceEnded(),
     };
-  }
-
-  #compile(): Chain {
-    const exchanges = compileExchanges(this.#outputs, {
-      job: this.#job,
-      plan: this.plan,
-      origin: this.#origin,
-      deadLetters: this.#deadLetters,
-      senderTo: this.#ports.senderTo,
-    });
-    const { graph, operators } = this.#job;
-    return compileChain({ operatorUids: this.plan.operatorUids, edges: graph.edges, operators }, {
-      origin: this.#origin,
-      state: this.#state,
-      timers: this.#timers,
-      deadLetters: this.#deadLetters,
-      samples: this.#samples,
-      sinks: this.#sinks,
-      afterWrite: (sink) => this.#pushBack(sink),
-      exchange: (edge) => {
-        const emit = exchanges.get(edge);
-        assert(emit !== undefined, `The plan has no output for edge ${edge}`);
-        return emit;
-      },
-      keyGroups: this.plan.keyGroups,
-    });
-  }
-
-  #createValve(watermarkMs: number): ValveState | null {
-    if (this.#source !== null || this.plan.inputs.length === 0) return null;
-    let valve = createValve(this.plan.inputs.length, watermarkMs);
-    for (const [input, isTimed] of this.#isTimed.entries()) {
-      if (!isTimed) valve = stepValve(valve, { kind: "idle", input, isIdle: true });
-    }
-    return valve;
   }
 }

@@ -2,7 +2,7 @@ import { deepStrictEqual, match, strictEqual } from "node:assert/strict";
 import fc from "fast-check";
 import type { CheckpointId } from "@shared/ids.ts";
 import type { StatefulSpec } from "@shared/sdk/operator.ts";
-import { SINK_PENDING_MAX } from "./subtask.ts";
+import { SINK_PENDING_MAX } from "./sink_pressure.ts";
 import { chainJob, SubtaskRig } from "./test_support.ts";
 
 interface Reading {
@@ -99,7 +99,11 @@ Deno.test("subtask: after a rollback no output id of the old lineage names anoth
   const savepoint = await rig.checkpoint(1);
   rig.emit({ key: "a", value: 2 });
   const other = new SubtaskRig(chainJob([count]), { pieces: rig.pieces });
-  const request = { ...savepoint.request, isSavepoint: true, positionFloor: 2 };
+  const request = {
+    ...savepoint.request,
+    isSavepoint: true,
+    positionFloors: [{ sourceUid: "in", splitIndex: 0, position: 2 }],
+  };
   await other.subtask.restore(request, savepoint.pieces);
   await other.subtask.run();
   other.emit({ key: "a", value: 3 });
@@ -127,12 +131,12 @@ Deno.test("subtask: an interval without data still leaves a snapshot, which refe
   rig.completed(1);
   const second = await rig.checkpoint(2);
   const keyed = (snapshot: typeof first) =>
-    snapshot.request.snapshot.pieces.filter((piece) =>
+    snapshot.request.snapshots[0]!.pieces.filter((piece) =>
       piece.sections.some((section) => section.kind === "keyed")
     ).map((piece) => piece.digest);
   strictEqual(keyed(first).length, 1);
   deepStrictEqual(keyed(second), keyed(first));
-  strictEqual(second.request.snapshot.pieces.length, 2);
+  strictEqual(second.request.snapshots[0]!.pieces.length, 2);
 });
 
 Deno.test("subtask: a barrier while a snapshot is unfinished gives the older one up (A6)", async () => {

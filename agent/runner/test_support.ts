@@ -22,6 +22,7 @@ import type { ConnectorFactory } from "./connectors.ts";
 import { FailPoints } from "./fail_points.ts";
 import type { RestoreRequest } from "./restore_plan.ts";
 import { Subtask } from "./subtask.ts";
+import { TurnQueue } from "./turn_queue.ts";
 
 const REGION = "in.0" as RegionId;
 
@@ -199,6 +200,7 @@ export class SubtaskRig {
       createSink: () => this.sink,
     };
     const { failPoint } = options;
+    const yieldTurn = () => Promise.resolve();
     this.subtask = new Subtask(
       {
         jobId: "job",
@@ -217,7 +219,12 @@ export class SubtaskRig {
       job,
       {
         clock: this.clock,
-        yieldTurn: () => Promise.resolve(),
+        yieldTurn,
+        turns: new TurnQueue({ yieldTurn, monotonicMs: () => this.clock.monotonicMs() }),
+        senderTo: (target) => {
+          throw new Error(`The chain sends to ${target}`);
+        },
+        workedOff: () => {},
         report: (report, body) => {
           this.reports.push(report);
           if (report.kind === "piece") this.pieces.set(report.digest, body!);
@@ -262,7 +269,8 @@ export class SubtaskRig {
     assert(report !== undefined, `No snapshot ${checkpointId}: ${JSON.stringify(this.reports)}`);
     const snapshot: SubtaskSnapshot = report.snapshot;
     const id = checkpointId as CheckpointId;
-    return { request: { checkpointId: id, isSavepoint: false, snapshot }, pieces: this.pieces };
+    const request = { checkpointId: id, isSavepoint: false, snapshots: [snapshot] };
+    return { request, pieces: this.pieces };
   }
 
   completed(checkpointId: number, isSavepoint = false): void {

@@ -35,12 +35,15 @@ export interface ValveState {
   readonly isIdle: boolean;
 }
 
-/** @param inputCount At least 1. */
-export function createValve(inputCount: number): ValveState {
+/**
+ * @param inputCount At least 1.
+ * @param watermarkMs How far time had come before a restore.
+ */
+export function createValve(inputCount: number, watermarkMs = MIN_WATERMARK_MS): ValveState {
   assert(inputCount >= 1, `inputCount is ${inputCount}: want >= 1`);
   const input: ValveInput = { watermarkMs: MIN_WATERMARK_MS, isIdle: false, isOpen: true };
   const inputs = Array.from({ length: inputCount }, () => input);
-  return { inputs, watermarkMs: MIN_WATERMARK_MS, isIdle: false };
+  return { inputs, watermarkMs, isIdle: false };
 }
 
 /** Applies one event. An older watermark of an input, and anything of a closed one, changes nothing. */

@@ -27,7 +27,7 @@ async function snapshot({ regionId, attempt, checkpointId }) {
   const body = new TextEncoder().encode(`state of ${regionId} at ${checkpointId}`);
   const digest = await digestOf(body);
   const pieces = [{ digest, bytes: body.length, sections: [] }];
-  await report({ kind: "piece", regionId, attempt, checkpointId, digest }, body);
+  await report({ kind: "piece", regionId, attempt, subtaskId, checkpointId, digest }, body);
   const phases = { alignmentMs: 0, syncMs: 0, asyncMs: 0 };
   const content = {
     version: 1,
@@ -56,7 +56,7 @@ async function take(header) {
       mode.value = header.params.mode ?? "";
       return await report({ kind: "ready" });
     case "start":
-      regions.set(regionId, header.subtask.subtaskId);
+      regions.set(regionId, header.subtasks[0].subtaskId);
       return await report({ kind: "restored", regionId, attempt });
     case "run":
       await report({ kind: "running", regionId, attempt });

@@ -80,6 +80,15 @@ export function metricsOf(more: Partial<SubtaskMetrics> = {}): SubtaskMetrics {
     windowSize: 65_535,
     windowSecondsLeft: null,
     busyRatio: 0,
+    backpressuredRatio: 0,
+    idleRatio: 1,
+    watermarkMs: null,
+    eventTimeLagMs: null,
+    sourceLagMs: null,
+    lateRecords: 0,
+    shedRecords: 0,
+    futureRecords: 0,
+    inputQueued: 0,
     position: 0,
     isConnected: true,
     operators: [],
@@ -387,7 +396,10 @@ export class World {
       checkpointId: checkpointId as CheckpointId,
     };
     for (const bytes of fresh) {
-      this.child.report({ kind: "piece", ...of, digest: digestOf(bytes) }, bytes);
+      this.child.report(
+        { kind: "piece", ...of, subtaskId: SUBTASK, digest: digestOf(bytes) },
+        bytes,
+      );
     }
     const snapshot = snapshotWith(...reused, ...fresh);
     const phases = { alignmentMs: 0, syncMs: 1, asyncMs: 2 };

@@ -154,7 +154,7 @@ Deno.test("runner process: without a permission it counts, snapshots, and a seco
     const first = new RunnerUnderTest(bundle);
     await first.init(JOB);
     await first.report("ready");
-    await first.send({ kind: "start", ...of, subtask, restore: null });
+    await first.send({ kind: "start", ...of, subtasks: [subtask], exchange: null, restore: null });
     await first.report("restored");
     await first.send({ kind: "run", ...of });
     await first.report("running");
@@ -170,8 +170,8 @@ Deno.test("runner process: without a permission it counts, snapshots, and a seco
     for (const { digest } of snapshot.pieces) {
       await second.send({ kind: "restorePiece", ...of, digest }, first.pieces.get(digest)!);
     }
-    const restore = { checkpointId, isSavepoint: false, snapshot };
-    await second.send({ kind: "start", ...of, subtask, restore });
+    const restore = { checkpointId, isSavepoint: false, snapshots: [snapshot] };
+    await second.send({ kind: "start", ...of, subtasks: [subtask], exchange: null, restore });
     await second.report("restored");
     await second.send({ kind: "run", ...of });
     await second.report("alarms");
@@ -190,7 +190,7 @@ Deno.test("runner process: it ends with its input while it is busy, and says why
   await withBundle(async (bundle) => {
     const busy = new RunnerUnderTest(bundle);
     await busy.init(JOB.replace("ratePerSecond: 20000", "ratePerSecond: null"));
-    await busy.send({ kind: "start", ...of, subtask, restore: null });
+    await busy.send({ kind: "start", ...of, subtasks: [subtask], exchange: null, restore: null });
     await busy.report("restored");
     await busy.send({ kind: "run", ...of });
     await busy.report("alarms");
@@ -209,7 +209,7 @@ Deno.test("runner process: at its fail point it says so and does nothing more", 
   await withBundle(async (bundle) => {
     const runner = new RunnerUnderTest(bundle);
     await runner.init(JOB, "barrier-after-snapshot:1");
-    await runner.send({ kind: "start", ...of, subtask, restore: null });
+    await runner.send({ kind: "start", ...of, subtasks: [subtask], exchange: null, restore: null });
     await runner.report("restored");
     await runner.send({ kind: "run", ...of });
     await runner.report("alarms");
