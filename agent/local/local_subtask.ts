@@ -19,8 +19,8 @@ import { LaneCounter, LatestTime, Origin } from "../runner/origin.ts";
 import { SignalSamples } from "../runner/signal_samples.ts";
 import { TimerService } from "../runner/timer_service.ts";
 import { MIN_WATERMARK_MS } from "../runner/watermarks.ts";
-import { KeyedState } from "../state/keyed_state.ts";
-import { createTables } from "../state/operator_tables.ts";
+import type { KeyedState } from "../state/keyed_state.ts";
+import { createKeyedState } from "../state/operator_tables.ts";
 import { slotOf } from "../state/state_table.ts";
 import { slotStates } from "../state/table_slots.ts";
 import type { DataClock } from "./data_clock.ts";
@@ -77,7 +77,7 @@ export class LocalSubtask {
       channel: subtask.plan.inputs.indexOf(plan.subtaskId),
     }));
     const operators = job.graph.operators.filter(({ uid }) => plan.operatorUids.includes(uid));
-    this.state = new KeyedState(createTables(operators, job.operators));
+    this.state = createKeyedState(operators, job.operators);
     this.timers = new TimerService(ports.clock, this.latest, (thrown) => this.#fail(thrown));
     // Every letter is told: a minute passes between two of them.
     let letters = 0;
@@ -188,6 +188,7 @@ export class LocalSubtask {
     return compileChain({ operatorUids: plan.operatorUids, edges: graph.edges, operators: specs }, {
       origin: this.origin,
       state: this.state,
+      broadcast: (uid) => this.state.broadcast(uid),
       timers: this.timers,
       deadLetters: this.deadLetters,
       samples: new SignalSamples(),

@@ -27,7 +27,7 @@ export interface RestoreParts {
   readonly onHalf: () => void;
   /** Gets the sections that are not keyed state. */
   readonly onSection: (
-    kind: Exclude<SectionRef["kind"], "keyed" | "delta">,
+    kind: Exclude<SectionRef["kind"], "keyed" | "delta" | "broadcast">,
     uid: string,
     bytes: Uint8Array,
   ) => void;
@@ -57,6 +57,11 @@ export async function loadPieces(
     const groups = new Map<GroupId, LiveSection>();
     for (const section of ref.sections) {
       if (plan.droppedUids.includes(section.uid)) continue;
+      if (section.kind === "broadcast") {
+        const { kind, uid } = section;
+        parts.state.restoreBroadcast(uid, piece.section({ kind, uid, group: 0 }));
+        continue;
+      }
       if (section.kind !== "keyed" && section.kind !== "delta") {
         const { kind, uid } = section;
         parts.onSection(kind, uid, piece.section({ kind, uid, group: 0 }).slice());

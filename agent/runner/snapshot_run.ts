@@ -125,6 +125,7 @@ export class SnapshotRun {
     for (const [uid, staged] of this.#staged) {
       this.#packer.add({ kind: "sink", uid, group: 0 }, staged);
     }
+    state.writeBroadcast(this.#capture, this.#packer);
     await yieldTurn();
     let sliceStartMs = monotonicMs();
     for (const group of this.#capture.write) {

@@ -8,10 +8,11 @@
  *
  * @module
  */
+import { UserError } from "@shared/errors.ts";
 import type { OperatorNode } from "@shared/job_graph.ts";
 import { ByteReader, ByteWriter } from "./byte_stream.ts";
 import { PersistentMap } from "./persistent_map.ts";
-import { readValue, writeValue } from "./value_codec.ts";
+import { readValue, UnsupportedValueError, writeValue } from "./value_codec.ts";
 
 const BROADCAST_VERSION = 1;
 
@@ -59,11 +60,24 @@ export function createBroadcastStates(
   return new Map(having.map(({ uid }) => [uid, new BroadcastState()]));
 }
 
-/** Equal states give equal bytes. @throws {UnsupportedValueError} If a value has no stored form. */
-export function encodeBroadcast(values: PersistentMap): Uint8Array {
+/**
+ * Equal states give equal bytes.
+ *
+ * @throws {UserError} `state-not-encodable` naming operator and place.
+ */
+export function encodeBroadcast(values: PersistentMap, uid: string): Uint8Array {
   const to = new ByteWriter();
   to.u8(BROADCAST_VERSION);
-  writeValue(to, new Map(sortedEntries(values)));
+  try {
+    writeValue(to, new Map(sortedEntries(values)));
+  } catch (thrown) {
+    if (!(thrown instanceof UnsupportedValueError)) throw thrown;
+    throw new UserError(
+      "state-not-encodable",
+      `Cannot store the broadcast state of operator "${uid}": found ${thrown.message}`,
+      { cause: thrown },
+    );
+  }
   return to.take();
 }
 

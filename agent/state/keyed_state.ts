@@ -17,7 +17,9 @@ import { assert } from "@shared/assert.ts";
 import type { CheckpointId } from "@shared/ids.ts";
 import { rangesOf } from "@shared/key_groups.ts";
 import type { PieceRef, SectionRef } from "@shared/manifest.ts";
+import { type BroadcastState, decodeBroadcast, encodeBroadcast } from "./broadcast_state.ts";
 import type { ByteWriter } from "./byte_stream.ts";
+import type { PersistentMap } from "./persistent_map.ts";
 import type { PackedSection, Piece, SectionName } from "./piece_codec.ts";
 import {
   type GroupId,
@@ -63,6 +65,8 @@ export interface StateCapture {
   readonly write: readonly CapturedGroup[];
   readonly keep: readonly LivePiece[];
   readonly entryCounts: ReadonlyMap<string, number>;
+  /** Broadcast state of each operator that has one. */
+  readonly broadcast: ReadonlyMap<string, PersistentMap>;
 }
 
 /** Where sections go: a `PiecePacker`. */
@@ -74,14 +78,22 @@ const NOTHING: Base = { checkpointId: 0, interval: -1, pieces: [] };
 
 export class KeyedState {
   readonly #tables: ReadonlyMap<string, StateTable>;
+  readonly #broadcast: ReadonlyMap<string, BroadcastState>;
   #interval = 0;
   #base: Base = NOTHING;
   readonly #sealed = new Map<CheckpointId, Base>();
   #lostInARow = 0;
 
-  /** @param tables In the order of the chain. */
-  constructor(tables: readonly StateTable[]) {
+  /**
+   * @param tables In the order of the chain.
+   * @param broadcast By operator: state that is the same in all subtasks, of no key.
+   */
+  constructor(
+    tables: readonly StateTable[],
+    broadcast: ReadonlyMap<string, BroadcastState> = new Map(),
+  ) {
     this.#tables = new Map(tables.map((table) => [table.uid, table]));
+    this.#broadcast = broadcast;
   }
 
   get size(): number {
@@ -98,6 +110,18 @@ export class KeyedState {
     const table = this.#tables.get(uid);
     assert(table !== undefined, `Operator "${uid}" has no keyed state`);
     return table;
+  }
+
+  /** State of operator `uid` that is the same in all its subtasks. */
+  broadcast(uid: string): BroadcastState {
+    const state = this.#broadcast.get(uid);
+    assert(state !== undefined, `Operator "${uid}" has no broadcast state`);
+    return state;
+  }
+
+  /** Takes over a stored section; of an operator that has no broadcast state any more it is left behind. */
+  restoreBroadcast(uid: string, section: Uint8Array): void {
+    this.#broadcast.get(uid)?.restore(decodeBroadcast(section, uid));
   }
 
   /** Fixes the state of this moment for snapshot `checkpointId`; copies nothing yet. */
@@ -126,12 +150,23 @@ export class KeyedState {
       write: wanted.map(({ table, group, since }) => ({ uid: table.uid, group, since })),
       keep,
       entryCounts: new Map([...this.#tables].map(([uid, table]) => [uid, table.size])),
+      broadcast: new Map([...this.#broadcast].map(([uid, state]) => [uid, state.capture()])),
     };
   }
 
   /** A group of the running capture as it was at the capture. */
   take({ uid, group, since }: CapturedGroup): TakenGroup {
     return this.table(uid).take(group, since);
+  }
+
+  /** Writes what is of no key, as it was at the capture. @throws {UserError} `state-not-encodable`. */
+  writeBroadcast({ broadcast }: StateCapture, to: SectionSink): void {
+    for (const [uid, values] of broadcast) {
+      to.write(
+        { kind: "broadcast", uid, group: 0 },
+        (writer) => writer.raw(encodeBroadcast(values, uid)),
+      );
+    }
   }
 
   /**

@@ -1,5 +1,5 @@
 /**
- * The tables of a subtask's operators, as the job's graph and bundle say.
+ * The state of a subtask's operators, as the job's graph and bundle say.
  *
  * Pure.
  *
@@ -7,9 +7,19 @@
  */
 import type { OperatorNode, StateDescriptor } from "@shared/job_graph.ts";
 import type { OperatorSpec } from "@shared/sdk/operator.ts";
+import { createBroadcastStates } from "./broadcast_state.ts";
+import { KeyedState } from "./keyed_state.ts";
 import { StateTable } from "./state_table.ts";
 import { slotStates, type TableSlot } from "./table_slots.ts";
 import { changesInPlace } from "./value_clone.ts";
+
+/** The state of operators `operators`, empty. */
+export function createKeyedState(
+  operators: readonly OperatorNode[],
+  specs: ReadonlyMap<string, OperatorSpec>,
+): KeyedState {
+  return new KeyedState(createTables(operators, specs), createBroadcastStates(operators));
+}
 
 /** A table for each operator of `operators` that keeps state per key, in their order. */
 export function createTables(
@@ -32,9 +42,7 @@ function slotsOf(states: readonly StateDescriptor[], spec: OperatorSpec | undefi
       case "flatMapWithState":
         return { ...plain, ttlMs: spec.ttlMs, migrations: spec.migrations ?? {} };
       case "process": {
-        const own = spec.states.find((state) => state.name === name) as
-          | Partial<StateSpec>
-          | undefined;
+        const own = spec.states.find((state) => state.name === name);
         return { ...plain, ttlMs: own?.ttlMs ?? null, migrations: own?.migrations ?? {} };
       }
       default:
