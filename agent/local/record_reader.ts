@@ -129,7 +129,7 @@ function lineDecode(spec: SourceSpec, lines: LineReader): Decode {
     try {
       return JSON.parse(line);
     } catch {
-      throw new RecordRefused("the line is not JSON");
+      return decodeJson(line);
     }
   };
 }
