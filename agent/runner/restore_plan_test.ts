@@ -63,7 +63,7 @@ Deno.test("restore: state of another codec version is refused (S3)", async () =>
   const { request, pieces } = await taken();
   match(
     await refusal(count("count", 2), request, pieces),
-    /operator "count" has value "value" of version 2 for the stored value "value" of version 1/,
+    /operator "count": State "value" is value v1: want value v2, and a migration on the way is missing/,
   );
 });
 

@@ -108,8 +108,8 @@ export class PiecePacker {
       offset += stored.length;
     }
     const sections = this.#sections.map(({ kind, uid, group, plainBytes, block }) => {
-      const { stored, plainBytes: whole } = this.#blocks[block]!;
-      const storedBytes = whole === 0 ? 0 : Math.ceil(plainBytes * stored.length / whole);
+      const of = this.#blocks[block];
+      const storedBytes = of === undefined ? 0 : shareOf(plainBytes, of.stored, of.plainBytes);
       return { kind, uid, group, storedBytes };
     });
     return { bytes, digest: digestOf(bytes), sections };
@@ -218,8 +218,8 @@ export class OpenPiece {
         throw index.corrupt(`a section within its block`, `${plainBytes} bytes`);
       }
       this.#places.set(idOf({ kind, uid, group }), { block, start, plainBytes });
-      const share = block.plainBytes === 0 ? 0 : plainBytes / block.plainBytes;
-      sections.push({ kind, uid, group, storedBytes: Math.ceil(share * block.bytes.length) });
+      const storedBytes = shareOf(plainBytes, block.bytes, block.plainBytes);
+      sections.push({ kind, uid, group, storedBytes });
       start += plainBytes;
     }
   }
@@ -232,6 +232,11 @@ export class OpenPiece {
       sections.push({ ...name, storedBytes: block.bytes.length });
     }
   }
+}
+
+/** What a section of `plainBytes` takes of its block. */
+function shareOf(plainBytes: number, stored: Uint8Array, blockBytes: number): number {
+  return blockBytes === 0 ? 0 : Math.ceil(plainBytes * stored.length / blockBytes);
 }
 
 function readBlock(index: ByteReader, from: ByteReader): StoredBlock {
