@@ -11,13 +11,60 @@ import type { SideOutput } from "./side_output.ts";
 import type { WindowOptions } from "./window.ts";
 import type { Window } from "./window_spec.ts";
 
-/** A join of the records of two streams that are in the same window. */
+/**
+ * A join of the records of two streams that are in the same window.
+ *
+ * @example
+ * ```ts
+ * import { ok } from "node:assert/strict";
+ * import { defineJob, generatorSource, mqttSink, tumbling } from "penstock";
+ *
+ * interface Flow { pump: string; ts: number; litres: number }
+ * interface Power { pump: string; ts: number; kW: number }
+ *
+ * const job = defineJob("efficiency", (job) => {
+ *   const flow = job.source("flow", generatorSource<Flow>({ next: () => undefined, eventTime: (f) => f.ts }));
+ *   const power = job.source("power", generatorSource<Power>({ next: () => undefined, eventTime: (p) => p.ts }));
+ *   flow.keyBy((f) => f.pump)
+ *     .windowJoin("same-minute", power.keyBy((p) => p.pump), tumbling("1m"), {
+ *       join: (f, p, pump, w) => ({ pump, minute: w.start, litresPerKW: f.litres / p.kW }),
+ *     })
+ *     .sink("out", mqttSink({ broker: "plant", topic: (both) => `out/efficiency/${both.pump}` }));
+ * });
+ *
+ * ok(job.build({}).graph.edges.some((edge) => edge.to === "same-minute" && edge.input === 1));
+ * ```
+ */
 export interface WindowJoinOptions<Left, Right, Out> extends WindowOptions<Left | Right> {
   /** Makes one output of each pair; `w` is the window both are in. */
   readonly join: (left: Left, right: Right, key: string, w: Window) => Out;
 }
 
-/** A join of the records of two streams whose event times are close. */
+/**
+ * A join of the records of two streams whose event times are close.
+ *
+ * @example
+ * ```ts
+ * import { ok } from "node:assert/strict";
+ * import { defineJob, generatorSource, mqttSink } from "penstock";
+ *
+ * interface Event { press: string; ts: number; kind: "stroke" | "alarm" }
+ *
+ * const job = defineJob("causes", (job) => {
+ *   const events = job.source("events", generatorSource<Event>({ next: () => undefined, eventTime: (e) => e.ts }));
+ *   const strokes = events.filter("strokes", (e) => e.kind === "stroke").keyByLocal((e) => e.press);
+ *   events.filter("alarms", (e) => e.kind === "alarm").keyByLocal((e) => e.press)
+ *     .intervalJoin("before-alarm", strokes, {
+ *       lower: "-5s",
+ *       upper: "0s",
+ *       join: (alarm, stroke, press) => ({ press, secondsBefore: (alarm.ts - stroke.ts) / 1_000 }),
+ *     })
+ *     .sink("out", mqttSink({ broker: "plant", topic: (pair) => `out/cause/${pair.press}` }));
+ * });
+ *
+ * ok(job.build({}).graph.operators.some((node) => node.label === "join, -5s to 0s"));
+ * ```
+ */
 export interface IntervalJoinOptions<Left, Right, Out> extends OperatorOptions {
   /** Least time from the left record to the right one: `"-5s"` takes right records up to 5 s earlier. */
   readonly lower: Interval;
@@ -42,7 +89,31 @@ interface TableOptions<Record, Row, Out> extends OperatorOptions {
   readonly orElse?: (record: Record, key: string) => Out;
 }
 
-/** A join of each record with what a function says of its key. */
+/**
+ * A join of each record with what a function says of its key.
+ *
+ * @example
+ * ```ts
+ * import { ok } from "node:assert/strict";
+ * import { defineJob, generatorSource, mqttSink } from "penstock";
+ *
+ * const limits = new Map([["steel", 80], ["brass", 60]]);
+ *
+ * const job = defineJob("limits", (job) => {
+ *   job.source("parts", generatorSource({ next: (n) => ({ material: n % 2 ? "steel" : "tin", celsius: n }) }))
+ *     .keyByLocal((part) => part.material)
+ *     .lookupJoin("limit", {
+ *       lookup: (material) => limits.get(material),
+ *       cache: { ttl: "10m", max: 1_000 },
+ *       join: (part, limit) => ({ ...part, isOver: part.celsius > limit }),
+ *       orElse: (part) => ({ ...part, isOver: false }),
+ *     })
+ *     .sink("out", mqttSink({ broker: "plant", topic: (part) => `out/part/${part.material}` }));
+ * });
+ *
+ * ok(job.build({}).graph.operators.some((node) => node.label === "lookup, cache 10m"));
+ * ```
+ */
 export interface LookupJoinOptions<Record, Row, Out> extends TableOptions<Record, Row, Out> {
   /**
    * The row of a key, or undefined when there is none. Synchronous. A record that is replayed after a failure
@@ -53,7 +124,34 @@ export interface LookupJoinOptions<Record, Row, Out> extends TableOptions<Record
   readonly cache?: { readonly ttl?: Duration; readonly max?: number };
 }
 
-/** A join of each record with the latest row that a stream had for its key. */
+/**
+ * A join of each record with the latest row that a stream had for its key. The rows are state.
+ *
+ * @example
+ * ```ts
+ * import { ok } from "node:assert/strict";
+ * import { defineJob, mqttSink, mqttSource } from "penstock";
+ *
+ * interface Order { line: string; product: string | null }
+ * interface Count { line: string; parts: number }
+ *
+ * const job = defineJob("by-product", (job) => {
+ *   const orders = job.source("orders", mqttSource<Order>({
+ *     broker: "plant",
+ *     splits: [{ topics: ["plant/+/order"] }],
+ *   })).keyBy((order) => order.line);
+ *   job.source("counts", mqttSource<Count>({ broker: "plant", splits: [{ topics: ["plant/+/count"] }] }))
+ *     .keyBy((count) => count.line)
+ *     .lookupJoin("product", orders, {
+ *       isRemoval: (order) => order.product === null,
+ *       join: (count, order) => ({ ...count, product: order.product }),
+ *     })
+ *     .sink("out", mqttSink({ broker: "plant", topic: (count) => `out/count/${count.line}` }));
+ * });
+ *
+ * ok(job.build({}).graph.operators.some((node) => node.label === "lookup in a stream"));
+ * ```
+ */
 export interface TableJoinOptions<Record, Row, Out> extends TableOptions<Record, Row, Out> {
   /** Whether a row says that its key has none any more; a row is only ever replaced unless given. */
   readonly isRemoval?: (row: Row) => boolean;

@@ -6,7 +6,8 @@
  *
  * Invariants (tests/property/joins_test.ts):
  *
- *   1. Pairs of a window come in the order of the left records, then of the right ones, as they arrived.
+ *   1. Pairs come in the order of the left records, then of the right ones: as they arrived, where windows
+ *      overlap pane by pane.
  *   2. A late record that is still allowed gives all pairs of its window again.
  *
  * @module
