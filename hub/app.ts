@@ -23,6 +23,7 @@ import { addAuditRoutes } from "./routes/audit.ts";
 import { addDeployRoute } from "./routes/deploy.ts";
 import { addEnrolmentRoutes } from "./routes/enrolment.ts";
 import { addScalingRoutes } from "./routes/scaling.ts";
+import { addStateRoutes } from "./routes/state.ts";
 import { addTokenRoutes } from "./routes/tokens.ts";
 import { addEventRoutes } from "./routes/events.ts";
 import { addHealthRoutes } from "./routes/health.ts";
@@ -71,6 +72,7 @@ export function createApp(deps: RouteDeps): HubApp {
   addEnrolmentRoutes(app, deps);
   addTokenRoutes(app, deps);
   addScalingRoutes(app, deps);
+  addStateRoutes(app, deps);
   addAlarmRoutes(app, deps);
   addEventRoutes(app, deps);
   addAuditRoutes(app, deps);

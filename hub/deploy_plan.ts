@@ -13,7 +13,7 @@
 import type { JobId, RegionId } from "@shared/ids.ts";
 import type { JobGraph } from "@shared/job_graph.ts";
 import type { SubtaskSnapshot } from "@shared/manifest.ts";
-import type { DeployPlan } from "@shared/api.ts";
+import type { DeployPlan } from "@shared/state_api.ts";
 import type { RegionPlan } from "@shared/regions.ts";
 import {
   isRestorable,

@@ -33,6 +33,8 @@ import { createLiveState, type MutableLiveState } from "./live_state.ts";
 import type { FailPoint, HubConfig, HubContext } from "./ports.ts";
 import { createFailureLimit } from "./rate_limit.ts";
 import type { Assets, RouteDeps } from "./routes/http.ts";
+import type { OpenSavedPiece } from "./saved_state.ts";
+import { StateQueries } from "./state_queries.ts";
 
 export const HUB_VERSION = "0.1.0";
 
@@ -47,6 +49,7 @@ export interface HubWorld {
   readonly files: LocalFiles;
   readonly assets: Assets;
   readonly extractGraph: ExtractGraph;
+  readonly openPiece: OpenSavedPiece;
   lockDirectory(directory: string): Promise<() => void>;
   openObjectStore(
     spec: string,
@@ -151,7 +154,8 @@ async function wire(
     onDeposed: (error) => deposed.resolve(messageOf(error)),
     onJobOver: (jobId) => live.forgetJob(jobId),
   });
-  const sessions = createAgentSessions(ctx, loops);
+  const queries = new StateQueries(clock, random);
+  const sessions = createAgentSessions({ ...ctx, queries }, loops);
   await loops.start(sessions);
   await sessions.start();
   const garbage = new GarbageLoop(ctx);
@@ -165,17 +169,18 @@ async function wire(
     await stopForgetting();
     await events.flush();
   };
-  const deps = routeDeps({ ctx, world, reign, loops, sessions });
+  const deps = routeDeps({ ctx, world, reign, loops, sessions, queries });
   return { ctx, deps, newAdminToken, deposed: deposed.promise, stop };
 }
 
 function routeDeps(
-  { ctx, world, reign, loops, sessions }: {
+  { ctx, world, reign, loops, sessions, queries }: {
     readonly ctx: HubContext;
     readonly world: HubWorld;
     readonly reign: Reign;
     readonly loops: RunningJobLoops;
     readonly sessions: AgentSessions;
+    readonly queries: StateQueries;
   },
 ): RouteDeps {
   return {
@@ -189,6 +194,9 @@ function routeDeps(
     acceptAgent: (socket, agent, address) => sessions.accept(socket, agent, address),
     cutAgent: (agentId, reason) => sessions.cut(agentId, reason),
     extractGraph: world.extractGraph,
+    openPiece: world.openPiece,
+    queryState: (agentId, question) =>
+      queries.ask((to, message) => sessions.send(to, message), agentId, question),
     checkBroker: (broker) => world.checkBroker(broker),
     upgradeWebSocket: (request) => world.upgradeWebSocket(request),
     assets: world.assets,

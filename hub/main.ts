@@ -10,6 +10,7 @@ import { messageOf, UserError } from "@shared/errors.ts";
 import { spawnSelf } from "@shared/platform/child_process.ts";
 import { systemClock } from "@shared/platform/clock.ts";
 import { denoDialer } from "@shared/platform/deno_dialer.ts";
+import { openSavedPiece } from "../agent/state/saved_piece.ts";
 import { lockDirectory } from "@shared/platform/directory_lock.ts";
 import { serveHttp, upgradeWebSocket } from "@shared/platform/http_server.ts";
 import { localFiles } from "@shared/platform/local_files.ts";
@@ -93,6 +94,7 @@ async function machine(settings: HubSettings): Promise<HubWorld> {
       swaggerUi: new URL("../node_modules/swagger-ui-dist", import.meta.url).pathname,
     }),
     extractGraph: createGraphExtractor({ spawn: spawnSelf, clock: systemClock }),
+    openPiece: openSavedPiece,
     lockDirectory,
     openObjectStore: (spec, options) =>
       openObjectStore(spec, {

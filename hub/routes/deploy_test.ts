@@ -1,7 +1,6 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { eq } from "drizzle-orm";
 import type {
-  DeployPlan,
   GapView,
   JobDetail,
   OperationView,
@@ -9,6 +8,7 @@ import type {
   Problem,
   SavepointView,
 } from "@shared/api.ts";
+import type { DeployPlan } from "@shared/state_api.ts";
 import { KEY_GROUP_COUNT } from "@shared/job_graph.ts";
 import { KEY_HASH_ID, type SubtaskSnapshot } from "@shared/manifest.ts";
 import { openTestHub, testGraph, type TestHub } from "../../tests/support/hub_app.ts";

@@ -20,11 +20,13 @@ import { getCookie } from "hono/cookie";
 import { UserError } from "@shared/errors.ts";
 import type { AgentId, JobId, RegionId } from "@shared/ids.ts";
 import type { JobGraph } from "@shared/job_graph.ts";
-import type { BrokerConfig } from "@shared/messages.ts";
+import type { BrokerConfig, KeyAnswer } from "@shared/messages.ts";
 import { bearerOf, identify, mayAct, type Principal, SESSION_COOKIE } from "../auth.ts";
 import type { AgentRecord } from "../db/agent_store.ts";
 import type { HubContext } from "../ports.ts";
 import type { FailureLimit } from "../rate_limit.ts";
+import type { OpenSavedPiece } from "../saved_state.ts";
+import type { KeyQuestion } from "../state_queries.ts";
 import { problemSchema } from "./schemas.ts";
 
 /** What the routes need beside the hub's context. */
@@ -45,6 +47,10 @@ export interface RouteDeps {
   cutAgent(agentId: AgentId, reason: string): void;
   /** Evaluates a bundle without permissions and answers its graph. */
   extractGraph(bundle: string, params: Readonly<Record<string, string>>): Promise<JobGraph>;
+  /** Opens a piece of a savepoint. */
+  readonly openPiece: OpenSavedPiece;
+  /** What the agent knows of one key; ends in bounded time. */
+  queryState(agentId: AgentId, question: KeyQuestion): Promise<KeyAnswer>;
   /** Resolves when the broker takes connections; for /readyz. */
   checkBroker(broker: BrokerConfig): Promise<void>;
   upgradeWebSocket(request: Request): { readonly socket: WebSocket; readonly response: Response };
@@ -227,6 +233,7 @@ export function pageOf<T>(
   return { items, next: hasMore ? writeCursor(position(last)) : null };
 }
 
-function writeCursor(position: unknown): string {
+/** The cursor that stands for `position`; {@linkcode readCursor} reads it. */
+export function writeCursor(position: unknown): string {
   return Buffer.from(JSON.stringify(position)).toString("base64url");
 }

@@ -17,7 +17,6 @@ import type {
   CheckpointView,
   CreatedApiToken,
   CreatedJoinToken,
-  DeployPlan,
   Enrolment,
   EquipmentView,
   GapView,
@@ -32,6 +31,7 @@ import type {
   SavepointView,
   SessionView,
 } from "@shared/api.ts";
+import type { DeployPlan, KeyStateView, SavepointDiff } from "@shared/state_api.ts";
 import type { JobGraph } from "@shared/job_graph.ts";
 
 const text = z.string();
@@ -241,6 +241,43 @@ export const rollbackPlanSchema = z.object({
   })),
   alarmsConcerned: list(z.object({ id: text, equipment: text, text, raisedAt: time })),
 }).openapi("RollbackPlan") satisfies z.ZodType<RollbackPlan>;
+
+const states = z.record(z.string(), z.unknown());
+export const keyStateSchema = z.object({
+  operator: text,
+  key: text,
+  keyGroup: count,
+  subtaskId: text,
+  agentId: text.nullable(),
+  agentName: text.nullable(),
+  savepointId: text.nullable(),
+  states: states.openapi({ example: { count: 12, seen: { $type: "set", values: ["a"] } } }),
+  timers: list(z.number()),
+  eventTimers: list(z.number()),
+  asOf: time,
+  alsoIn: list(text),
+}).openapi("KeyState") satisfies z.ZodType<KeyStateView>;
+
+export const savepointDiffSchema = z.object({
+  savepointId: text,
+  against: text,
+  operators: list(z.object({
+    operator: text,
+    added: count,
+    removed: count,
+    changed: count,
+    unchanged: count,
+  })),
+  items: list(z.object({
+    operator: text,
+    key: text,
+    keyGroup: count,
+    kind: z.enum(["added", "removed", "changed"]),
+    before: z.unknown(),
+    after: z.unknown(),
+  })),
+  next: text.nullable(),
+}).openapi("SavepointDiff") satisfies z.ZodType<SavepointDiff>;
 
 const compatibility = z.enum(["as-is", "migrates", "incompatible", "dropped", "new"]);
 export const deployPlanSchema = z.object({

@@ -2,6 +2,7 @@
  * The hub's HTTP face over a database in memory, for tests of routes: no socket, a clock that stands
  * still, job loops that only note that they were woken.
  */
+import { openSavedPiece } from "../../agent/state/saved_piece.ts";
 import { createApp } from "../../hub/app.ts";
 import { hashSecret, newApiSecret } from "../../hub/auth.ts";
 import { parseHubFlags } from "../../hub/config.ts";
@@ -45,6 +46,8 @@ export interface TestHub {
   readonly lines: readonly LoggedLine[];
   /** What the next deployment's bundle evaluates to. */
   graph: JobGraph;
+  /** What agents answer; nobody answers unless a test says so. */
+  queryState: RouteDeps["queryState"];
   /** As admin unless another token is given; null sends none. */
   call(method: string, path: string, options?: CallOptions): Promise<Response>;
   close(): Promise<void>;
@@ -87,6 +90,8 @@ export async function openTestHub(
     acceptAgent() {},
     cutAgent: (agentId) => void cut.push(agentId),
     extractGraph: () => Promise.resolve(test.graph),
+    openPiece: openSavedPiece,
+    queryState: (agentId, question) => test.queryState(agentId, question),
     checkBroker: () => Promise.reject(new Error("no broker here")),
     upgradeWebSocket() {
       throw new Error("No sockets in this test");
@@ -109,6 +114,7 @@ export async function openTestHub(
     cut,
     lines,
     graph: testGraph("pump-watch"),
+    queryState: () => Promise.resolve({ kind: "refused", reason: "no-answer" }),
     call: (method, path, options = {}) =>
       callApp(app, method, path, { token: tokens.admin, ...options }),
     async close() {

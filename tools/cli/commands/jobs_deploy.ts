@@ -1,0 +1,249 @@
+/**
+ * `penstock jobs deploy`: starts a job, also from a savepoint, also in place of one that runs.
+ *
+ * Touches the network and the terminal. A replacement is judged before anything is stopped; then the old job
+ * stops with a savepoint, and the new one starts from it. Should the start fail all the same, the savepoint
+ * is there, and the command says what to do.
+ *
+ * @module
+ */
+import { buildCommand } from "@stricli/core";
+import type { JobSummary, OperationView } from "@shared/api.ts";
+import type { DeployPlan } from "@shared/state_api.ts";
+import { bundleJob } from "../../build/bundle_job.ts";
+import { validateJob } from "../../build/validate_job.ts";
+import { HUB_ALIASES, hubApi, pairs, WAIT_FLAGS, type WaitFlags } from "../flags.ts";
+import { CliError, EXIT_CONFLICT, EXIT_FAILED, EXIT_USAGE, type HubApi } from "../hub_api.ts";
+import { follow } from "../operations.ts";
+import { printRows, printValue } from "../output.ts";
+import { note, print } from "../terminal.ts";
+
+type DeployFlags = WaitFlags & {
+  readonly param?: readonly string[];
+  readonly parallelism?: number;
+  readonly fromSavepoint?: string;
+  readonly claim: boolean;
+  readonly allowNonRestoredState: boolean;
+  readonly allowGap: boolean;
+  readonly replace?: string;
+  readonly drain: boolean;
+  readonly dryRun: boolean;
+  readonly name?: string;
+};
+
+/** Body of POST /jobs. */
+type DeployBody = Readonly<Record<string, unknown>> & { readonly name: string };
+
+const text = (brief: string, placeholder: string) =>
+  ({ kind: "parsed", parse: String, optional: true, brief, placeholder }) as const;
+const flag = (brief: string) => ({ kind: "boolean", default: false, brief }) as const;
+
+export const deploy = buildCommand({
+  docs: {
+    brief: "Bundle a job file and run it on the agents",
+    fullDescription:
+      "With --replace J the job takes the place of J without losing a record or its state: whether the state " +
+      "fits is judged first, then J stops with a savepoint, then this job starts from it and goes on with " +
+      "J's sessions at the brokers. If the state does not fit, nothing is touched.",
+  },
+  parameters: {
+    flags: {
+      ...WAIT_FLAGS,
+      param: {
+        kind: "parsed",
+        parse: String,
+        optional: true,
+        variadic: true,
+        brief: "Parameter of the job; repeatable",
+        placeholder: "k=v",
+      },
+      name: text("Name to run it under instead of the file's own", "N"),
+      parallelism: {
+        kind: "parsed",
+        parse: parallelismOf,
+        optional: true,
+        brief: "Subtasks of each keyed stage; default: one for each split of the largest source",
+        placeholder: "N",
+      },
+      fromSavepoint: text("Savepoint to start from", "ID"),
+      claim: flag("The job takes the savepoint over: it goes when the job needs it no more"),
+      allowNonRestoredState: flag(
+        "Go on although there is saved state of operators this job does not have",
+      ),
+      allowGap: flag("Go on although the brokers do not hold all records since the savepoint"),
+      replace: text("Running job, by id or name, whose place it takes", "J"),
+      drain: flag(
+        "With --replace: fire all timers and windows of the old job before its savepoint",
+      ),
+      dryRun: flag("Show what it would start from, and change nothing"),
+    },
+    aliases: HUB_ALIASES,
+    positional: {
+      kind: "tuple",
+      parameters: [{ brief: "Job file", placeholder: "F.ts", parse: String }],
+    },
+  },
+  async func(flags: DeployFlags, file: string) {
+    refuseContradictions(flags);
+    const api = hubApi(flags);
+    const { graph } = await validateJob(file, pairs(flags.param));
+    const { bundle } = await bundleJob(file);
+    const old = flags.replace === undefined ? null : await api.job(flags.replace);
+    const body: DeployBody = {
+      name: flags.name ?? old?.name ?? graph.name,
+      bundle,
+      params: pairs(flags.param),
+      allowNonRestoredState: flags.allowNonRestoredState,
+      allowGap: flags.allowGap,
+      ...(flags.parallelism === undefined ? {} : { parallelism: flags.parallelism }),
+      ...(flags.fromSavepoint === undefined ? {} : { fromSavepoint: flags.fromSavepoint }),
+      ...(flags.claim ? { claim: true } : {}),
+    };
+    if (flags.dryRun) return printPlan(await trial(api, body, old), flags);
+    const from = old === null ? {} : await stopForReplacement(api, body, old, flags);
+    if (from === null) return;
+    const ended = await start(api, { ...body, ...from }, flags);
+    if (ended === null) return;
+    if (flags.output !== "table") return printValue(ended, flags.output);
+    print(`Job "${body.name}" runs: ${ended.jobId}`);
+  },
+});
+
+/** A whole number from 1 to 128. */
+export function parallelismOf(text: string): number {
+  const parallelism = Number(text);
+  if (Number.isInteger(parallelism) && parallelism >= 1 && parallelism <= 128) return parallelism;
+  throw new Error(`Want a parallelism from 1 to 128, found "${text}"`);
+}
+
+function refuseContradictions(flags: DeployFlags): void {
+  if (flags.replace !== undefined && flags.fromSavepoint !== undefined) {
+    throw new CliError(
+      "--replace takes its own savepoint: leave --from-savepoint out, or stop the job yourself",
+      EXIT_USAGE,
+    );
+  }
+  if (flags.replace !== undefined && !flags.wait && !flags.dryRun) {
+    throw new CliError(
+      "--replace has to wait for the old job to stop: leave --no-wait out",
+      EXIT_USAGE,
+    );
+  }
+  if (flags.claim && flags.fromSavepoint === undefined && flags.replace === undefined) {
+    throw new CliError("--claim needs --from-savepoint or --replace", EXIT_USAGE);
+  }
+  if (flags.drain && flags.replace === undefined) {
+    throw new CliError("--drain needs --replace", EXIT_USAGE);
+  }
+}
+
+/** The plan as the hub judges it; throws the refusal with what stands against each operator. */
+async function trial(api: HubApi, body: DeployBody, old: JobSummary | null): Promise<DeployPlan> {
+  const { claim: _claim, ...rest } = body;
+  const replaces = old === null ? {} : { replaces: old.id };
+  return await explained(api.post<DeployPlan>("/jobs", { ...rest, ...replaces, dryRun: true }));
+}
+
+/**
+ * Stops `old` with a savepoint once it is sure that the new job could start from what it holds.
+ *
+ * @returns What to start from, or null when the person detached.
+ */
+async function stopForReplacement(
+  api: HubApi,
+  body: DeployBody,
+  old: JobSummary,
+  flags: DeployFlags,
+): Promise<{ readonly fromSavepoint: string } | null> {
+  if (old.desiredState !== "running") {
+    throw new CliError(
+      `Job "${old.name}" is ${old.desiredState}: start from its savepoint with --from-savepoint`,
+      EXIT_CONFLICT,
+    );
+  }
+  await trial(api, body, old);
+  note(`The state of job "${old.name}" fits: stopping it with a savepoint`);
+  const stop = { savepoint: true, drain: flags.drain };
+  const ended = await follow(
+    api,
+    await api.post<OperationView>(`/jobs/${old.id}/stop`, stop),
+    flags,
+  );
+  const savepointId = ended?.result?.["savepointId"];
+  if (ended === null) return null;
+  if (typeof savepointId === "string") return { fromSavepoint: savepointId };
+  throw new CliError(`Job "${old.name}" stopped without a savepoint`, EXIT_FAILED);
+}
+
+async function start(
+  api: HubApi,
+  body: DeployBody & { readonly fromSavepoint?: unknown },
+  flags: DeployFlags,
+): Promise<OperationView | null> {
+  try {
+    return await follow(api, await explained(api.post<OperationView>("/jobs", body)), flags);
+  } catch (thrown) {
+    if (flags.replace === undefined || !(thrown instanceof CliError)) throw thrown;
+    throw new CliError(
+      `${thrown.message}\nThe old job is stopped at savepoint ${body.fromSavepoint}; nothing of it is lost. ` +
+        `Start this or the old job file with --from-savepoint ${body.fromSavepoint}`,
+      thrown.exitCode,
+      thrown.problem,
+    );
+  }
+}
+
+/** Adds to a refusal for its state what each operator becomes. */
+async function explained<T>(call: Promise<T>): Promise<T> {
+  try {
+    return await call;
+  } catch (thrown) {
+    if (!(thrown instanceof CliError)) throw thrown;
+    const operators = (thrown.problem as { operators?: DeployPlan["operators"] } | null)?.operators;
+    if (operators === undefined) throw thrown;
+    const lines = stateRows(operators).map(({ operator, state, compatibility, reason }) =>
+      `  ${operator}${state === "" ? "" : `.${state}`}: ${compatibility}: ${reason}`
+    );
+    throw new CliError([thrown.message, ...lines].join("\n"), thrown.exitCode, thrown.problem);
+  }
+}
+
+function stateRows(operators: DeployPlan["operators"]) {
+  return operators.flatMap(({ uid, compatibility, reason, states }) =>
+    states.length === 0
+      ? [{ operator: uid, state: "", compatibility, reason }]
+      : states.map((state) => ({
+        operator: uid,
+        state: state.name,
+        compatibility: state.compatibility,
+        reason: state.reason,
+      }))
+  );
+}
+
+function printPlan(plan: DeployPlan, flags: DeployFlags): void {
+  if (flags.output !== "table") return printValue(plan, flags.output);
+  const from = plan.from === null
+    ? "empty"
+    : plan.from.savepointId === null
+    ? `a savepoint of job ${plan.from.jobId} (judged by its checkpoint ${plan.from.checkpointId})`
+    : `savepoint ${plan.from.savepointId}`;
+  print(`Job "${plan.name}" would start from ${from}, with parallelism ${plan.parallelism}`);
+  print(
+    plan.sessions === "continued"
+      ? "Its sources go on with the sessions of the job before"
+      : "Its sources begin with sessions of their own",
+  );
+  if (plan.operators.length > 0) {
+    printRows(stateRows(plan.operators), {
+      operator: (row) => row.operator,
+      state: (row) => row.state,
+      compatibility: (row) => row.compatibility,
+      reason: (row) => row.reason,
+    }, "table");
+  }
+  if (plan.straySubtasks.length > 0) print(`No place for: ${plan.straySubtasks.join(", ")}`);
+  if (plan.needsAllowGap) {
+    print("Records acknowledged since the savepoint are gone at the brokers: needs --allow-gap");
+  }
+}
