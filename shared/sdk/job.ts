@@ -12,7 +12,8 @@ import { callSiteOf } from "./call_site.ts";
 import { JobPlan } from "./job_plan.ts";
 import { type BuiltJob, type JobDefinition, SDK_VERSION } from "./operator.ts";
 import type { Source } from "./source.ts";
-import { PlannedStream, type Stream } from "./stream.ts";
+import { PlannedStream } from "./stream.ts";
+import type { Stream } from "./stream_interface.ts";
 
 /** What the author's function builds the job with. */
 export interface JobBuilder {

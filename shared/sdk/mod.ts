@@ -6,7 +6,7 @@
  * @module
  */
 export { defineJob, type JobBuilder, type JobParams } from "./job.ts";
-export type { KeyedStream, Stream } from "./stream.ts";
+export type { KeyedStream, Stream } from "./stream_interface.ts";
 export {
   type AnyFields,
   type BroadcastContext,

@@ -1,5 +1,5 @@
 /**
- * Streams: what a job author chains operators to.
+ * Makes a job's plan of the calls on its streams.
  *
  * Pure. Each call adds one operator to the job's plan and answers the stream of its output. User
  * functions are synchronous and see records and state as immutable values.
@@ -38,78 +38,9 @@ import { planProcess } from "./process_plan.ts";
 import type { SideOutput } from "./side_output.ts";
 import type { Sink } from "./sink.ts";
 import { checkedCodecVersion, descriptorOf, type StateDeclarations, stateTraits } from "./state.ts";
+import type { KeyedStream, Stream } from "./stream_interface.ts";
 import type { AggregateOptions, ReduceOptions, WindowAssigner } from "./window.ts";
 import { planWindow } from "./window_plan.ts";
-import type { WindowStream } from "./window_stream.ts";
-
-/** Records of one type on their way from a source to sinks. */
-export interface Stream<Out> {
-  /** One record out for each record in. */
-  map<Next>(uid: string, fn: (record: Out) => Next, options?: OperatorOptions): Stream<Next>;
-  /** Passes on the records for which `fn` is true. */
-  filter<Next extends Out>(
-    uid: string,
-    fn: (record: Out) => record is Next,
-    options?: OperatorOptions,
-  ): Stream<Next>;
-  filter(uid: string, fn: (record: Out) => boolean, options?: OperatorOptions): Stream<Out>;
-  /** Any number of records out for each record in. */
-  flatMap<Next>(
-    uid: string,
-    fn: (record: Out) => Iterable<Next>,
-    options?: OperatorOptions,
-  ): Stream<Next>;
-  /**
-   * Groups records by key within their split: every key's records must come through one split.
-   * Cheap: nothing is sent between agents.
-   */
-  keyByLocal(keyOf: (record: Out) => Key): KeyedStream<Out>;
-  /** Groups records by key across splits and agents: each record is sent to the subtask that owns its key. */
-  keyBy(keyOf: (record: Out) => Key): KeyedStream<Out>;
-  /** The records of this stream and of `others`, in no order between them. */
-  union(...others: readonly Stream<Out>[]): Stream<Out>;
-  /** What the operator in front wrote to `tag`; empty when it writes nothing to it. */
-  getSideOutput<Side>(tag: SideOutput<Side>): Stream<Side>;
-  /** Makes every record go to every subtask of a `process` that names it as its `broadcast`. */
-  broadcast(): BroadcastStream<Out>;
-  /** Ends the stream in a sink; a stream may have several. */
-  sink(uid: string, sink: Sink<Out>): void;
-}
-
-/** A stream whose records have a key; operators on it have state per key. */
-export interface KeyedStream<Out> extends Stream<Out>, WindowStream<Out> {
-  /** Takes a key's state and a record, answers the new state and one output. */
-  mapWithState<State, Next>(
-    uid: string,
-    options: StateOptions<State, Next>,
-    fn: (
-      state: Readonly<State>,
-      record: Out,
-      key: string,
-    ) => readonly [state: State, output: Next],
-  ): Stream<Next>;
-  /** Takes a key's state and a record, answers the new state and any number of outputs. */
-  flatMapWithState<State, Next>(
-    uid: string,
-    options: StateOptions<State, Next>,
-    fn: (
-      state: Readonly<State>,
-      record: Out,
-      key: string,
-    ) => readonly [state: State, outputs: readonly Next[]],
-  ): Stream<Next>;
-  /** State by name, timers and a broadcast input, for what the others cannot say. */
-  process<States extends StateDeclarations, Next = AnyFields, Rule = never>(
-    uid: string,
-    options: ProcessOptions<Out, States, Next, Rule>,
-  ): Stream<Next>;
-  /** Learns each key's normal and answers the edges of its anomalies: one at the onset, one at the end. */
-  detect<State>(
-    uid: string,
-    detector: Detector<Out, State>,
-    options?: OperatorOptions,
-  ): Stream<Anomaly<Out>>;
-}
 
 const STATE_OPTIONS = [
   "initial",

@@ -11,7 +11,7 @@ import type {
   TableJoinOptions,
   WindowJoinOptions,
 } from "./join.ts";
-import type { KeyedStream, Stream } from "./stream.ts";
+import type { KeyedStream, Stream } from "./stream_interface.ts";
 import type { AggregateOptions, ReduceOptions, WindowAssigner } from "./window.ts";
 
 /** Windows and joins of a stream whose records have a key. */
