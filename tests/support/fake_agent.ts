@@ -309,7 +309,8 @@ export class FakeAgent {
     const snapshot = snapshotOf(subtask, region.position, { piece, nowMs: this.#clock.nowMs() });
     this.#uploads.set(requestId, () => {
       void this.#objects.put(digest, bytes);
-      this.acknowledge(regionId, checkpointId, snapshot);
+      const isStillRun = this.regions.get(regionId)?.attempt === attempt;
+      if (isStillRun) this.acknowledge(regionId, checkpointId, snapshot);
     });
     const blobs = [piece];
     this.say({ kind: "uploadRequest", requestId, jobId, regionId, attempt, checkpointId, blobs });
