@@ -133,6 +133,7 @@ export class Subtask implements TurnTaker {
       samples: this.#samples,
       sinks: this.#sinks,
       afterWrite: (sink) => this.#sinkPressure.check(sink),
+      broadcast: (uid) => this.#state.broadcast(uid),
       senderTo: ports.senderTo,
     });
     for (const [edge, entry] of this.#chain.inputs) this.#entries[edge] = entry;

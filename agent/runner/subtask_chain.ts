@@ -6,7 +6,8 @@
  * @module
  */
 import { assert } from "@shared/assert.ts";
-import { type Chain, type ChainParts, compileChain } from "./chain.ts";
+import { type Chain, compileChain } from "./chain.ts";
+import type { ChainParts } from "./chain_parts.ts";
 import type { ChannelOutputs } from "./channel_outputs.ts";
 import { compileExchanges, type ExchangeParts } from "./exchange_edges.ts";
 
@@ -24,6 +25,7 @@ export function compileSubtask(
       assert(emit !== undefined, `The plan has no output for edge ${edge}`);
       return emit;
     },
+    subtaskId: plan.subtaskId,
     keyGroups: plan.keyGroups,
     broadcast: (uid) => parts.state.broadcast(uid),
   });

@@ -32,8 +32,16 @@ export class FakeSource implements SourceReader {
   readonly calls: string[] = [];
   position = 0;
 
-  constructor(output: SourceOutput) {
+  readonly #splitIndex: number;
+
+  constructor(output: SourceOutput, splitIndex = 0) {
     this.output = output;
+    this.#splitIndex = splitIndex;
+  }
+
+  /** Whether the subtask has asked it to pause. */
+  get isPaused(): boolean {
+    return this.calls.lastIndexOf("pause") > this.calls.lastIndexOf("resume");
   }
 
   /** Gives the chain the next record. */
@@ -60,7 +68,11 @@ export class FakeSource implements SourceReader {
     this.calls.push(`capture ${checkpointId}`);
     const section = new Uint8Array(4);
     new DataView(section.buffer).setUint32(0, this.position);
-    const position = { sourceUid: "in", splitIndex: 0, position: this.position };
+    const position = {
+      sourceUid: "in",
+      splitIndex: this.#splitIndex,
+      position: this.position,
+    };
     return { section, position: { ...position, lastRecordAtMs: null } };
   }
   notifyCompleted(checkpointId: CheckpointId): void {
