@@ -80,6 +80,8 @@ export interface SinkWriter {
    * @param outputId Stable over replays: the same output of the same record has the same id.
    */
   write(value: unknown, outputId: string): void;
+  /** Makes nothing of output ids: none are made for it. */
+  readonly ignoresIds?: boolean;
   /** Outputs taken and not yet confirmed by the other side. */
   readonly pendingCount: number;
   /** Resolves when everything written so far is confirmed; rejects when that cannot be (C1). */

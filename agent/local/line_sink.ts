@@ -13,6 +13,7 @@ import type { SinkWriter } from "../connectors/connector.ts";
 export function createLocalSink(take: (record: unknown, outputId: string) => void): SinkWriter {
   return {
     write: take,
+    ignoresIds: true,
     pendingCount: 0,
     flush: () => Promise.resolve(),
     capture: () => null,

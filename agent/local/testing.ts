@@ -223,6 +223,7 @@ class JobUnderTest implements TestJob {
         outputs.push(record);
         alarms.write(record, outputId);
       }),
+      ignoresIds: false,
       capture: (checkpointId) => alarms.capture(checkpointId),
       restore: (section, restoredId) => alarms.restore(section, restoredId),
     };

@@ -12,6 +12,7 @@ import { type GraphEdge, isExchange } from "@shared/job_graph.ts";
 import { keyGroupOf } from "@shared/key_groups.ts";
 import type { GroupRange } from "@shared/manifest.ts";
 import type { OperatorSpec } from "@shared/sdk/operator.ts";
+import type { SinkWriter } from "../connectors/connector.ts";
 import { deadLetters as deadLetterTag } from "@shared/sdk/side_output.ts";
 import type {
   ChainParts,
@@ -366,6 +367,7 @@ function compileSink(
 ): Emit {
   const sink = sinks.get(uid);
   assert(sink !== undefined, `Sink "${uid}" has no connector`);
+  if (sink.ignoresIds === true) return compileSinkWithoutIds(sink, { count, setAside });
   let serial = -1;
   let index = 0;
   return (record) => {
@@ -381,5 +383,20 @@ function compileSink(
     }
     count.recordsOut++;
     afterWrite(sink);
+  };
+}
+
+function compileSinkWithoutIds(
+  sink: SinkWriter,
+  { count, setAside }: Pick<OperatorPlace, "count" | "setAside">,
+): Emit {
+  return (record) => {
+    count.recordsIn++;
+    try {
+      sink.write(record, "");
+    } catch (thrown) {
+      setAside(record, thrown);
+    }
+    count.recordsOut++;
   };
 }

@@ -41,14 +41,14 @@ export function compileMapWithState(
   parts: ChainParts,
 ): Emit {
   const { count, emit } = place;
-  const update = compileUpdate(spec, place, parts, (output) => output);
+  const update = compileUpdate(spec, place, parts);
   compileEnd(spec, place, parts);
   return (record) => {
     count.recordsIn++;
-    const result = update(record);
-    if (result === null) return;
+    const output = update(record);
+    if (output === SET_ASIDE) return;
     count.recordsOut++;
-    emit(result.output);
+    emit(output);
   };
 }
 
@@ -58,48 +58,54 @@ export function compileFlatMapWithState(
   parts: ChainParts,
 ): Emit {
   const { count, emit } = place;
-  const update = compileUpdate(spec, place, parts, (output) => listOf(output as Iterable<unknown>));
+  const update = compileUpdate(spec, place, parts);
   compileEnd(spec, place, parts);
   return (record) => {
     count.recordsIn++;
-    const result = update(record);
-    if (result === null) return;
-    for (const output of result.output) {
+    const outputs = update(record);
+    if (outputs === SET_ASIDE) return;
+    const list = outputs as readonly unknown[];
+    for (let i = 0; i < list.length; i++) {
       count.recordsOut++;
-      emit(output);
+      emit(list[i]);
     }
   };
 }
 
-/** Runs the author's function on state and record; null when the record was set aside. */
-function compileUpdate<Output>(
+/** In place of the output of a record that was set aside. */
+const SET_ASIDE = Symbol("set aside");
+
+/** Runs the author's function on state and record, and answers its output or outputs. */
+function compileUpdate(
   spec: StatefulSpec & { kind: "mapWithState" | "flatMapWithState" },
   { setAside }: OperatorPlace,
   { origin, state }: ChainParts,
-  outputOf: (output: unknown) => Output,
-): (record: unknown) => { output: Output } | null {
-  const { keyOf, initial, fn } = spec;
+): (record: unknown) => unknown {
+  const { initial, fn } = spec;
+  const keyOf = spec.rawKeyOf ?? spec.keyOf;
   const table = state.table(spec.uid);
   const isKeptByReading = spec.ttlRefresh === "readAndWrite";
+  const isList = spec.kind === "flatMapWithState";
   return (record) => {
     try {
       const lookUp = tableKey(keyOf(record));
       const entry = table.find(lookUp, origin.nowMs);
       const key = entry === undefined ? keyText(lookUp) : entry.key;
       const held = entry?.first;
-      const before = held === undefined ? initial() : held;
-      const [after, output] = fn(before, record, key);
-      const result = { output: outputOf(output) };
+      const result = fn(held === undefined ? initial() : held, record, key);
+      const after = result[0];
+      // What is no list, and throws as it is read, throws before anything is written.
+      const output = isList ? listOf(result[1]) : result[1];
       if (after !== held) {
         if (entry === undefined) table.put(key, VALUE_SLOT, after, origin.nowMs);
         else table.write(entry, VALUE_SLOT, after, origin.nowMs);
       } else if (isKeptByReading && entry !== undefined) {
         table.touch(entry, VALUE_SLOT, origin.nowMs);
       }
-      return result;
+      return output;
     } catch (thrown) {
       setAside(record, thrown);
-      return null;
+      return SET_ASIDE;
     }
   };
 }

@@ -66,6 +66,8 @@ export type StatefulSpec =
   | (Keyed & {
     readonly kind: "mapWithState" | "flatMapWithState";
     readonly initial: () => unknown;
+    /** The key as the author's function answers it: a whole number is looked up without making text of it. */
+    readonly rawKeyOf?: (record: any) => string | number | boolean;
     /** Returns new state and output (mapWithState: one; flatMapWithState: an array). Never mutates. */
     readonly fn: (state: any, record: any, key: string) => readonly [state: unknown, output: any];
     /** Outputs of each key at the end of the input; none unless given. */

@@ -58,15 +58,17 @@ export class PlannedStream<Out> implements KeyedStream<Out> {
   /** Several behind a union. */
   readonly #inputs: readonly Input[];
   readonly #keyOf: ((record: Out) => string) | null;
+  readonly #rawKeyOf: ((record: Out) => Key) | null;
 
   constructor(
     plan: JobPlan,
     input: Input | readonly Input[],
-    keyOf: ((record: Out) => string) | null = null,
+    keyOf: ((record: Out) => Key) | null = null,
   ) {
     this.#plan = plan;
     this.#inputs = [input].flat();
-    this.#keyOf = keyOf;
+    this.#keyOf = keyOf === null ? null : textKeyOf(keyOf);
+    this.#rawKeyOf = keyOf;
   }
 
   map<Next>(
@@ -304,9 +306,9 @@ export class PlannedStream<Out> implements KeyedStream<Out> {
     at: string | null,
   ): KeyedStream<Out> {
     checkFunction(`The argument of ${edge}`, keyOf, at);
-    const selector = (record: Out) => keyText(keyOf(record));
+    const selector = textKeyOf(keyOf);
     const inputs = this.#inputs.map((input) => ({ ...input, edge, keyOf: selector }));
-    return new PlannedStream<Out>(this.#plan, inputs, selector);
+    return new PlannedStream<Out>(this.#plan, inputs, keyOf);
   }
 
   #withState<State, Next>(
@@ -320,6 +322,7 @@ export class PlannedStream<Out> implements KeyedStream<Out> {
   ): Stream<Next> {
     const { kind, options, fn, at } = call;
     const keyOf = this.#keyFor(uid, kind, at);
+    const rawKeyOf = this.#rawKeyOf!;
     checkOptionNames(`${kind} "${uid}"`, options, { known: STATE_OPTIONS, at });
     checkFunction("initial", options?.initial, at);
     checkFunction(`The function of ${kind} "${uid}"`, fn, at);
@@ -332,6 +335,7 @@ export class PlannedStream<Out> implements KeyedStream<Out> {
       uid,
       onError: errorPolicyOf(options, at),
       keyOf,
+      rawKeyOf: (record) => checkedKey(rawKeyOf(record)),
       initial: options.initial,
       fn,
       ...(onEnd === undefined ? {} : { onEnd }),
@@ -392,12 +396,14 @@ function nodeOf(uid: string, kind: OperatorKind, label: string): OperatorNode {
   return { uid, kind, label, isKeyed: false, states: [] };
 }
 
-/** The key as text. @throws {UserError} `bad-key` for anything but a text, a boolean or a finite number. */
-function keyText(key: Key): string {
-  if (typeof key === "string") return key;
-  if (typeof key === "boolean" || (typeof key === "number" && Number.isFinite(key))) {
-    return String(key);
-  }
+function textKeyOf<Out>(keyOf: (record: Out) => Key): (record: Out) => string {
+  return (record) => String(checkedKey(keyOf(record)));
+}
+
+/** The key as it is. @throws {UserError} `bad-key` for anything but a text, a boolean or a finite number. */
+function checkedKey(key: Key): Key {
+  if (typeof key === "string" || typeof key === "boolean") return key;
+  if (typeof key === "number" && Number.isFinite(key)) return key;
   const found = typeof key === "number" ? String(key) : key === null ? "null" : typeof key;
   throw new UserError(
     "bad-key",
