@@ -96,12 +96,42 @@ export function planTime<In>(
     );
   }
   const codecVersion = checkedCodecVersion(options.codecVersion, at);
-  const own: StateDescriptor = { name: "windows", kind: of.stateKind, codecVersion };
+  const own: StateDescriptor = { name: stateName(windows), kind: of.stateKind, codecVersion };
   if (time === "processing") {
     return { spec: { time, allowedLatenessMs, lateOutput }, states: [own, TIMERS_STATE] };
   }
-  const { spec, states } = withKeyClock(inputTime.keyClock, [own]);
+  const keyClock = goesByTime(windows) ? inputTime.keyClock : null;
+  const { spec, states } = withKeyClock(keyClock, [own]);
   return { spec: { time, allowedLatenessMs, lateOutput, ...spec }, states };
+}
+
+/**
+ * The name of the state says how it is cut, so that state of other windows is refused before anything is
+ * stopped (S3): panes of a minute say nothing about windows of five.
+ */
+function stateName(windows: WindowsSpec): string {
+  switch (windows.kind) {
+    case "time": {
+      const { sizeMs, slideMs, offsetMs } = windows;
+      const every = slideMs === sizeMs ? "" : `-every-${slideMs}`;
+      return `windows-${sizeMs}${every}${offsetMs === 0 ? "" : `-from-${offsetMs}`}`;
+    }
+    case "session":
+      return "sessions";
+    case "count":
+      return windows.slide === windows.size
+        ? `count-${windows.size}`
+        : `count-${windows.size}-every-${windows.slide}`;
+    case "global":
+      return "global-window";
+    case "state":
+      return "state-window";
+  }
+}
+
+function goesByTime(windows: WindowsSpec): boolean {
+  return windows.kind === "time" || windows.kind === "session" ||
+    (windows.kind === "global" && windows.trigger.on === "eventTime");
 }
 
 /** Adds the state of the key's own event time, where there is one, as the last. */

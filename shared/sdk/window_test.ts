@@ -63,7 +63,7 @@ Deno.test("window: goes by event time where the source has one, by the wall cloc
   });
   const node = byEvent.graph.operators.find(({ uid }) => uid === "sum")!;
   strictEqual(node.label, "tumbling 1m, offset 90s");
-  deepStrictEqual(node.states, [{ name: "windows", kind: "window", codecVersion: 1 }]);
+  deepStrictEqual(node.states.map(({ kind }) => kind), ["window"]);
   const byWallClock = built(operator, {});
   const other = byWallClock.operators.get("sum")!;
   strictEqual(other.kind === "window" && other.time, "processing");
@@ -73,19 +73,53 @@ Deno.test("window: goes by event time where the source has one, by the wall cloc
   );
 });
 
+Deno.test("window: state of windows that are cut otherwise has another name, so that it is refused (S3)", () => {
+  const merge = (a: number, b: number) => a + b;
+  const nameOf = (windows: WindowAssigner) =>
+    built((readings) => void readings.window("sum", windows, { ...SUM, merge }))
+      .graph.operators.find(({ uid }) => uid === "sum")!.states[0]!.name;
+  deepStrictEqual(
+    [
+      tumbling("1m"),
+      tumbling("5m"),
+      tumbling("5m", { offset: 10 }),
+      sliding("5m", "1m"),
+      session("1m"),
+      session("5m"),
+      count(10),
+      count(10, 5),
+    ].map(nameOf),
+    [
+      "windows-60000",
+      "windows-300000",
+      "windows-300000-from-10",
+      "windows-300000-every-60000",
+      "sessions",
+      "sessions",
+      "count-10",
+      "count-10-every-5",
+    ],
+  );
+});
+
 Deno.test("window: with an event time for each key, the key's clock is the last of its states", () => {
-  const job = built((readings) => void readings.window("sum", tumbling("1m"), SUM), {
+  const job = built((readings) => {
+    readings.window("sum", tumbling("1m"), SUM);
+    readings.window("count", count(5), SUM);
+  }, {
     eventTime: (reading: Reading) => reading.at,
     perKey: true,
     maxOutOfOrderness: "2s",
   });
   const node = job.graph.operators.find(({ uid }) => uid === "sum")!;
-  deepStrictEqual(node.states.map(({ name }) => name), ["windows", "event-clock"]);
+  deepStrictEqual(node.states.map(({ name }) => name), ["windows-60000", "event-clock"]);
   const spec = job.operators.get("sum")!;
   deepStrictEqual(spec.kind === "window" && spec.keyClock, {
     maxOutOfOrdernessMs: 2_000,
     idleAfterMs: null,
   });
+  const counted = job.operators.get("count")!;
+  strictEqual(counted.kind === "window" && counted.keyClock, undefined);
 });
 
 Deno.test("window: windows that share records need merge, others do not", () => {
