@@ -161,18 +161,30 @@ function guardKeys(
   const { keyGroups } = parts;
   if (!keyGroups || !("keyOf" in spec) || !place.inputKinds.includes("keyByLocal")) return inputs;
   const [first, second] = inputs;
-  const check = (record: unknown) => {
+  const guard = (emit: Emit, keyOf: (record: unknown) => unknown): Emit => (record) => {
     let key: string;
     try {
-      key = keyText(spec.keyOf(record));
+      key = keyText(keyOf(record));
     } catch {
       // The operator meets the same, and does what its error policy says.
-      return first(record);
+      return emit(record);
     }
     checkOwned(spec, key, keyGroups);
-    first(record);
+    emit(record);
   };
-  return second === undefined ? [check] : [check, second];
+  if (second === undefined) return [guard(first, spec.keyOf)];
+  const keyOfSecond = secondKeyOf(spec);
+  return [
+    guard(first, spec.keyOf),
+    keyOfSecond === null ? second : guard(second, keyOfSecond),
+  ];
+}
+
+/** The key of the records of input 1; null when they have none. */
+function secondKeyOf(spec: OperatorSpec): ((record: unknown) => unknown) | null {
+  if ("keyOfRight" in spec) return spec.keyOfRight;
+  if (spec.kind === "lookupJoin" && spec.table.from === "stream") return spec.table.keyOfRow;
+  return null;
 }
 
 function checkOwned({ uid }: OperatorSpec, key: string, [from, to]: GroupRange): void {
