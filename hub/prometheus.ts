@@ -73,6 +73,15 @@ async function addJobs(hub: HubContext, make: Make): Promise<void> {
   const windowUsed = gauge("mqtt_window_used", "Unacknowledged messages", labels);
   const windowSize = gauge("mqtt_window_size", "Most unacknowledged messages", labels);
   const busy = gauge("operator_busy_ratio", "Share of time spent processing", labels);
+  const backpressured = gauge("operator_backpressured_ratio", "Share of time held back", labels);
+  const lagMs = gauge("event_time_lag_ms", "How far the watermark is behind the clock", labels);
+  const late = make.counter("late_records_total", "Records behind the watermark", labels);
+  const shed = make.counter(
+    "shed_records_total",
+    "Records dropped by an overloaded source",
+    labels,
+  );
+  const queued = gauge("input_queued", "Records of channels that wait for their turn", labels);
   const connected = gauge("mqtt_connected", "1 while the source is connected", labels);
   const jobs = await listJobFacts(hub.db, {
     limit: JOBS_MAX,
@@ -97,6 +106,11 @@ async function addJobs(hub: HubContext, make: Make): Promise<void> {
       windowUsed.set(at, metrics.windowUsed);
       windowSize.set(at, metrics.windowSize);
       busy.set(at, metrics.busyRatio);
+      backpressured.set(at, metrics.backpressuredRatio);
+      if (metrics.eventTimeLagMs !== null) lagMs.set(at, metrics.eventTimeLagMs);
+      late.inc(at, metrics.lateRecords);
+      shed.inc(at, metrics.shedRecords);
+      queued.set(at, metrics.inputQueued);
       connected.set(at, metrics.isConnected ? 1 : 0);
     }
   }

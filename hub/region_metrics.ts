@@ -2,7 +2,8 @@
  * What the subtasks of a region add up to.
  *
  * Pure. A region takes in what its sources take in: records that its subtasks exchange count once. It is
- * as busy as its busiest subtask, and as near to a full window as the source that is nearest.
+ * as busy as its busiest subtask, its watermark is the one furthest behind, and it is as near to a full
+ * window as the source that is nearest.
  *
  * @module
  */
@@ -28,8 +29,17 @@ export function metricsOfRegion(subtasks: readonly LiveMetrics[]): LiveMetrics {
     stateEntries: sum(subtasks, "stateEntries"),
     windowUsed: fullest?.windowUsed ?? 0,
     windowSize: fullest?.windowSize ?? 0,
-    windowSecondsLeft: left.length === 0 ? null : Math.min(...left),
+    windowSecondsLeft: least(left),
     busyRatio: Math.max(...subtasks.map(({ busyRatio }) => busyRatio)),
+    backpressuredRatio: Math.max(...subtasks.map((one) => one.backpressuredRatio)),
+    idleRatio: Math.min(...subtasks.map(({ idleRatio }) => idleRatio)),
+    watermarkMs: least(subtasks.flatMap(({ watermarkMs }) => watermarkMs ?? [])),
+    eventTimeLagMs: greatest(subtasks.flatMap(({ eventTimeLagMs }) => eventTimeLagMs ?? [])),
+    sourceLagMs: greatest(subtasks.flatMap(({ sourceLagMs }) => sourceLagMs ?? [])),
+    lateRecords: sum(subtasks, "lateRecords"),
+    shedRecords: sum(subtasks, "shedRecords"),
+    futureRecords: sum(subtasks, "futureRecords"),
+    inputQueued: sum(subtasks, "inputQueued"),
     position: sum(sources, "position"),
     isConnected: subtasks.every(({ isConnected }) => isConnected),
     operators: operatorsOf(subtasks),
@@ -43,10 +53,22 @@ type Counter =
   | "duplicatesDropped"
   | "deadLetters"
   | "stateEntries"
+  | "lateRecords"
+  | "shedRecords"
+  | "futureRecords"
+  | "inputQueued"
   | "position";
 
 function sum(subtasks: readonly LiveMetrics[], name: Counter): number {
   return subtasks.reduce((total, one) => total + one[name], 0);
+}
+
+function least(values: readonly number[]): number | null {
+  return values.length === 0 ? null : Math.min(...values);
+}
+
+function greatest(values: readonly number[]): number | null {
+  return values.length === 0 ? null : Math.max(...values);
 }
 
 function fillOf({ windowUsed, windowSize }: LiveMetrics): number {

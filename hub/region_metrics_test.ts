@@ -19,13 +19,22 @@ function metrics(subtaskId: string, over: Partial<LiveMetrics> = {}): LiveMetric
     windowSize: 0,
     windowSecondsLeft: null,
     busyRatio: 0,
+    backpressuredRatio: 0,
+    idleRatio: 1,
+    watermarkMs: null,
+    eventTimeLagMs: null,
+    sourceLagMs: null,
+    lateRecords: 0,
+    shedRecords: 0,
+    futureRecords: 0,
+    inputQueued: 0,
     position: 0,
     isConnected: true,
     operators: [],
     receivedAtMs: 1_000,
     recordsInPerSecond: null,
     ...over,
-  } as LiveMetrics;
+  };
 }
 
 const PARTS = [
@@ -37,8 +46,10 @@ const PARTS = [
     windowSecondsLeft: 9,
     recordsInPerSecond: 6,
     busyRatio: 0.2,
+    watermarkMs: 5_000,
+    eventTimeLagMs: 10,
     operators: [{ uid: "in", recordsIn: 60, recordsOut: 60 }],
-  } as Partial<LiveMetrics>),
+  }),
   metrics("in.1", {
     recordsIn: 40,
     position: 40,
@@ -48,8 +59,17 @@ const PARTS = [
     recordsInPerSecond: 4,
     isConnected: false,
     operators: [{ uid: "in", recordsIn: 40, recordsOut: 40 }],
-  } as Partial<LiveMetrics>),
-  metrics("count.0", { recordsIn: 100, recordsOut: 7, stateEntries: 3, busyRatio: 0.9 }),
+  }),
+  metrics("count.0", {
+    recordsIn: 100,
+    recordsOut: 7,
+    stateEntries: 3,
+    busyRatio: 0.9,
+    watermarkMs: 4_000,
+    eventTimeLagMs: 1_010,
+    lateRecords: 2,
+    inputQueued: 9,
+  }),
 ];
 
 Deno.test("region metrics: records that subtasks exchange are taken in once", () => {
@@ -70,6 +90,19 @@ Deno.test("region metrics: the fullest window, the busiest subtask and the broke
   deepEqual([all.windowUsed, all.windowSize, all.windowSecondsLeft], [80, 100, 2]);
   deepEqual([all.busyRatio, all.isConnected], [0.9, false]);
   deepEqual(all.operators.map(({ uid, recordsIn }) => [uid, recordsIn]), [["in", 100]]);
+});
+
+Deno.test("region metrics: event time is as far as the subtask furthest behind", () => {
+  const { watermarkMs, eventTimeLagMs, sourceLagMs, lateRecords, inputQueued } = metricsOfRegion(
+    PARTS,
+  );
+  deepEqual({ watermarkMs, eventTimeLagMs, sourceLagMs, lateRecords, inputQueued }, {
+    watermarkMs: 4_000,
+    eventTimeLagMs: 1_010,
+    sourceLagMs: null,
+    lateRecords: 2,
+    inputQueued: 9,
+  });
 });
 
 Deno.test("region metrics: those of one subtask are its own", () => {

@@ -117,6 +117,19 @@ export interface RegionMetrics {
   readonly windowSize: number;
   readonly windowSecondsLeft: number | null;
   readonly busyRatio: number;
+  /** Share of time in which it took nothing in, because what it sends to had no room. */
+  readonly backpressuredRatio: number;
+  readonly idleRatio: number;
+  /** No record with an event time up to it is expected; null before the first record. */
+  readonly watermarkMs: number | null;
+  /** How far the watermark, and the newest record read, are behind the wall clock. */
+  readonly eventTimeLagMs: number | null;
+  readonly sourceLagMs: number | null;
+  readonly lateRecords: number;
+  readonly shedRecords: number;
+  readonly futureRecords: number;
+  /** Records that came over channels and wait for their turn. */
+  readonly inputQueued: number;
   readonly position: number;
   readonly isConnected: boolean;
   readonly operators: readonly {
@@ -421,6 +434,7 @@ export const EVENT_TYPES = [
   "region.broker-profile",
   "region.runner-exited",
   "region.late-frame-refused",
+  "region.forged-frame-refused",
   "region.records-shed",
   "gap.recorded",
   "checkpoint.completed",
