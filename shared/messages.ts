@@ -184,6 +184,7 @@ const regionEvent = z.object({
     "broker-profile",
     "runner-exited",
     "late-frame-refused",
+    "forged-frame-refused",
     "records-shed",
   ]),
   detail: text,

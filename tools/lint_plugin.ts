@@ -28,6 +28,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     "agent/state",
     "agent/connectors",
   ],
+  "agent/exchange": ["shared", "agent/state", "agent/connectors", "agent/runner"],
   "agent/local": [
     "shared",
     "shared/sdk",

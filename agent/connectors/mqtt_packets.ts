@@ -69,15 +69,18 @@ export interface ConnectOptions {
   readonly sessionExpirySeconds: number;
   /** Most unacknowledged QoS 1 messages the broker may send, 1..65535. */
   readonly receiveMaximum: number;
+  /** The broker forgets what it kept for this client id; default false. */
+  readonly isCleanStart?: boolean;
 }
 
 /**
- * CONNECT with Clean Start 0 [3.1]. Never carries Maximum Packet Size: the broker would discard larger
+ * CONNECT [3.1], with Clean Start 0 unless asked otherwise. Never carries Maximum Packet Size: the broker would discard larger
  * messages silently (M9). Never carries Topic Alias Maximum: topics come in full.
  */
 export function encodeConnect(options: ConnectOptions): Uint8Array {
   const body = new ByteWriter();
-  const flags = (options.username === null ? 0 : 0x80) | (options.password === null ? 0 : 0x40);
+  const flags = (options.username === null ? 0 : 0x80) | (options.password === null ? 0 : 0x40) |
+    (options.isCleanStart === true ? 0x02 : 0);
   body.text("MQTT").byte(5).byte(flags).uint16(options.keepAliveSeconds);
   const properties = new ByteWriter();
   properties.byte(PROPERTY.SESSION_EXPIRY_SECONDS).uint32(options.sessionExpirySeconds);

@@ -5,8 +5,8 @@
  *
  * What the one who fills it in keeps:
  *
- *   A1  A channel is FIFO and delivers each batch once. A gap, or a frame that is not what its sender
- *       sent, fails the attempt through `failed`; it is never skipped.
+ *   A1  A channel is FIFO and delivers each batch once. A gap fails the attempt through `failed`; it is
+ *       never skipped. A frame that is not what its sender sent is refused, and leaves a gap.
  *   A2  Frames carry job, region and attempt; frames of another attempt are refused.
  *   A7  `send` takes every batch, credit or not: a barrier is never held back or dropped. What is
  *       taken is bounded by the callers, who take in nothing more without credit.
@@ -14,7 +14,7 @@
  * @module
  */
 import type { Attempt, RegionId, SubtaskId } from "@shared/ids.ts";
-import type { BrokerConfig } from "@shared/messages.ts";
+import type { BrokerConfig, RegionEvent } from "@shared/messages.ts";
 import type { ElementBatch } from "./exchange_batch.ts";
 
 /** One channel between two subtasks. */
@@ -39,6 +39,8 @@ export interface ExchangeOptions {
   readonly onBatch: (channel: number, batch: ElementBatch) => void;
   /** Credit of `sends[channel]` is above 0 again. */
   readonly onCredit: (channel: number) => void;
+  /** Frames of another attempt came, or forged ones: they were refused and changed nothing. */
+  readonly event: (event: RegionEvent) => void;
   /** The exchange cannot go on; the attempt fails. Called at most once, and not after `close`. */
   readonly failed: (reason: string, options: { isRetryable: boolean }) => void;
 }
@@ -54,7 +56,7 @@ export interface Exchange {
   credit(channel: number): number;
   /** The consumer of `receives[channel]` has worked off `records` more. */
   grant(channel: number, records: number): void;
-  /** Sends what `send` took, then disconnects. */
+  /** Sends what `send` took, as far as the consumers granted it, then disconnects. */
   close(): Promise<void>;
 }
 

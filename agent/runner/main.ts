@@ -5,11 +5,11 @@
  *
  * @module
  */
-import { PenstockError } from "@shared/errors.ts";
 import type { LogFields } from "@shared/logger.ts";
 import { systemClock } from "@shared/platform/clock.ts";
 import { denoDialer } from "@shared/platform/deno_dialer.ts";
 import { systemRandom } from "@shared/platform/random.ts";
+import { mqttExchangeOpener } from "../exchange/mqtt_exchange.ts";
 import {
   encodeFrame,
   FrameDecoder,
@@ -49,13 +49,11 @@ async function main(): Promise<void> {
         logger,
         dial: denoDialer,
       }),
-    openExchange: () =>
-      Promise.reject(
-        new PenstockError("This runner cannot exchange records with other agents", {
-          code: "no-exchange",
-          domain: "internal",
-        }),
-      ),
+    openExchange: mqttExchangeOpener({
+      dial: denoDialer,
+      clock: systemClock,
+      random: systemRandom,
+    }),
     stopDead: (name) => {
       writer.writeNow(encodeFrame({ kind: "failPoint", name }));
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);

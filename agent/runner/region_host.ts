@@ -210,6 +210,7 @@ export class RegionHost {
           subtask.deliver(channel, batch);
         },
         onCredit: (index) => this.#subtasks.get(this.#sends[index]!.from)?.credited(),
+        event: (event) => this.#ports.report({ kind: "event", ...this.#region(), event }),
         failed: (reason, { isRetryable }) => this.#fail(reason, isRetryable),
       });
       if (this.#isOver) return await opened.close();
