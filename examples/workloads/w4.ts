@@ -53,7 +53,7 @@ export default defineJob("w4-counters", (job, params) => {
     .flatMapWithState("digest", {
       initial: () => "",
       onEnd: (lines: string): (Count | Digest)[] => [digestOf(lines)],
-    }, (lines, { k, count }) => [`${lines}${k}=${count}\n`, []]);
+    }, (lines, { k, count }) => [lines + `${k}=${count}\n`, []]);
 
   counts
     .filter("tenths", (count) => !count.isLast)
@@ -73,11 +73,17 @@ function told(k: number, count: number): readonly { k: number; count: number; is
 
 /** @param lines A line `key=count` for each key, in any order. */
 function digestOf(lines: string): Digest {
-  const counts = lines.trimEnd().split("\n").map((line) => line.split("=").map(Number));
-  counts.sort(([a], [b]) => a! - b!);
-  return {
-    keys: counts.length,
-    total: counts.reduce((sum, [, count]) => sum + count!, 0),
-    "state_sha256": sha256(counts.map(([k, count]) => `${k}=${count}\n`).join("")),
-  };
+  const counts = new Map<number, number>();
+  for (const line of lines.trimEnd().split("\n")) {
+    const cut = line.indexOf("=");
+    counts.set(Number(line.slice(0, cut)), Number(line.slice(cut + 1)));
+  }
+  let total = 0;
+  let sorted = "";
+  for (const k of Float64Array.from(counts.keys()).sort()) {
+    const count = counts.get(k)!;
+    total += count;
+    sorted += `${k}=${count}\n`;
+  }
+  return { keys: counts.size, total, "state_sha256": sha256(sorted) };
 }

@@ -166,9 +166,13 @@ function countLoop(input: string, write: Write): number {
     counts.set(k, count);
     if (count % 10 === 0) write({ k, count });
   });
-  const sorted = [...counts].sort(([a], [b]) => a - b);
-  const digest = createHash("sha256").update(sorted.map(([k, n]) => `${k}=${n}\n`).join(""));
-  const total = sorted.reduce((sum, [, n]) => sum + n, 0);
-  write({ keys: counts.size, total, "state_sha256": digest.digest("hex") });
+  const hash = createHash("sha256");
+  let total = 0;
+  let sorted = "";
+  for (const k of Float64Array.from(counts.keys()).sort()) {
+    total += counts.get(k)!;
+    sorted += `${k}=${counts.get(k)}\n`;
+  }
+  write({ keys: counts.size, total, "state_sha256": hash.update(sorted).digest("hex") });
   return records;
 }
