@@ -4,7 +4,7 @@
  *
  * Pure. Nothing of it is state: after a restore it is filled again from the windows of the table.
  *
- * Invariants:
+ * Invariants (tests/property/windows_test.ts):
  *
  *   1. Keys are given by time, then by key, whatever the order they came in.
  *   2. A key that is added for a moment already due while the queue is being emptied is given too.

@@ -3,7 +3,7 @@
  *
  * Touches the table it is given. A result is of all records since the window was last purged.
  *
- * Invariants (agent/runner/windows/global_windows_test.ts):
+ * Invariants (agent/runner/windows/window_operator_test.ts):
  *
  *   1. No record is late.
  *   2. A trigger of time fires at whole multiples of its interval, and only when a record came since it last fired.

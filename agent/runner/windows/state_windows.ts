@@ -5,7 +5,7 @@
  *
  *   closed ── condition holds ──▶ open ── condition does not hold ──▶ closed, result given
  *
- * Invariants (agent/runner/windows/state_windows_test.ts):
+ * Invariants (agent/runner/windows/window_operator_test.ts):
  *
  *   1. The record that ends a window is not in it; its time is the window's end.
  *   2. A key whose window is closed has no state.
@@ -54,9 +54,10 @@ export class StateWindows implements Windows {
       return true;
     }
     if (!holds) {
+      const text = entry.key;
       table.write(entry, SLOT, undefined, 0);
       const end = Math.max(atMs, open.latest + 1);
-      this.#place.fire({ key: entry.key, acc: open.acc, start: open.start, end, isLate: false });
+      this.#place.fire({ key: text, acc: open.acc, start: open.start, end, isLate: false });
       return true;
     }
     table.write(entry, SLOT, open, 0);
