@@ -65,6 +65,7 @@ const WHEN_AWAY: Readonly<Record<AgentMessage["kind"], "kept" | "remade" | "lost
   samples: "lost",
   metrics: "lost",
   event: "kept",
+  stateAnswer: "lost",
   goodbye: "lost",
 };
 

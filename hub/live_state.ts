@@ -14,11 +14,16 @@ import { metricsOfRegion } from "./region_metrics.ts";
 const REGIONS_MAX = 10_000;
 const SIGNALS_MAX = 50_000;
 
+/** What a subtask reports. */
+export type MetricsReport = Omit<SubtaskMetrics, "operators"> & {
+  readonly operators: readonly SubtaskMetrics["operators"][number][];
+};
+
 /** `LiveState` with the side that writes it. */
 export interface MutableLiveState extends LiveState {
   agentOnline(agent: OnlineAgent): void;
   agentOffline(agentId: AgentId): void;
-  recordMetrics(metrics: SubtaskMetrics, receivedAtMs: number): void;
+  recordMetrics(metrics: MetricsReport, receivedAtMs: number): void;
   recordSample(jobId: JobId, sample: SignalSample): void;
   /**
    * @param split Uid of the source, a dot, number of the split: its subtask.
@@ -53,7 +58,8 @@ export function createLiveState(): MutableLiveState {
         .filter(({ attempt, subtaskId }) =>
           attempt === report.attempt && subtaskId !== report.subtaskId
         );
-      const all = [...ofAttempt, { ...report, receivedAtMs, recordsInPerSecond }];
+      const operators = operatorRates(before, report, receivedAtMs);
+      const all = [...ofAttempt, { ...report, receivedAtMs, recordsInPerSecond, operators }];
       putLast(subtasks, key, new Map(all.map((one) => [one.subtaskId, one])), REGIONS_MAX);
       putLast(metrics, key, metricsOfRegion(all), REGIONS_MAX);
     },
@@ -77,12 +83,32 @@ export function createLiveState(): MutableLiveState {
 
 function rateOf(
   before: LiveMetrics | undefined,
-  now: SubtaskMetrics,
+  now: MetricsReport,
   nowMs: number,
 ): number | null {
   if (before === undefined || before.attempt !== now.attempt) return null;
   if (nowMs <= before.receivedAtMs || now.recordsIn < before.recordsIn) return null;
   return (now.recordsIn - before.recordsIn) * 1000 / (nowMs - before.receivedAtMs);
+}
+
+function operatorRates(
+  before: LiveMetrics | undefined,
+  now: MetricsReport,
+  nowMs: number,
+): LiveMetrics["operators"] {
+  const elapsedMs = before?.attempt === now.attempt ? nowMs - before.receivedAtMs : 0;
+  const perSecond = (count: number, earlier: number | undefined) =>
+    elapsedMs <= 0 || earlier === undefined || count < earlier
+      ? null
+      : (count - earlier) * 1000 / elapsedMs;
+  return now.operators.map((operator) => {
+    const earlier = before?.operators.find(({ uid }) => uid === operator.uid);
+    return {
+      ...operator,
+      recordsInPerSecond: perSecond(operator.recordsIn, earlier?.recordsIn),
+      recordsOutPerSecond: perSecond(operator.recordsOut, earlier?.recordsOut),
+    };
+  });
 }
 
 function putLast<T>(map: Map<string, T>, key: string, value: T, entriesMax: number): void {

@@ -120,10 +120,20 @@ export interface LiveState {
   readonly brokerProfiles: ReadonlyMap<string, RegionEvent>;
 }
 
-export interface LiveMetrics extends SubtaskMetrics {
+export interface LiveMetrics extends Omit<SubtaskMetrics, "operators"> {
   readonly receivedAtMs: number;
   /** Between the last two reports of the same attempt; null before there are two. */
   readonly recordsInPerSecond: number | null;
+  readonly operators: readonly LiveOperator[];
+}
+
+/** Counts of one operator since the attempt began; rates as soon as there are two reports of it. */
+export interface LiveOperator {
+  readonly uid: string;
+  readonly recordsIn: number;
+  readonly recordsOut: number;
+  readonly recordsInPerSecond?: number | null;
+  readonly recordsOutPerSecond?: number | null;
 }
 
 export interface OnlineAgent {

@@ -11,6 +11,7 @@ import { listAgents } from "./db/agent_store.ts";
 import { alarmTotals } from "./db/alarm_store.ts";
 import { listJobFacts } from "./db/job_view_store.ts";
 import type { HubContext } from "./ports.ts";
+import { type Make, subtaskFigures } from "./prometheus_subtasks.ts";
 
 /** Jobs of which figures are given: the newest. */
 const JOBS_MAX = 200;
@@ -32,14 +33,6 @@ export async function renderMetrics(hub: HubContext, version: string): Promise<s
     alarms.set({ priority, state: isAcknowledged ? "acknowledged" : "unacknowledged" }, count);
   }
   return await registry.metrics();
-}
-
-type MakeOne<M> = (name: string, help: string, labelNames: readonly string[]) => M;
-
-/** Counters start again with each attempt, as Prometheus expects of a restarted process. */
-interface Make {
-  readonly gauge: MakeOne<Gauge<string>>;
-  readonly counter: MakeOne<Counter<string>>;
 }
 
 function configOf(registry: Registry, name: string, help: string, labelNames: readonly string[]) {
@@ -74,14 +67,7 @@ async function addJobs(hub: HubContext, make: Make): Promise<void> {
   const windowSize = gauge("mqtt_window_size", "Most unacknowledged messages", labels);
   const busy = gauge("operator_busy_ratio", "Share of time spent processing", labels);
   const backpressured = gauge("operator_backpressured_ratio", "Share of time held back", labels);
-  const lagMs = gauge("event_time_lag_ms", "How far the watermark is behind the clock", labels);
-  const late = make.counter("late_records_total", "Records behind the watermark", labels);
-  const shed = make.counter(
-    "shed_records_total",
-    "Records dropped by an overloaded source",
-    labels,
-  );
-  const queued = gauge("input_queued", "Records of channels that wait for their turn", labels);
+  const addSubtask = subtaskFigures(make);
   const connected = gauge("mqtt_connected", "1 while the source is connected", labels);
   const jobs = await listJobFacts(hub.db, {
     limit: JOBS_MAX,
@@ -98,6 +84,8 @@ async function addJobs(hub: HubContext, make: Make): Promise<void> {
       attempt.set(at, region.attempt);
       const metrics = hub.live.metrics.get(`${job.id}/${region.regionId}`);
       if (metrics === undefined) continue;
+      const subtasks = hub.live.subtasks.get(`${job.id}/${region.regionId}`);
+      for (const subtask of subtasks?.values() ?? []) addSubtask(job.name, subtask);
       recordsIn.inc(at, metrics.recordsIn);
       recordsOut.inc(at, metrics.recordsOut);
       duplicates.inc(at, metrics.duplicatesDropped);
@@ -107,10 +95,6 @@ async function addJobs(hub: HubContext, make: Make): Promise<void> {
       windowSize.set(at, metrics.windowSize);
       busy.set(at, metrics.busyRatio);
       backpressured.set(at, metrics.backpressuredRatio);
-      if (metrics.eventTimeLagMs !== null) lagMs.set(at, metrics.eventTimeLagMs);
-      late.inc(at, metrics.lateRecords);
-      shed.inc(at, metrics.shedRecords);
-      queued.set(at, metrics.inputQueued);
       connected.set(at, metrics.isConnected ? 1 : 0);
     }
   }

@@ -84,7 +84,14 @@ function operatorsOf(subtasks: readonly LiveMetrics[]): LiveMetrics["operators"]
       ...one,
       recordsIn: (known?.recordsIn ?? 0) + one.recordsIn,
       recordsOut: (known?.recordsOut ?? 0) + one.recordsOut,
+      recordsInPerSecond: sumOfRates(known?.recordsInPerSecond, one.recordsInPerSecond),
+      recordsOutPerSecond: sumOfRates(known?.recordsOutPerSecond, one.recordsOutPerSecond),
     });
   }
   return [...byUid.values()];
+}
+
+/** The sum of the rates there are; null when there is none. */
+function sumOfRates(a: number | null | undefined, b: number | null | undefined): number | null {
+  return a === null || a === undefined ? b ?? null : a + (b ?? 0);
 }

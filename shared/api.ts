@@ -136,6 +136,9 @@ export interface RegionMetrics {
     readonly uid: string;
     readonly recordsIn: number;
     readonly recordsOut: number;
+    /** Left out before there are two reports. */
+    readonly recordsInPerSecond?: number | null;
+    readonly recordsOutPerSecond?: number | null;
   }[];
 }
 

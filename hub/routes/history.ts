@@ -10,6 +10,7 @@ import { listAgents } from "../db/agent_store.ts";
 import { getCheckpoint, listCheckpoints } from "../db/checkpoint_views.ts";
 import { listGaps } from "../db/gap_store.ts";
 import { listAttempts } from "../db/region_store.ts";
+import { jobMetrics } from "../job_metrics.ts";
 import { regionViews } from "../job_views.ts";
 import {
   type HubApp,
@@ -27,7 +28,7 @@ import {
   checkpointDetailSchema,
   checkpointSchema,
   gapSchema,
-  jobDetailSchema,
+  jobMetricsSchema,
   pageSchema,
 } from "./schemas.ts";
 
@@ -77,13 +78,10 @@ const metricsRoute = createRoute({
   method: "get",
   path: "/api/v1/jobs/{id}/metrics",
   tags: ["jobs"],
-  summary: "Rates, window and pressure of every region, as last reported",
+  summary: "Rates, lag, watermarks and pressure by subtask and operator, worst first",
   request: { params },
   responses: {
-    200: json(
-      "Regions with their latest figures",
-      z.object({ jobId: z.string(), regions: jobDetailSchema.shape.regions }).openapi("JobMetrics"),
-    ),
+    200: json("Regions, subtasks and operators with their latest figures", jobMetricsSchema),
   },
 });
 
@@ -128,7 +126,7 @@ export function addHistoryRoutes(app: HubApp, deps: RouteDeps): void {
   serve(app, deps, "viewer", metricsRoute, async (c) => {
     const job = await jobOf(hub.db, c.req.valid("param").id);
     const moment = { live: hub.live, isPossiblyAutonomous: deps.isPossiblyAutonomous };
-    return c.json({ jobId: job.id, regions: regionViews(job, moment) }, 200);
+    return c.json(jobMetrics(job.id, regionViews(job, moment)), 200);
   });
 }
 

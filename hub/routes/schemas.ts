@@ -33,6 +33,7 @@ import type {
 } from "@shared/api.ts";
 import type { DeployPlan, KeyStateView, SavepointDiff } from "@shared/state_api.ts";
 import type { JobGraph } from "@shared/job_graph.ts";
+import type { JobMetrics } from "@shared/metrics_api.ts";
 
 const text = z.string();
 const count = z.number().int();
@@ -109,7 +110,13 @@ export const regionMetricsSchema = z.object({
   inputQueued: count,
   position: count,
   isConnected: z.boolean(),
-  operators: list(z.object({ uid: text, recordsIn: count, recordsOut: count })),
+  operators: list(z.object({
+    uid: text,
+    recordsIn: count,
+    recordsOut: count,
+    recordsInPerSecond: z.number().nullish() as unknown as z.ZodType<number | null>,
+    recordsOutPerSecond: z.number().nullish() as unknown as z.ZodType<number | null>,
+  })),
 }).openapi("RegionMetrics") satisfies z.ZodType<RegionMetrics>;
 
 const guarantee = z.enum(["exactly-once", "at-least-once", "at-most-once"]);
@@ -146,6 +153,35 @@ export const jobDetailSchema = z.object({
   })),
   guarantee: z.object({ asked: guarantee, given: guarantee, reasons: list(text) }),
 }).openapi("JobDetail") satisfies z.ZodType<JobDetail>;
+
+export const jobMetricsSchema = z.object({
+  jobId: text,
+  regions: jobDetailSchema.shape.regions,
+  subtasks: list(z.object({
+    regionId: text,
+    subtaskId: text,
+    agentId: text.nullable(),
+    agentName: text.nullable(),
+    operatorUids: list(text),
+    keyGroups: z.tuple([z.number(), z.number()]).nullable(),
+    pressure: z.number().nullable().openapi({
+      description: "Nearness to the nearest limit, 0 to 1: busy, backpressured, window",
+    }),
+    metrics: regionMetricsSchema.nullable(),
+  })),
+  operators: list(z.object({
+    operator: text,
+    subtasks: count,
+    recordsIn: count,
+    recordsOut: count,
+    recordsInPerSecond: z.number().nullable(),
+    recordsOutPerSecond: z.number().nullable(),
+    busyRatio: z.number(),
+    backpressuredRatio: z.number(),
+    watermarkMs: z.number().nullable(),
+    eventTimeLagMs: z.number().nullable(),
+  })),
+}).openapi("JobMetrics") satisfies z.ZodType<JobMetrics>;
 
 export const attemptSchema = z.object({
   regionId: text,

@@ -1,21 +1,22 @@
 /** `penstock jobs …`. @module */
 import { buildCommand, buildRouteMap } from "@stricli/core";
 import type { JobDetail, JobSummary, OperationView } from "@shared/api.ts";
-import { bundleJob } from "../../build/bundle_job.ts";
+import type { JobMetrics, SubtaskMetricsView } from "@shared/metrics_api.ts";
 import { validateJob } from "../../build/validate_job.ts";
 import {
   HUB_ALIASES,
   HUB_FLAGS,
   hubApi,
   type HubFlags,
-  pairs,
   WAIT_FLAGS,
   type WaitFlags,
 } from "../flags.ts";
 import { follow } from "../operations.ts";
 import { age, printOne, printRows, printValue } from "../output.ts";
 import { note, print } from "../terminal.ts";
+import { deploy } from "./jobs_deploy.ts";
 import { run } from "./jobs_run.ts";
+import { rebalance, rescale, state } from "./jobs_scale.ts";
 
 const JOB = { brief: "Job id or name", placeholder: "J", parse: String };
 
@@ -56,6 +57,8 @@ const show = buildCommand({
       guarantee: () => `${job.guarantee.given} (asked ${job.guarantee.asked})`,
       because: () => job.guarantee.reasons.join("; ") || null,
       lineage: () => job.lineage,
+      parallelism: () => job.parallelism,
+      "created by": () => job.createdByName ?? job.createdBy,
       bundle: () => job.bundleDigest,
     }, "table");
     print("");
@@ -63,17 +66,42 @@ const show = buildCommand({
       region: (region) => region.regionId,
       status: (region) => region.status,
       attempt: (region) => region.attempt,
-      agent: (region) => region.agentName ?? region.agentId,
       checkpoint: (region) => region.lastCompletedId,
-      "records in": (region) => region.metrics?.recordsIn ?? null,
-      "rate/s": (region) => region.metrics?.recordsInPerSecond?.toFixed(0) ?? null,
       window: (region) =>
         region.metrics === null
           ? null
           : `${region.metrics.windowUsed}/${region.metrics.windowSize}`,
     }, "table");
+    const { subtasks } = await api.get<JobMetrics>(`/jobs/${job.id}/metrics`);
+    if (subtasks.length === 0) return;
+    print("\nSubtasks, worst first:");
+    printRows(subtasks, SUBTASK_COLUMNS, "table");
   },
 });
+
+/** Null for no time, and for one that no calendar has: the watermark of a job that drained. */
+function timeText(atMs: number | null): string | null {
+  const date = new Date(atMs ?? NaN);
+  return Number.isNaN(date.getTime()) ? null : date.toISOString();
+}
+
+const percent = (share: number | undefined) =>
+  share === undefined ? null : `${Math.round(share * 100)} %`;
+
+const SUBTASK_COLUMNS = {
+  subtask: (one: SubtaskMetricsView) => one.subtaskId,
+  agent: (one: SubtaskMetricsView) => one.agentName ?? one.agentId,
+  groups: (one: SubtaskMetricsView) => one.keyGroups?.join("-") ?? null,
+  "in/s": (one: SubtaskMetricsView) => one.metrics?.recordsInPerSecond?.toFixed(0) ?? null,
+  busy: (one: SubtaskMetricsView) => percent(one.metrics?.busyRatio),
+  backpressured: (one: SubtaskMetricsView) => percent(one.metrics?.backpressuredRatio),
+  idle: (one: SubtaskMetricsView) => percent(one.metrics?.idleRatio),
+  "lag ms": (one: SubtaskMetricsView) => one.metrics?.eventTimeLagMs ?? null,
+  watermark: (one: SubtaskMetricsView) => timeText(one.metrics?.watermarkMs ?? null),
+  keys: (one: SubtaskMetricsView) => one.metrics?.stateEntries ?? null,
+  late: (one: SubtaskMetricsView) => one.metrics?.lateRecords ?? null,
+  shed: (one: SubtaskMetricsView) => one.metrics?.shedRecords ?? null,
+};
 
 const validate = buildCommand({
   docs: {
@@ -99,70 +127,6 @@ const validate = buildCommand({
       keyed: (node) => node.isKeyed ? "yes" : "no",
       label: (node) => node.label,
     }, "table");
-  },
-});
-
-type DeployFlags = WaitFlags & {
-  readonly param?: readonly string[];
-  readonly fromSavepoint?: string;
-  readonly allowNonRestoredState: boolean;
-  readonly name?: string;
-};
-
-const deploy = buildCommand({
-  docs: { brief: "Bundle a job file and run it on the agents" },
-  parameters: {
-    flags: {
-      ...WAIT_FLAGS,
-      param: {
-        kind: "parsed",
-        parse: String,
-        optional: true,
-        variadic: true,
-        brief: "Parameter of the job; repeatable",
-        placeholder: "k=v",
-      },
-      name: {
-        kind: "parsed",
-        parse: String,
-        optional: true,
-        brief: "Name to run it under instead of the file's own",
-        placeholder: "N",
-      },
-      fromSavepoint: {
-        kind: "parsed",
-        parse: String,
-        optional: true,
-        brief: "Savepoint to start from",
-        placeholder: "ID",
-      },
-      allowNonRestoredState: {
-        kind: "boolean",
-        default: false,
-        brief: "Go on although the savepoint holds state of operators this job does not have",
-      },
-    },
-    aliases: HUB_ALIASES,
-    positional: {
-      kind: "tuple",
-      parameters: [{ brief: "Job file", placeholder: "F.ts", parse: String }],
-    },
-  },
-  async func(flags: DeployFlags, file: string) {
-    const api = hubApi(flags);
-    const { graph } = await validateJob(file, pairs(flags.param));
-    const { bundle } = await bundleJob(file);
-    const operation = await api.post<OperationView>("/jobs", {
-      name: flags.name ?? graph.name,
-      bundle,
-      params: pairs(flags.param),
-      ...(flags.fromSavepoint === undefined ? {} : { fromSavepoint: flags.fromSavepoint }),
-      allowNonRestoredState: flags.allowNonRestoredState,
-    });
-    const ended = await follow(api, operation, flags);
-    if (ended === null) return;
-    if (flags.output !== "table") return printValue(ended, flags.output);
-    print(`Job "${flags.name ?? graph.name}" runs: ${ended.jobId}`);
   },
 });
 
@@ -223,5 +187,5 @@ const cancel = buildCommand({
 
 export const jobs = buildRouteMap({
   docs: { brief: "Write, deploy and stop jobs" },
-  routes: { validate, run, deploy, list, show, stop, cancel },
+  routes: { validate, run, deploy, list, show, state, rescale, rebalance, stop, cancel },
 });
