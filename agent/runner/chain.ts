@@ -68,8 +68,8 @@ export interface Chain {
   advanceWatermark(ms: number): void;
   /** Wall-clock time has passed: splits and keys may fall idle. Call it about once a second. */
   tick(nowMs: number): void;
-  /** A payload of the source that could not be decoded: goes to those who read its dead letters. */
-  undecodable(reason: string, payload: Uint8Array): void;
+  /** A payload of the source that could not be decoded: counted, shown, and given to those who read its dead letters. */
+  undecodable(reason: string, payload: Uint8Array, position: number): void;
 }
 
 export function compileChain(plan: ChainPlan, parts: ChainParts): Chain {
@@ -113,9 +113,11 @@ export function compileChain(plan: ChainPlan, parts: ChainParts): Chain {
       source?.time.tick(nowMs);
       clock.tick(nowMs);
     },
-    undecodable: (reason, payload) => {
+    undecodable: (reason, payload, position) => {
       if (source === null) return;
       const { uid, place } = source;
+      parts.deadLetters.add(uid, reason, payload, position);
+      parts.origin.setRecord(position, parts.origin.nowMs);
       place.side(deadLetterTag.tag)?.({ uid, reason, record: sampleText(payload) });
     },
   };

@@ -81,7 +81,8 @@ Deno.test("chain: a payload that cannot be decoded is read as a dead letter of t
     source.getSideOutput(deadLetters).sink("letters", out());
   });
   const rig = new ChainRig(job);
-  rig.chain.undecodable("not JSON", new TextEncoder().encode("{oh"));
+  rig.chain.undecodable("not JSON", new TextEncoder().encode("{oh"), 7);
+  strictEqual(rig.deadLetters.count, 1);
   deepStrictEqual(rig.out("letters"), [{ uid: "in", reason: "not JSON", record: "{oh" }]);
 });
 

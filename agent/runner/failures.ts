@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { messageOf, UserError } from "@shared/errors.ts";
+import { messageOf, PenstockError, UserError } from "@shared/errors.ts";
 import type { RegionEvent } from "@shared/messages.ts";
 import type { ErrorPolicy } from "@shared/sdk/operator.ts";
 
@@ -27,6 +27,12 @@ export class OperatorFailedError extends UserError {
       { cause },
     );
   }
+}
+
+/** Whether a region that failed of `thrown` may be tried again: not if its job, or what it needs, is at fault. */
+export function isRetryable(thrown: unknown): boolean {
+  if (!(thrown instanceof PenstockError)) return true;
+  return thrown.isRetryable || thrown instanceof OperatorFailedError;
 }
 
 export class DeadLetters {

@@ -22,13 +22,20 @@ const SOURCE_ONLY = ALIGNING | DRAINED;
 export class Holds {
   readonly #source: SourceReader | null;
   readonly #monotonicMs: () => number;
+  readonly #pausing: number;
   #reasons = 0;
   #fullSinceMs = 0;
   #fullMs = 0;
 
-  constructor(source: SourceReader | null, monotonicMs: () => number) {
+  /** @param options `isShedding`: the source goes on without room behind; what it reads then is shed. */
+  constructor(
+    source: SourceReader | null,
+    monotonicMs: () => number,
+    options: { isShedding: boolean } = { isShedding: false },
+  ) {
     this.#source = source;
     this.#monotonicMs = monotonicMs;
+    this.#pausing = options.isShedding ? SOURCE_ONLY : SOURCE_ONLY | FULL_BEHIND;
   }
 
   /** What is behind the subtask has no room: nothing is taken from the channels either. */
@@ -49,17 +56,22 @@ export class Holds {
     const before = this.#reasons;
     this.#reasons |= reason;
     if ((before & FULL_BEHIND) === 0 && this.isFullBehind) this.#fullSinceMs = this.#monotonicMs();
-    if (before === 0) this.#source?.pause();
+    if (!this.#pauses(before) && this.#pauses(this.#reasons)) this.#source?.pause();
   }
 
   /** @param beforeResume Runs when the reason is gone and the source still pauses. */
   remove(reason: number, beforeResume: () => void = () => {}): void {
     if (!this.has(reason)) return;
     const wasFull = this.isFullBehind;
+    const before = this.#reasons;
     this.#reasons &= ~reason;
     if (wasFull && !this.isFullBehind) this.#fullMs += this.#monotonicMs() - this.#fullSinceMs;
     beforeResume();
-    if (this.#reasons === 0) this.#source?.resume();
+    if (this.#pauses(before) && !this.#pauses(this.#reasons)) this.#source?.resume();
+  }
+
+  #pauses(reasons: number): boolean {
+    return (reasons & this.#pausing) !== 0;
   }
 
   /** Time without room behind since the last call, ms. */

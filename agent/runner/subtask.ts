@@ -19,21 +19,22 @@
  * @module
  */
 import { AssertionError } from "@shared/assert.ts";
-import { messageOf, PenstockError } from "@shared/errors.ts";
+import { messageOf } from "@shared/errors.ts";
 import type { Attempt, CheckpointId, Digest, RegionId } from "@shared/ids.ts";
 import type { SignalSample, SubtaskMetrics } from "@shared/messages.ts";
 import type { SubtaskPlan } from "@shared/regions.ts";
 import type { BuiltJob } from "@shared/sdk/operator.ts";
-import type { SinkWriter, SourceOutput, SourceReader } from "../connectors/connector.ts";
+import type { SinkWriter, SourceReader } from "../connectors/connector.ts";
 import type { KeyedState } from "../state/keyed_state.ts";
 import { createKeyedState } from "../state/operator_tables.ts";
 import type { Chain, Emit } from "./chain.ts";
 import { ChannelInputs, type ElementTaker } from "./channel_inputs.ts";
 import { ChannelOutputs } from "./channel_outputs.ts";
 import type { ElementBatch } from "./exchange_batch.ts";
-import { DeadLetters, OperatorFailedError } from "./failures.ts";
+import { DeadLetters, isRetryable } from "./failures.ts";
 import { ALIGNING, Holds, NO_CREDIT } from "./holds.ts";
 import { InputTime } from "./input_time.ts";
+import type { LoadShedder } from "./load_shedder.ts";
 import { LatestTime, Origin } from "./origin.ts";
 import type { RestoreRequest } from "./restore_plan.ts";
 import { SinkPressure } from "./sink_pressure.ts";
@@ -42,8 +43,10 @@ import { compileSubtask } from "./subtask_chain.ts";
 import { SubtaskCheckpoints } from "./subtask_checkpoints.ts";
 import { SubtaskMeter } from "./subtask_meter.ts";
 import {
+  createShedder,
   createSinks,
   createSource,
+  eventsOf,
   operatorsOf,
   type PartsOf,
   timedChannels,
@@ -75,6 +78,8 @@ export class Subtask implements TurnTaker {
   readonly #inputs: ChannelInputs;
   readonly #outputs: ChannelOutputs;
   readonly #holds: Holds;
+  /** Null where the source waits when there is no room behind. */
+  readonly #shedder: LoadShedder | null;
   readonly #chain: Chain;
   /** By graph edge: what takes the records of a channel. */
   readonly #entries: Emit[] = [];
@@ -104,16 +109,27 @@ export class Subtask implements TurnTaker {
     this.#origin = new Origin(identity.regionId);
     this.#state = createKeyedState(operatorsOf(job, plan), job.operators);
     this.#timers = new TimerService(clock, this.#latest, (thrown) => this.#fail(thrown));
-    this.#deadLetters = new DeadLetters(
-      (event) => ports.report({ kind: "event", ...this.#region(), event }),
-      () => clock.monotonicMs(),
-    );
+    const monotonicMs = () => clock.monotonicMs();
+    const event = eventsOf(of, ports);
+    this.#deadLetters = new DeadLetters(event, monotonicMs);
     this.#sinks = createSinks(of, {
       onAlarms: (edges) => ports.report({ kind: "alarms", edges }),
       failed: (message, options) => this.#failWith(message, options),
     });
-    this.#source = createSource(of, this.#sourceOutput());
-    this.#holds = new Holds(this.#source, () => clock.monotonicMs());
+    this.#source = createSource(of, ports, {
+      record: (value, position, arrivedAtMs) => this.#record(value, position, arrivedAtMs),
+      deadLetter: (reason, payload, position) =>
+        this.#guarded(() => this.#chain.undecodable(reason, payload, position)),
+      failed: (message, options) => this.#failWith(message, options),
+      ended: () => this.#sourceEnded(),
+    });
+    this.#shedder = createShedder(of, {
+      isFull: () => this.#holds.isFullBehind,
+      run: (value, position, arrivedAtMs) => this.#run(value, position, arrivedAtMs),
+      event,
+    });
+    const isShedding = this.#shedder !== null;
+    this.#holds = new Holds(this.#source, monotonicMs, { isShedding });
     this.#sinkPressure = new SinkPressure({
       clock,
       sinks: this.#sinks,
@@ -133,11 +149,10 @@ export class Subtask implements TurnTaker {
       samples: this.#samples,
       sinks: this.#sinks,
       afterWrite: (sink) => this.#sinkPressure.check(sink),
-      broadcast: (uid) => this.#state.broadcast(uid),
       senderTo: ports.senderTo,
     });
     for (const [edge, entry] of this.#chain.inputs) this.#entries[edge] = entry;
-    this.#meter = new SubtaskMeter(this.#chain.counts, () => clock.monotonicMs());
+    this.#meter = new SubtaskMeter(this.#chain.counts, monotonicMs);
     this.#inputTime = this.#source === null ? new InputTime(timedChannels(of)) : null;
     this.#openInputs = plan.inputs.length + (this.#source === null ? 0 : 1);
     this.#checkpoints = this.#createCheckpoints();
@@ -200,7 +215,10 @@ export class Subtask implements TurnTaker {
     checkpointId: CheckpointId,
     options: { isDrain: boolean } = { isDrain: false },
   ): void {
-    if (this.#phase === "running") return this.#checkpoints.trigger(checkpointId, options);
+    if (this.#phase === "running") {
+      this.#shedder?.flush();
+      return this.#checkpoints.trigger(checkpointId, options);
+    }
     this.#checkpoints.decline(checkpointId, "not-running", `The subtask is ${this.#phase}`);
   }
 
@@ -236,6 +254,7 @@ export class Subtask implements TurnTaker {
     if (this.#holds.has(NO_CREDIT) && this.#outputs.hasCredit) {
       this.#holds.remove(NO_CREDIT);
       this.#timers.start();
+      this.#shedder?.release();
     }
     this.#turnNowMs = this.#latest.observe(this.#ports.clock.nowMs());
     const hasMore = this.#inputs.drain();
@@ -257,25 +276,25 @@ export class Subtask implements TurnTaker {
   /** Once a second: expires state, lets time pass, and says what happened since. */
   tick(): { metrics: SubtaskMetrics; samples: SignalSample[] } {
     if (this.#isRunning()) this.#passTime();
-    const metrics = this.#meter.report({
-      source: this.#source?.metrics() ?? null,
-      deadLetters: this.#deadLetters.count,
-      stateEntries: this.#state.size,
-      sinkUids: [...this.#sinks.keys()],
-      heldMs: this.#holds.takeFullMs(),
-      watermarkMs: this.#chain.watermarkMs,
-      inputQueued: this.#inputs.queuedRecords,
-      sourceTime: this.#chain.sourceTime,
-      shedRecords: 0,
-      wallMs: this.#latest.latestMs,
-    });
     const { jobId, plan } = this.#identity;
-    const identity = {
+    const metrics = {
       jobId: jobId as SubtaskMetrics["jobId"],
       ...this.#region(),
       subtaskId: plan.subtaskId,
+      ...this.#meter.report({
+        source: this.#source?.metrics() ?? null,
+        deadLetters: this.#deadLetters.count,
+        stateEntries: this.#state.size,
+        sinkUids: [...this.#sinks.keys()],
+        heldMs: this.#holds.takeFullMs(),
+        watermarkMs: this.#chain.watermarkMs,
+        inputQueued: this.#inputs.queuedRecords,
+        sourceTime: this.#chain.sourceTime,
+        shedRecords: this.#shedder?.shedRecords ?? 0,
+        wallMs: this.#latest.latestMs,
+      }),
     };
-    return { metrics: { ...identity, ...metrics }, samples: this.#samples.take() };
+    return { metrics, samples: this.#samples.take() };
   }
 
   #region(): { regionId: RegionId; attempt: Attempt } {
@@ -310,6 +329,12 @@ export class Subtask implements TurnTaker {
   #record(value: unknown, position: number, arrivedAtMs: number): void {
     if (this.#phase !== "running") return;
     if (this.#holds.isSourceHeld) return this.#checkpoints.keep(value, position, arrivedAtMs);
+    if (this.#shedder?.isShedding === true) this.#shedder.take(value, position, arrivedAtMs);
+    else this.#run(value, position, arrivedAtMs);
+  }
+
+  #run(value: unknown, position: number, arrivedAtMs: number): void {
+    if (this.#phase !== "running") return;
     const startedMs = this.#meter.begin();
     this.#origin.setRecord(position, this.#latest.observe(arrivedAtMs));
     try {
@@ -370,22 +395,16 @@ export class Subtask implements TurnTaker {
 
   #advance(watermarkMs: number): void {
     if (watermarkMs <= this.#chain.watermarkMs) return;
-    try {
-      this.#chain.advanceWatermark(watermarkMs);
-    } catch (thrown) {
-      return this.#fail(thrown);
-    }
-    this.#outputs.settle(watermarkMs);
+    this.#guarded(() => this.#chain.advanceWatermark(watermarkMs));
+    if (this.#isRunning()) this.#outputs.settle(watermarkMs);
   }
 
   #passTime(): void {
     const nowMs = this.#latest.observe(this.#ports.clock.nowMs());
     for (const table of this.#state.tables) table.sweep(nowMs, SWEEP_ENTRIES_PER_SECOND);
-    try {
-      this.#chain.tick(nowMs);
-    } catch (thrown) {
-      return this.#fail(thrown);
-    }
+    this.#shedder?.tick(nowMs);
+    this.#guarded(() => this.#chain.tick(nowMs));
+    if (!this.#isRunning()) return;
     this.#outputs.settle(this.#chain.watermarkMs);
     const { sourceTime } = this.#chain;
     if (sourceTime !== null) this.#outputs.setIdle(sourceTime.isIdle);
@@ -400,6 +419,7 @@ export class Subtask implements TurnTaker {
   #endSource(): void {
     if (this.#isSourceClosed) return;
     this.#isSourceClosed = true;
+    this.#shedder?.flush();
     this.#checkpoints.sourceEnded();
     this.#advance(MAX_WATERMARK_MS);
     this.#inputEnded();
@@ -439,12 +459,18 @@ export class Subtask implements TurnTaker {
     });
   }
 
+  /** Runs `body`; what it throws fails the subtask. */
+  #guarded(body: () => void): void {
+    try {
+      body();
+    } catch (thrown) {
+      this.#fail(thrown);
+    }
+  }
+
   #fail(thrown: unknown): void {
     if (thrown instanceof AssertionError) throw thrown;
-    const isRetryable = thrown instanceof PenstockError
-      ? thrown.isRetryable || thrown instanceof OperatorFailedError
-      : true;
-    this.#failWith(messageOf(thrown), { isRetryable });
+    this.#failWith(messageOf(thrown), { isRetryable: isRetryable(thrown) });
   }
 
   #failWith(message: string, { isRetryable }: { isRetryable: boolean }): void {
@@ -461,6 +487,7 @@ export class Subtask implements TurnTaker {
 
   /** Channels may be read again. */
   #goOn(): void {
+    this.#shedder?.release();
     if (this.#inputs.hasWork) this.#ports.turns.schedule(this);
   }
 
@@ -468,20 +495,5 @@ export class Subtask implements TurnTaker {
     if (this.#holds.has(NO_CREDIT) || !this.#isRunning()) return;
     this.#holds.add(NO_CREDIT);
     this.#timers.stop();
-  }
-
-  #sourceOutput(): SourceOutput {
-    const { report, askOwnership } = this.#ports;
-    const uid = this.plan.sourceUid ?? "";
-    return {
-      record: (value, position, arrivedAtMs) => this.#record(value, position, arrivedAtMs),
-      deadLetter: (reason, payload, position) =>
-        this.#deadLetters.add(uid, reason, payload, position),
-      windowPressure: () => report({ kind: "requestCheckpoint", ...this.#region() }),
-      event: (event) => report({ kind: "event", ...this.#region(), event }),
-      failed: (message, options) => this.#failWith(message, options),
-      askOwnership: () => askOwnership(this.regionId, this.attempt),
-      ended: () => this.#sourceEnded(),
-    };
   }
 }

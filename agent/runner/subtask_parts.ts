@@ -8,11 +8,13 @@
 import { UserError } from "@shared/errors.ts";
 import type { Attempt, RegionId, SubtaskId } from "@shared/ids.ts";
 import { isExchange, type OperatorNode } from "@shared/job_graph.ts";
-import type { AlarmEdge } from "@shared/messages.ts";
+import type { AlarmEdge, RegionEvent } from "@shared/messages.ts";
 import { operatorsOfStage, stageOf, type SubtaskPlan } from "@shared/regions.ts";
 import type { BuiltJob, OperatorSpec } from "@shared/sdk/operator.ts";
 import type { SinkWriter, SourceOutput, SourceReader } from "../connectors/connector.ts";
 import type { ConnectorFactory } from "./connectors.ts";
+import { LoadShedder, type ShedderPorts } from "./load_shedder.ts";
+import type { SubtaskPorts } from "./subtask_ports.ts";
 
 export interface PartsOf {
   readonly job: BuiltJob;
@@ -32,14 +34,43 @@ export function operatorsOf(job: BuiltJob, plan: SubtaskPlan): OperatorNode[] {
  *
  * @throws {UserError} `operator-missing` or `operator-kind`: bundle and plan are of two jobs.
  */
-export function createSource(of: PartsOf, output: SourceOutput): SourceReader | null {
+export function createSource(
+  of: PartsOf,
+  ports: Pick<SubtaskPorts, "report" | "askOwnership">,
+  on: Pick<SourceOutput, "record" | "deadLetter" | "failed" | "ended">,
+): SourceReader | null {
   const { job, plan, regionId, attempt, connectors } = of;
   const { sourceUid, splitIndex } = plan;
   if (sourceUid === null) return null;
   const spec = specOf(job, sourceUid);
   if (spec.kind !== "source") throw notOfKind(sourceUid, "source", spec.kind);
   const place = { regionId, attempt, uid: sourceUid, splitIndex };
+  const output: SourceOutput = {
+    ...on,
+    windowPressure: () => ports.report({ kind: "requestCheckpoint", regionId, attempt }),
+    event: eventsOf(of, ports),
+    askOwnership: () => ports.askOwnership(regionId, attempt),
+  };
   return connectors.createSource(spec.source, output, place);
+}
+
+/** Tells the hub what happens in the region. */
+export function eventsOf(
+  { regionId, attempt }: PartsOf,
+  { report }: Pick<SubtaskPorts, "report">,
+): (event: RegionEvent) => void {
+  return (event) => report({ kind: "event", regionId, attempt, event });
+}
+
+/** Null for a source that makes its sender wait, and where only channels feed the subtask. */
+export function createShedder(
+  { job, plan }: PartsOf,
+  ports: Omit<ShedderPorts, "uid">,
+): LoadShedder | null {
+  if (plan.sourceUid === null) return null;
+  const spec = specOf(job, plan.sourceUid);
+  const overload = spec.kind === "source" ? spec.source.overload ?? "block" : "block";
+  return overload === "block" ? null : new LoadShedder(overload, { uid: spec.uid, ...ports });
 }
 
 /** @throws {UserError} As `createSource`. */
