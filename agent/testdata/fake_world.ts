@@ -52,11 +52,18 @@ export async function settle(): Promise<void> {
   for (let turn = 0; turn < 25; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** A snapshot of one piece. */
+/** A snapshot of these pieces. */
 export function snapshotWith(...pieces: Uint8Array[]): SubtaskSnapshot {
+  return snapshotOf(SUBTASK, pieces);
+}
+
+export function snapshotOf(
+  subtaskId: SubtaskId,
+  pieces: readonly Uint8Array[],
+): SubtaskSnapshot {
   return {
     version: 1,
-    subtaskId: SUBTASK,
+    subtaskId,
     keyGroupCount: 128,
     keyHash: "murmur3-32-utf8-seed0/1",
     operators: [],
@@ -388,6 +395,7 @@ export class World {
     checkpointId: number,
     fresh: readonly Uint8Array[],
     reused: readonly Uint8Array[] = [],
+    subtaskId: SubtaskId = SUBTASK,
   ): Promise<void> {
     const { regionId } = this.region(attempt);
     const of = {
@@ -397,13 +405,13 @@ export class World {
     };
     for (const bytes of fresh) {
       this.child.report(
-        { kind: "piece", ...of, subtaskId: SUBTASK, digest: digestOf(bytes) },
+        { kind: "piece", ...of, subtaskId, digest: digestOf(bytes) },
         bytes,
       );
     }
-    const snapshot = snapshotWith(...reused, ...fresh);
+    const snapshot = snapshotOf(subtaskId, [...reused, ...fresh]);
     const phases = { alignmentMs: 0, syncMs: 1, asyncMs: 2 };
-    this.child.report({ kind: "snapshot", ...of, subtaskId: SUBTASK, snapshot, ...phases });
+    this.child.report({ kind: "snapshot", ...of, subtaskId, snapshot, ...phases });
     await settle();
   }
 
