@@ -22,31 +22,40 @@ export interface GroupColumns {
   readonly removed: readonly string[];
 }
 
-/**
- * @param ttls For each slot its time to live, or null.
- * @param removed Keys removed, for a delta.
- */
-export function columnsOf(
-  entries: readonly Entry[],
-  ttls: readonly (number | null)[],
-  removed: readonly string[],
-): GroupColumns {
-  const count = entries.length;
-  const keys = new Array<string>(count);
-  const timers = new Array<readonly number[] | null>(count);
-  const eventTimers = new Array<readonly number[] | null>(count);
-  const slots = ttls.map(() => new Array<unknown>(count));
-  const times = ttls.map((ttlMs) => ttlMs === null ? null : new Array<number>(count));
-  for (let i = 0; i < count; i++) {
-    const entry = entries[i]!;
-    keys[i] = entry.key;
-    timers[i] = entry.timers;
-    eventTimers[i] = entry.eventTimers;
-    for (let slot = 0; slot < slots.length; slot++) {
-      slots[slot]![i] = slotOf(entry, slot);
-      const ofSlot = times[slot]!;
-      if (ofSlot !== null) ofSlot[i] = timeOf(entry, slot);
+/** Gathers entries into columns. */
+export class ColumnsBuilder {
+  readonly #keys: string[] = [];
+  readonly #timers: (readonly number[] | null)[] = [];
+  readonly #eventTimers: (readonly number[] | null)[] = [];
+  readonly #slots: unknown[][];
+  readonly #times: (number[] | null)[];
+
+  /** @param ttls For each slot its time to live, or null. */
+  constructor(ttls: readonly (number | null)[]) {
+    this.#slots = ttls.map(() => []);
+    this.#times = ttls.map((ttlMs) => ttlMs === null ? null : []);
+  }
+
+  /** Takes over what `entry` holds at this moment. */
+  add(entry: Entry): void {
+    this.#keys.push(entry.key);
+    this.#timers.push(entry.timers);
+    this.#eventTimers.push(entry.eventTimers);
+    for (let slot = 0; slot < this.#slots.length; slot++) {
+      this.#slots[slot]!.push(slotOf(entry, slot));
+      this.#times[slot]?.push(timeOf(entry, slot));
     }
   }
-  return { keys, slots, times, timers, eventTimers, removed };
+
+  /** @param removed Keys removed, for a delta. */
+  finish(removed: readonly string[]): GroupColumns {
+    return {
+      keys: this.#keys,
+      slots: this.#slots,
+      times: this.#times,
+      timers: this.#timers,
+      eventTimers: this.#eventTimers,
+      removed,
+    };
+  }
 }

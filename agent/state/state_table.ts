@@ -24,21 +24,26 @@
 import { assert } from "@shared/assert.ts";
 import { KEY_GROUP_COUNT } from "@shared/job_graph.ts";
 import { keyGroupOf } from "@shared/key_groups.ts";
-import { columnsOf, type GroupColumns } from "./group_columns.ts";
+import {
+  columnsOf,
+  countSince,
+  isExpired,
+  isGone,
+  type SavedEntry,
+  savedEntry,
+} from "./captured_group.ts";
+import { EntryRows, RowCursor } from "./entry_rows.ts";
+import type { GroupColumns } from "./group_columns.ts";
+import { NO_ROW } from "./key_index.ts";
 import { migrated, type StoredLayout, type TableSlot } from "./table_slots.ts";
 import {
   type Entry,
-  mapKeyOf,
-  OwnEntry,
   slotOf,
   type TableKey,
   type TimeDomain,
-  timeOf,
-  timersOf,
   UNTIMED,
   withTime,
 } from "./table_entry.ts";
-import { cloneValue } from "./value_clone.ts";
 
 export { type Entry, slotOf, type TableKey, type TimeDomain } from "./table_entry.ts";
 
@@ -72,12 +77,9 @@ export interface StoredGroup extends TakenGroup {
   readonly interval: number;
 }
 
-interface SavedEntry extends Entry {
-  readonly changedIn: number;
-}
-
 interface Group {
-  readonly entries: OwnEntry<Group>[];
+  /** Its entries, in no order that matters. */
+  readonly rows: number[];
   /** Number of the interval between captures in which it was last written. */
   writtenIn: number;
   /** A capture has yet to take it. */
@@ -99,7 +101,9 @@ export class StateTable {
   readonly #slots: readonly TableSlot[];
   readonly #isMutable: boolean;
   readonly #expires: boolean;
-  readonly #entries = new Map<TableKey, OwnEntry<Group>>();
+  readonly #rows: EntryRows;
+  /** What `find` answers. */
+  readonly #found: RowCursor;
   readonly #groups: readonly Group[];
   #interval = 1;
   #latestMs = 0;
@@ -118,8 +122,10 @@ export class StateTable {
     });
     this.#expires = this.ttls.some((ttlMs) => ttlMs !== null);
     this.#isMutable = options.isMutable;
+    this.#rows = new EntryRows(options.slotCount);
+    this.#found = new RowCursor(this.#rows);
     this.#groups = Array.from({ length: KEY_GROUP_COUNT }, () => ({
-      entries: [],
+      rows: [],
       writtenIn: 0,
       isWanted: false,
       saved: [],
@@ -130,91 +136,94 @@ export class StateTable {
 
   /** Entries held, expired ones that were not yet swept included. */
   get size(): number {
-    return this.#entries.size;
+    return this.#rows.index.size;
   }
 
-  /** The entry of `key`; undefined when there is none or all of it has expired by `nowMs`. */
+  /**
+   * The entry of `key`; undefined when there is none or all of it has expired by `nowMs`. The answer shows
+   * the entry of the next `find` after that: use it at once.
+   */
   find(key: TableKey, nowMs: number): Entry | undefined {
-    const entry = this.#entries.get(mapKeyOf(key));
-    if (entry === undefined || !this.#expires) return entry;
-    return this.#isGone(entry, this.#observe(nowMs)) ? undefined : entry;
+    const row = this.#rows.index.find(key);
+    if (row === NO_ROW) return undefined;
+    const entry = this.#found.at(row);
+    if (this.#expires && isGone(entry, this.ttls, this.#observe(nowMs))) return undefined;
+    return entry;
   }
 
   /** The value of one slot; undefined where there is none or it has expired by `nowMs`. */
   read(entry: Entry, slot: number, nowMs: number): unknown {
     const value = slotOf(entry, slot);
     if (value === undefined || this.ttls[slot] === null) return value;
-    return this.#isExpired(entry, slot, this.#observe(nowMs)) ? undefined : value;
+    const latestMs = this.#observe(nowMs);
+    return isExpired(entry, slot, { ttls: this.ttls, latestMs }) ? undefined : value;
   }
 
   /** Sets one slot of `key`; undefined clears it. An entry left without value and timer is removed. */
   put(key: string, slot: number, value: unknown, nowMs: number): void {
-    const entry = this.#entries.get(mapKeyOf(key));
-    if (entry !== undefined) this.write(entry, slot, value, nowMs);
+    const row = this.#rows.index.find(key);
+    if (row !== NO_ROW) this.#write(row, slot, value, nowMs);
     else if (value !== undefined) this.#set(this.#create(key), slot, value, nowMs);
   }
 
   /** `put` for an entry that `find` has just given. */
   write(found: Entry, slot: number, value: unknown, nowMs: number): void {
-    const entry = found as OwnEntry<Group>;
-    this.#beforeWrite(entry);
-    this.#set(entry, slot, value, nowMs);
-    if (value === undefined && entry.isEmpty) this.#remove(entry);
+    this.#write((found as RowCursor).row, slot, value, nowMs);
   }
 
   /** Begins the time to live of one slot anew, for state that is kept by reading it. */
   touch(found: Entry, slot: number, nowMs: number): void {
-    if (this.ttls[slot] === null || timeOf(found, slot) >= nowMs) return;
-    const entry = found as OwnEntry<Group>;
-    this.#beforeWrite(entry);
-    entry.setTime(slot, nowMs, this.slotCount);
+    const { row } = found as RowCursor;
+    if (this.ttls[slot] === null || this.#rows.timeOf(row, slot) >= nowMs) return;
+    this.#beforeWrite(row);
+    this.#rows.setTime(row, slot, nowMs);
   }
 
   /** Announces that the values of `key` are about to be changed in place; for mutable tables. */
   beforeChange(key: string): void {
-    const entry = this.#entries.get(mapKeyOf(key));
-    if (entry !== undefined) this.#beforeWrite(entry);
+    const row = this.#rows.index.find(key);
+    if (row !== NO_ROW) this.#beforeWrite(row);
   }
 
   /** Adds a timer of `key`. @returns False when it had that timer already. */
   addTimer(key: string, domain: TimeDomain, timeMs: number, _nowMs: number): boolean {
-    const entry = this.#entries.get(mapKeyOf(key)) ?? this.#create(key);
-    const timers = timersOf(entry, domain) ?? [];
+    const row = this.#rowFor(key);
+    const timers = this.#rows.timers(row, domain) ?? [];
     if (timers.includes(timeMs)) return false;
-    this.#beforeWrite(entry);
-    entry.setTimers(domain, withTime(timers, timeMs));
+    this.#beforeWrite(row);
+    this.#rows.setTimers(row, domain, withTime(timers, timeMs));
     return true;
   }
 
   /** Removes a timer of `key`. @returns False when it had no such timer. */
   removeTimer(key: string, domain: TimeDomain, timeMs: number): boolean {
-    const entry = this.#entries.get(mapKeyOf(key));
-    if (entry === undefined) return false;
-    const timers = timersOf(entry, domain);
+    const row = this.#rows.index.find(key);
+    if (row === NO_ROW) return false;
+    const timers = this.#rows.timers(row, domain);
     if (timers?.includes(timeMs) !== true) return false;
-    this.#beforeWrite(entry);
+    this.#beforeWrite(row);
     const left = timers.filter((other) => other !== timeMs);
-    entry.setTimers(domain, left.length === 0 ? null : left);
-    if (entry.isEmpty) this.#remove(entry);
+    this.#rows.setTimers(row, domain, left.length === 0 ? null : left);
+    if (this.#rows.isEmpty(row)) this.#remove(row);
     return true;
   }
 
   /** Puts `key` back to what it was when `before` was taken with `snapshotOf`. */
   rollBack(key: string, before: Entry | null): void {
-    const entry = this.#entries.get(mapKeyOf(key));
     if (before === null) {
-      if (entry !== undefined) this.#remove(entry);
+      const row = this.#rows.index.find(key);
+      if (row !== NO_ROW) this.#remove(row);
       return;
     }
-    const target = entry ?? this.#create(key);
-    this.#beforeWrite(target);
-    target.assign(before);
+    const row = this.#rowFor(key);
+    this.#beforeWrite(row);
+    this.#rows.assign(row, before);
   }
 
   /** A copy of the entry of `key` as it is now; null when there is none. */
   snapshotOf(key: string): Entry | null {
-    const entry = this.#entries.get(mapKeyOf(key));
-    return entry === undefined ? null : copyOf(entry, false);
+    const row = this.#rows.index.find(key);
+    return row === NO_ROW ? null : savedEntry(this.#rows, row, false);
   }
 
   /** Removes what has expired in the next groups, about `entriesMax` entries looked at. @returns Entries removed. */
@@ -224,11 +233,11 @@ export class StateTable {
     let removed = 0;
     let seen = 0;
     for (let turn = 0; turn < KEY_GROUP_COUNT && seen < entriesMax; turn++) {
-      const { entries } = this.#groups[this.#sweepGroup]!;
+      const { rows } = this.#groups[this.#sweepGroup]!;
       this.#sweepGroup = (this.#sweepGroup + 1) % KEY_GROUP_COUNT;
-      seen += entries.length;
-      for (let i = entries.length - 1; i >= 0; i--) {
-        if (this.#sweepEntry(entries[i]!, latestMs)) removed++;
+      seen += rows.length;
+      for (let i = rows.length - 1; i >= 0; i--) {
+        if (this.#sweepRow(rows[i]!, latestMs)) removed++;
       }
     }
     return removed;
@@ -238,7 +247,7 @@ export class StateTable {
   presentGroups(): number[] {
     const present: number[] = [];
     for (let i = 0; i < KEY_GROUP_COUNT; i++) {
-      if (this.#groups[i]!.entries.length > 0) present.push(i);
+      if (this.#groups[i]!.rows.length > 0) present.push(i);
     }
     return present;
   }
@@ -269,21 +278,24 @@ export class StateTable {
   take(group: number, since: number | null): TakenGroup {
     const own = this.#groups[group]!;
     assert(own.isWanted, `Group ${group} of "${this.uid}" is not part of the capture`);
-    const entries: SavedEntry[] = own.saved;
-    for (const entry of own.entries) if (entry.changedIn !== this.#interval) entries.push(entry);
+    const of = {
+      rows: this.#rows,
+      rowsOfGroup: own.rows,
+      saved: own.saved,
+      interval: this.#interval,
+    };
     own.isWanted = false;
     own.saved = [];
     if (since !== null && since >= own.removedFrom) {
-      const changed = entries.filter((entry) => entry.changedIn > since);
       const removed = this.#removedKeys(own, since);
-      if (changed.length + removed.length <= entries.length * DELTA_SHARE_MAX) {
-        return { kind: "delta", columns: columnsOf(changed, this.ttls, removed) };
+      const { count, changed } = countSince(of, since);
+      if (changed + removed.length <= count * DELTA_SHARE_MAX) {
+        const columns = columnsOf(of, this.ttls, (_, changedIn) => changedIn > since);
+        return { kind: "delta", columns: columns.finish(removed) };
       }
     }
-    const live = this.#expires
-      ? entries.filter((entry) => !this.#isGone(entry, this.#capturedMs))
-      : entries;
-    return { kind: "keyed", columns: columnsOf(live, this.ttls, []) };
+    const isLive = (entry: Entry) => !this.#expires || !isGone(entry, this.ttls, this.#capturedMs);
+    return { kind: "keyed", columns: columnsOf(of, this.ttls, isLive).finish([]) };
   }
 
   /** Forgets the capture and what was copied for it. */
@@ -317,14 +329,14 @@ export class StateTable {
     if (kind === "delta") {
       for (const key of columns.removed) {
         own.removed.push({ key, interval });
-        const entry = this.#entries.get(mapKeyOf(key));
-        if (entry !== undefined) this.#detach(entry);
+        const row = this.#rows.index.find(key);
+        if (row !== NO_ROW) this.#detach(row);
       }
     }
     for (const [i, key] of columns.keys.entries()) {
-      const replaced = this.#entries.get(mapKeyOf(key));
-      if (replaced !== undefined) this.#detach(replaced);
-      this.#fill(this.#adopt(key, own, interval), columns, { i, layout });
+      const replaced = this.#rows.index.find(key);
+      if (replaced !== NO_ROW) this.#detach(replaced);
+      this.#fill(this.#adopt(key, group, interval), columns, { i, layout });
     }
   }
 
@@ -345,40 +357,53 @@ export class StateTable {
   stampUntimed(nowMs: number): void {
     for (let slot = 0; slot < this.slotCount; slot++) {
       if (this.ttls[slot] === null) continue;
-      for (const entry of this.#entries.values()) {
-        if (timeOf(entry, slot) !== UNTIMED || slotOf(entry, slot) === undefined) continue;
-        entry.setTime(slot, nowMs, this.slotCount);
+      for (const row of this.#groups.flatMap(({ rows }) => rows)) {
+        if (this.#rows.timeOf(row, slot) !== UNTIMED) continue;
+        if (this.#rows.slot(row, slot) !== undefined) this.#rows.setTime(row, slot, nowMs);
       }
     }
   }
 
-  /** Every entry, in no order that matters. */
-  entries(): IterableIterator<Entry> {
-    return this.#entries.values();
+  /** A copy of every entry, in no order that matters. */
+  *entries(): IterableIterator<Entry> {
+    for (const { rows } of this.#groups) {
+      for (const row of [...rows]) yield savedEntry(this.#rows, row, false);
+    }
   }
 
-  #set(entry: OwnEntry<Group>, slot: number, value: unknown, nowMs: number): void {
-    entry.setSlot(slot, value, this.slotCount);
-    // Without a time to live nobody asks, and a time costs an object of its own in every entry.
+  #write(row: number, slot: number, value: unknown, nowMs: number): void {
+    this.#beforeWrite(row);
+    this.#set(row, slot, value, nowMs);
+    if (value === undefined && this.#rows.isEmpty(row)) this.#remove(row);
+  }
+
+  #set(row: number, slot: number, value: unknown, nowMs: number): void {
+    this.#rows.setSlot(row, slot, value);
+    // Without a time to live nobody asks.
     if (!this.#expires || this.ttls[slot] === null) return;
-    entry.setTime(slot, Math.max(timeOf(entry, slot), nowMs), this.slotCount);
+    this.#rows.setTime(row, slot, Math.max(this.#rows.timeOf(row, slot), nowMs));
   }
 
-  #create(key: string): OwnEntry<Group> {
-    const group = this.#groups[keyGroupOf(key)]!;
-    group.writtenIn = this.#interval;
+  #rowFor(key: string): number {
+    const row = this.#rows.index.find(key);
+    return row === NO_ROW ? this.#create(key) : row;
+  }
+
+  #create(key: string): number {
+    const group = keyGroupOf(key);
+    this.#groups[group]!.writtenIn = this.#interval;
     return this.#adopt(key, group, this.#interval);
   }
 
-  #adopt(key: string, group: Group, interval: number): OwnEntry<Group> {
-    const entry = new OwnEntry<Group>(key, { group, position: group.entries.length, interval });
-    group.entries.push(entry);
-    this.#entries.set(mapKeyOf(key), entry);
-    return entry;
+  #adopt(key: string, group: number, interval: number): number {
+    const { rows } = this.#groups[group]!;
+    const row = this.#rows.add(key, { group, position: rows.length, interval });
+    rows.push(row);
+    return row;
   }
 
   #fill(
-    entry: OwnEntry<Group>,
+    row: number,
     columns: GroupColumns,
     { i, layout }: { i: number; layout: StoredLayout },
   ): void {
@@ -386,68 +411,56 @@ export class StateTable {
       if (slot < 0) continue;
       const value = columns.slots[stored]?.[i];
       const version = layout.versions[stored];
-      entry.setSlot(slot, migrated(value, version, this.#slots[slot]), this.slotCount);
+      this.#rows.setSlot(row, slot, migrated(value, version, this.#slots[slot]));
       const times = columns.times[stored];
       if (times !== null && times !== undefined && this.ttls[slot] !== null) {
-        entry.setTime(slot, times[i] ?? UNTIMED, this.slotCount);
+        this.#rows.setTime(row, slot, times[i] ?? UNTIMED);
       }
     }
     if (layout.keepsTimers) {
-      entry.setTimers("processing", columns.timers[i] ?? null);
-      entry.setTimers("event", columns.eventTimers[i] ?? null);
+      this.#rows.setTimers(row, "processing", columns.timers[i] ?? null);
+      this.#rows.setTimers(row, "event", columns.eventTimers[i] ?? null);
     }
-    if (entry.isEmpty) this.#detach(entry);
+    if (this.#rows.isEmpty(row)) this.#detach(row);
   }
 
-  #remove(entry: OwnEntry<Group>): void {
-    this.#beforeWrite(entry);
-    this.#detach(entry);
-    const { group } = entry;
+  #remove(row: number): void {
+    this.#beforeWrite(row);
+    const group = this.#groups[this.#rows.groups[row]!]!;
+    const isNew = this.#rows.madeIn[row] === this.#interval;
+    const key = this.#rows.key(row);
+    this.#detach(row);
     // No capture has seen a key that came and went in one interval.
-    if (entry.madeIn === this.#interval) return;
-    group.removed.push({ key: entry.key, interval: this.#interval });
-    if (group.removed.length <= group.entries.length + TOMBSTONES_SPARE_MAX) return;
+    if (isNew) return;
+    group.removed.push({ key, interval: this.#interval });
+    if (group.removed.length <= group.rows.length + TOMBSTONES_SPARE_MAX) return;
     group.removed = [];
     group.removedFrom = this.#interval;
   }
 
-  #detach(entry: OwnEntry<Group>): void {
-    const { group } = entry;
-    const last = group.entries.pop()!;
-    if (last !== entry) {
-      group.entries[entry.position] = last;
-      last.position = entry.position;
+  #detach(row: number): void {
+    const { rows } = this.#groups[this.#rows.groups[row]!]!;
+    const last = rows.pop()!;
+    if (last !== row) {
+      const position = this.#rows.positions[row]!;
+      rows[position] = last;
+      this.#rows.positions[last] = position;
     }
-    entry.position = -1;
-    this.#entries.delete(mapKeyOf(entry.key));
+    this.#rows.remove(row);
   }
 
   /** Clears expired slots. @returns True when nothing was left of the entry. */
-  #sweepEntry(entry: OwnEntry<Group>, latestMs: number): boolean {
+  #sweepRow(row: number, latestMs: number): boolean {
+    const entry = this.#found.at(row);
     for (let slot = 0; slot < this.slotCount; slot++) {
-      if (slotOf(entry, slot) === undefined || !this.#isExpired(entry, slot, latestMs)) continue;
-      this.#beforeWrite(entry);
-      entry.setSlot(slot, undefined, this.slotCount);
+      const isHeld = slotOf(entry, slot) !== undefined;
+      if (!isHeld || !isExpired(entry, slot, { ttls: this.ttls, latestMs })) continue;
+      this.#beforeWrite(row);
+      this.#rows.setSlot(row, slot, undefined);
     }
-    if (!entry.isEmpty) return false;
-    this.#remove(entry);
+    if (!this.#rows.isEmpty(row)) return false;
+    this.#remove(row);
     return true;
-  }
-
-  /** Without timers, and every value has expired. */
-  #isGone(entry: Entry, latestMs: number): boolean {
-    if (entry.timers !== null || entry.eventTimers !== null) return false;
-    for (let slot = 0; slot < this.slotCount; slot++) {
-      if (slotOf(entry, slot) !== undefined && !this.#isExpired(entry, slot, latestMs)) {
-        return false;
-      }
-    }
-    return true;
-  }
-
-  #isExpired(entry: Entry, slot: number, latestMs: number): boolean {
-    const ttlMs = this.ttls[slot] ?? null;
-    return ttlMs !== null && latestMs - timeOf(entry, slot) > ttlMs;
   }
 
   /** The latest time ever seen. */
@@ -457,13 +470,14 @@ export class StateTable {
   }
 
   /** Marks entry and group as changed, and saves the entry if a capture still wants it as it is. */
-  #beforeWrite(entry: OwnEntry<Group>): void {
+  #beforeWrite(row: number): void {
     const interval = this.#interval;
-    if (entry.changedIn === interval) return;
-    const { group } = entry;
+    const { changedIn } = this.#rows;
+    if (changedIn[row] === interval) return;
+    const group = this.#groups[this.#rows.groups[row]!]!;
     group.writtenIn = interval;
-    if (group.isWanted) group.saved.push(copyOf(entry, this.#isMutable));
-    entry.changedIn = interval;
+    if (group.isWanted) group.saved.push(savedEntry(this.#rows, row, this.#isMutable));
+    changedIn[row] = interval;
   }
 
   #removedKeys(group: Group, since: number): string[] {
@@ -473,19 +487,4 @@ export class StateTable {
     }
     return [...keys];
   }
-}
-
-/** @param isMutable Its values may be changed in place, so they are cloned. */
-function copyOf(entry: OwnEntry<Group>, isMutable: boolean): SavedEntry {
-  const { key, first, rest, lastWriteMs, restMs, timers, eventTimers, changedIn } = entry;
-  return {
-    key,
-    first: isMutable ? cloneValue(first) : first,
-    rest: rest === null ? null : isMutable ? rest.map(cloneValue) : [...rest],
-    lastWriteMs,
-    restMs: restMs === null ? null : [...restMs],
-    timers,
-    eventTimers,
-    changedIn,
-  };
 }
