@@ -43,7 +43,10 @@ export interface WindowOptions<In> extends OperatorOptions {
 export interface AggregateOptions<In, Acc, Out> extends WindowOptions<In> {
   /** Accumulator of a window that holds nothing. */
   readonly initial: () => Acc;
-  /** The accumulator with one more record. It belongs to the engine: `add` may change it and answer it. */
+  /**
+   * The accumulator with one more record. It belongs to the engine: `add` may change it and answer it, but must not
+   * have changed it when it throws.
+   */
   readonly add: (acc: Acc, record: In) => Acc;
   /** The result of a window; the accumulator unless given. Called again when a late record changes the window. */
   readonly result?: (acc: Acc, w: Window) => Out;

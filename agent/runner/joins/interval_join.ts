@@ -9,7 +9,7 @@
  *   1. A pair is given once: `right - left` is within `[lowerMs, upperMs]`, neither was late when it came.
  *   2. Pairs of one record come by the event time of the other, then by its arrival.
  *   3. A pair has the later of both event times.
- *   4. A record is kept until the watermark says that no partner can come.
+ *   4. A record meets none behind the watermark that says that no partner can come; it is forgotten soon after.
  *
  * @module
  */
@@ -21,6 +21,9 @@ import type { KeyClocks } from "../key_clocks.ts";
 import { FireQueue } from "../windows/fire_queue.ts";
 import { lowerBound } from "../windows/windows.ts";
 import { addToBuffer, createBuffer, dropUntil, type IntervalBuffer } from "./interval_buffer.ts";
+
+/** How many times records are dropped while one waits: of those kept, at most one in so many is of no use. */
+const GRAINS_PER_REACH = 16;
 
 type Side = 0 | 1;
 
@@ -50,6 +53,8 @@ class IntervalJoin {
   readonly #queue = new FireQueue();
   /** When each key is to be looked at: the first of its records may be of no use then. */
   readonly #wakes = new Map<string, number>();
+  /** Keys are looked at no more often than this, ms of event time: dropping records moves those behind them. */
+  readonly #grainMs: number;
 
   constructor(
     spec: StatefulSpec & { kind: "intervalJoin" },
@@ -60,6 +65,8 @@ class IntervalJoin {
     this.#place = place;
     this.#parts = parts;
     this.#late = spec.lateOutput === null ? null : place.side(spec.lateOutput);
+    const longestMs = Math.max(this.#reachMs(0), this.#reachMs(1));
+    this.#grainMs = Math.max(1, Math.ceil(longestMs / GRAINS_PER_REACH));
     const { clock } = place;
     const table = parts.state.table(spec.uid);
     this.#keyClocks = clock.perKey(table, spec.keyClock);
@@ -118,7 +125,9 @@ class IntervalJoin {
       const fromMs = side === 0 ? atMs + lowerMs : atMs - upperMs;
       const toMs = side === 0 ? atMs + upperMs : atMs - lowerMs;
       const { times, records } = other;
+      const partner = side === 0 ? 1 : 0;
       for (let i = lowerBound(times, fromMs); i < times.length && times[i]! <= toMs; i++) {
+        if (this.#uselessAt(times[i]!, partner) <= watermarkMs) continue;
         const output = side === 0 ? join(record, records[i], key) : join(records[i], record, key);
         pairs.push({ output, atMs: Math.max(atMs, times[i]!) });
       }
@@ -145,7 +154,9 @@ class IntervalJoin {
     return Math.max(0, side === 0 ? upperMs : -lowerMs);
   }
 
-  #wakeBy(key: string, atMs: number): void {
+  /** @param uselessAt From then on the key's earliest record is of no use. Records are dropped some at a time. */
+  #wakeBy(key: string, uselessAt: number): void {
+    const atMs = Math.ceil(uselessAt / this.#grainMs) * this.#grainMs;
     if ((this.#wakes.get(key) ?? Infinity) <= atMs) return;
     this.#wakes.set(key, atMs);
     if (this.#keyClocks !== null) return;

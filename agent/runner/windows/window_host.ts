@@ -195,7 +195,7 @@ class WindowHost {
     };
   }
 
-  /** A key's own clock wakes its windows; the end of the input wakes those of all keys. */
+  /** A key's own clock wakes its windows. */
   #byKeyClocks(): WakeAt {
     const { clock } = this.#place;
     const { state, timers } = this.#parts;
@@ -211,18 +211,23 @@ class WindowHost {
     });
     timers.onLoad((nowMs) => {
       for (const { key } of table.entries()) if (isWaiting(key)) keys.heard(key, nowMs);
-      clock.wakeAt(MAX_WATERMARK_MS);
     });
-    let all: FireQueue | null = null;
+    return this.#atEndOfInput(() => {});
+  }
+
+  /** The end of the input fires everything, whatever the clock of the windows; until then `wakeAt` counts. */
+  #atEndOfInput(wakeAt: WakeAt): WakeAt {
+    const { clock } = this.#place;
+    let rest: FireQueue | null = null;
     clock.onAdvance((watermarkMs) => {
       if (watermarkMs < MAX_WATERMARK_MS) return;
-      all = new FireQueue();
-      this.#fill(all);
-      all.advance(watermarkMs, (key, atMs) => this.#wake(key, atMs));
-      all = null;
+      rest = new FireQueue();
+      this.#fill(rest);
+      rest.advance(watermarkMs, (key, atMs) => this.#wake(key, atMs));
+      rest = null;
     });
     clock.wakeAt(MAX_WATERMARK_MS);
-    return (key, atMs) => all?.add(key, atMs);
+    return (key, atMs) => rest === null ? wakeAt(key, atMs) : rest.add(key, atMs);
   }
 
   /** Timers of processing time are state of their own: a restore finds them without the windows. */
@@ -233,7 +238,7 @@ class WindowHost {
       origin.setFiring({ kind: "timer", uid, key, timeMs, nowMs });
       this.#wake(key, timeMs - 1);
     });
-    return (key, atMs) => timers.add(operator, key, atMs + 1, origin.nowMs);
+    return this.#atEndOfInput((key, atMs) => timers.add(operator, key, atMs + 1, origin.nowMs));
   }
 
   #fill(queue: FireQueue): void {

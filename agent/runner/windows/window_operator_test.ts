@@ -180,6 +180,18 @@ Deno.test("window: sessions by the wall clock end when their key was silent for 
   deepStrictEqual(chain.values(), [`a ${T0}-${T0 + 18_000} 2`]);
 });
 
+Deno.test("window: the end of the input fires windows of the wall clock too, each once (L3)", () => {
+  const chain = wallClockRig((readings) => readings.window("sum", sliding("20s", "10s"), SUM));
+  chain.emit(at("b", 0), at("a", 0));
+  chain.end();
+  const spans = [`${T0 - 10_000}-${T0 + 10_000} 1`, `${T0}-${T0 + 20_000} 1`];
+  const all = spans.flatMap((span) => [`a ${span}`, `b ${span}`]);
+  deepStrictEqual(chain.values(), all);
+  chain.pass(60_000);
+  deepStrictEqual(chain.values(), all);
+  strictEqual(chain.stateEntries, 0);
+});
+
 Deno.test("window: reduce combines records two by two; without a result function it gives the record", () => {
   const chain = rig((readings) =>
     readings.window("peak", sliding(20, 10), {
