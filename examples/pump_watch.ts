@@ -1,19 +1,11 @@
 /**
- * A tour of the SDK: filter, keyed state, a process function with a timer, and a detector.
+ * A tour of the SDK: event time, filter, keyed state, windows, a process function with a timer, and a detector.
  *
- * Deploy it with `penstock jobs deploy examples/pump_watch.ts --param jump=15`.
+ * Deploy it with `penstock jobs deploy examples/pump_watch.ts`; try it with `penstock jobs run`.
  *
  * @module
  */
-import {
-  alarmSink,
-  defineJob,
-  mqttSink,
-  mqttSource,
-  recordType,
-  valueState,
-  zScore,
-} from "penstock";
+import { alarmSink, defineJob, mqttSink, mqttSource, tumbling, valueState, zScore } from "penstock";
 
 interface Reading {
   equipment: string;
@@ -23,23 +15,7 @@ interface Reading {
   temperature: number;
 }
 
-interface Jump {
-  equipment: string;
-  /** K between two readings. */
-  jump: number;
-}
-
-interface Silence {
-  equipment: string;
-  lastTemperature: number;
-}
-
-/** A pump that says nothing for this long is silent, ms. */
-const SILENT_AFTER_MS = 60_000;
-
-export default defineJob("pump-watch", (job, params) => {
-  const jumpKelvin = Number(params.jump ?? 20);
-
+export default defineJob("pump-watch", (job) => {
   const readings = job.source(
     "telemetry",
     mqttSource<Reading>({
@@ -48,64 +24,59 @@ export default defineJob("pump-watch", (job, params) => {
         { topics: ["plant/line-1/+/telemetry"], near: { line: "1" } },
         { topics: ["plant/line-2/+/telemetry"], near: { line: "2" } },
       ],
-      eventTime: (reading) => reading.ts,
+      eventTime: (r) => r.ts,
+      maxOutOfOrderness: "5s",
+      idleAfter: "30s", // decode defaults to JSON; bad records go to the dead-letter output
     }),
   );
-  const byPump = readings.keyByLocal((reading) => reading.equipment);
 
   // How many hot readings each pump had; forgotten when it was never hot for a week.
-  readings
-    .filter("hot", (reading) => reading.temperature > 50)
-    .keyByLocal((reading) => reading.equipment)
-    .mapWithState("count", { initial: () => ({ n: 0 }), ttl: "7d" }, (state, reading) => [
-      { n: state.n + 1 },
-      { equipment: reading.equipment, n: state.n + 1 },
-    ])
-    .sink(
-      "counts",
-      mqttSink({
-        broker: "plant",
-        topic: (count) => `out/count/${count.equipment}`,
-        delivery: "staged",
-      }),
+  const counted = readings
+    .filter("hot", (r) => r.temperature > 50)
+    .keyByLocal((r) => r.equipment) // keyBy(…) = across agents
+    .mapWithState(
+      "count",
+      { initial: () => ({ n: 0 }), ttl: "7d" },
+      (state, r) => [{ n: state.n + 1 }, { equipment: r.equipment, n: state.n + 1 }],
     );
+  counted.sink(
+    "counts",
+    mqttSink({ broker: "plant", topic: (c) => `out/count/${c.equipment}`, delivery: "staged" }),
+  );
 
-  // A change between two readings that no pump can do.
-  byPump
-    .flatMapWithState(
-      "jump",
-      { initial: (): number | null => null, onError: "dead-letter" },
-      (last, reading, key): [number | null, Jump[]] => {
-        const jump = last === null ? 0 : reading.temperature - last;
-        return [reading.temperature, Math.abs(jump) > jumpKelvin ? [{ equipment: key, jump }] : []];
-      },
-    )
-    .sink(
-      "jumps",
-      alarmSink({ priority: "high", text: (jump) => `jump of ${jump.jump.toFixed(1)} K` }),
-    );
+  // The mean of each minute by the time of measurement; a reading may come up to 10 s behind its minute.
+  readings.keyByLocal((r) => r.equipment)
+    .window("per-minute", tumbling("1m"), {
+      initial: () => ({ n: 0, sum: 0 }),
+      add: (a, r) => ({ n: a.n + 1, sum: a.sum + r.temperature }),
+      result: (a, w) => ({ equipment: w.key, start: w.start, mean: a.sum / a.n }),
+      allowedLateness: "10s",
+    })
+    .sink("means", mqttSink({ broker: "plant", topic: (m) => `out/mean/${m.equipment}` }));
 
-  // A pump that has fallen silent: each reading moves the timer on.
-  byPump
-    .process("silence", {
-      state: { last: valueState<number>(), timerAtMs: valueState<number>() },
-      emits: recordType<Silence>(),
-      onRecord(reading, ctx) {
-        const before = ctx.state.timerAtMs.get();
-        if (before !== undefined) ctx.timers.deleteProcessingTime(before);
-        ctx.state.last.set(reading.temperature);
-        ctx.state.timerAtMs.set(ctx.nowMs + SILENT_AFTER_MS);
-        ctx.timers.processingTime(ctx.nowMs + SILENT_AFTER_MS);
+  // A change between two readings that no pump can do; a minute of silence begins anew.
+  readings.keyByLocal((r) => r.equipment)
+    .process("spike", {
+      state: { last: valueState<number>() },
+      onRecord(r, ctx) {
+        const last = ctx.state.last.get();
+        if (last !== undefined && Math.abs(r.temperature - last) > 20) {
+          ctx.emit({ equipment: ctx.key, jump: r.temperature - last });
+        }
+        ctx.state.last.set(r.temperature);
+        ctx.timers.eventTime(r.ts + 60_000);
       },
       onTimer(_timeMs, ctx) {
-        ctx.emit({ equipment: ctx.key, lastTemperature: ctx.state.last.get() ?? 0 });
-        ctx.state.timerAtMs.clear();
+        ctx.state.last.clear();
       },
     })
-    .sink("silences", mqttSink({ broker: "plant", topic: "out/silent" }));
+    .sink(
+      "spikes",
+      alarmSink({ priority: "high", onDelay: "0s", text: (s) => `jump of ${s.jump}` }),
+    );
 
   // A temperature that leaves the pump's own normal.
-  byPump
-    .detect("drift", zScore({ value: (reading) => reading.temperature, threshold: 4, warmUp: 100 }))
+  readings.keyByLocal((r) => r.equipment)
+    .detect("drift", zScore({ value: (r) => r.temperature, threshold: 4, warmUp: 100 }))
     .sink("anomalies", alarmSink({ priority: "medium" }));
 });
