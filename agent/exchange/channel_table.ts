@@ -3,7 +3,7 @@
  *
  * Pure but for the digests of `node:crypto`.
  *
- * Invariants (agent/exchange/channel_table_test.ts):
+ * Invariants (tests/property/exchange_channel_test.ts):
  *
  *   F3  A frame of another attempt is refused before anything of it is used.
  *   F4  So is one whose code was not made with its channel's key for its direction.

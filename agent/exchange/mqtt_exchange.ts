@@ -7,7 +7,7 @@
  *   opening ── CONNACK ── SUBACK ──▶ open ── close ──▶ over
  *      └──── refused, timeout ──▶ over   └── connection lost, gap, value without a form ──▶ over, `failed`
  *
- * Invariants (agent/exchange/mqtt_exchange_test.ts, tests/services/exchange_test.ts):
+ * Invariants (tests/services/exchange_test.ts):
  *
  *   P7  One QoS, 1; a lost connection or a gap fails the attempt, nothing is sent a second time.
  *   A2  Everything of a channel goes to one topic, which names the attempt.

@@ -149,20 +149,20 @@ export class ValueWriter {
   }
 
   #object(to: FrameWriter, value: Record<string, unknown>, depth: number): void {
-    const names = Object.keys(value);
-    const shape = this.#shapeOf(names);
+    const shape = this.#shapeOf(value);
     if (shape === null) return this.#throughState(to, value);
     this.#latest = shape;
     this.#shapeHead(to, shape);
     const { fields } = shape;
     let at = 0;
     try {
-      for (; at < fields.length; at++) {
-        const field = fields[at]!;
-        this.#value(to, value[field.name], field, depth + 1);
+      // The engine knows where the field of a name that `in` gives lies; of any other it looks it up.
+      for (const name in value) {
+        this.#value(to, value[name], fields[at]!, depth + 1);
+        at++;
       }
     } catch (thrown) {
-      throw within(`.${names[at]}`, thrown);
+      throw within(`.${fields[at]!.name}`, thrown);
     }
   }
 
@@ -177,10 +177,11 @@ export class ValueWriter {
     for (const { name } of shape.fields) to.text(name);
   }
 
-  /** The shape of these names in this order; null for one that is not worth a number. */
-  #shapeOf(names: readonly string[]): Shape | null {
+  /** The shape of a plain object: its names in their order. Null for one that is not worth a number. */
+  #shapeOf(value: Record<string, unknown>): Shape | null {
     const latest = this.#latest;
-    if (latest !== null && hasNames(latest, names)) return latest;
+    if (latest !== null && hasShape(value, latest)) return latest;
+    const names = Object.keys(value);
     if (names.length > SHAPE_FIELDS_MAX) return null;
     // Lengths in front: a name may hold the separator.
     const text = names.map(({ length }) => length).join() + SEPARATOR + names.join(SEPARATOR);
@@ -202,12 +203,13 @@ export class ValueWriter {
   }
 }
 
-function hasNames({ fields }: Shape, names: readonly string[]): boolean {
-  if (fields.length !== names.length) return false;
-  for (let i = 0; i < names.length; i++) {
-    if (fields[i]!.name !== names[i]) return false;
+function hasShape(value: Record<string, unknown>, { fields }: Shape): boolean {
+  let at = 0;
+  for (const name in value) {
+    if (at === fields.length || fields[at]!.name !== name) return false;
+    at++;
   }
-  return true;
+  return at === fields.length;
 }
 
 function writeNumber(to: FrameWriter, value: number): void {
