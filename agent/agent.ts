@@ -29,7 +29,7 @@ import { LocalStore, type Sha256 } from "./checkpoint/local_store.ts";
 import { UploadBudget } from "./checkpoint/upload_budget.ts";
 import { FailPoints } from "./fail_points.ts";
 import { HubClient, type HubOrder } from "./hub_client.ts";
-import { notRunning, type RegionPorts, RegionRun } from "./region_run.ts";
+import { noState, notRunning, type RegionPorts, RegionRun } from "./region_run.ts";
 import { type Deploy, type JobReport, RunnerHost } from "./runner_host.ts";
 
 export const AGENT_VERSION = "0.1.0";
@@ -251,6 +251,9 @@ export class Agent {
       case "ownership":
         run.owned(order);
         break;
+      case "queryState":
+        run.query(order);
+        break;
     }
   }
 
@@ -271,6 +274,8 @@ export class Agent {
     } else if (order.kind === "trigger") {
       const subtaskId = order.regionId as string as SubtaskId;
       this.#client.send(notRunning(order, { subtaskId }, "The agent does not run this attempt"));
+    } else if (order.kind === "queryState") {
+      this.#client.send(noState(order));
     }
   }
 

@@ -182,6 +182,13 @@ export class RegionRun implements RunnerTenant {
     void this.#runner?.send({ kind: "ownership", requestId: asked, isOwner });
   }
 
+  /** Asks the runner for the state of a key; whoever does not run answers that. */
+  query(question: HubMessageOf<"queryState">): void {
+    const { requestId, subtaskId, operatorUid, key } = question;
+    if (this.isRunning) this.#send({ kind: "queryState", requestId, subtaskId, operatorUid, key });
+    else this.#ports.send(noState(question));
+  }
+
   /** The hub is back: what it may have missed is sent again. */
   reconnected(): void {
     if (this.isOver) return;
@@ -234,6 +241,11 @@ export class RegionRun implements RunnerTenant {
       case "askOwnership":
         this.#ask(report);
         break;
+      case "stateAnswer": {
+        const { requestId, answer } = report;
+        this.#ports.send({ kind: "stateAnswer", requestId, answer });
+        break;
+      }
       case "event":
         if (report.event.type === "broker-profile") this.#brokerProfile = report.event;
         this.#sendEvent(report.event);
@@ -391,6 +403,13 @@ export class RegionRun implements RunnerTenant {
 type OfRegion = "regionId" | "attempt";
 type WithoutRegion<T> = T extends { regionId: RegionId } ? Omit<T, OfRegion> : never;
 type RegionCommand = WithoutRegion<Parameters<RunnerLease["send"]>[0]>;
+
+/** The answer to a question about state that found no running attempt. */
+export function noState(
+  { requestId }: Pick<HubMessageOf<"queryState">, "requestId">,
+): AgentMessageOf<"stateAnswer"> {
+  return { kind: "stateAnswer", requestId, answer: { kind: "refused", reason: "not-running" } };
+}
 
 /** The decline of a trigger that found no running attempt. */
 export function notRunning(

@@ -17,6 +17,7 @@ import type {
   AlarmEdge,
   BrokerConfig,
   ExchangeConfig,
+  KeyAnswer,
   RegionEvent,
   SignalSample,
   SubtaskMetrics,
@@ -36,6 +37,8 @@ export type RunnerCommand =
     readonly jobId: string;
     readonly jobName: string;
     readonly params: Readonly<Record<string, string>>;
+    /** Job under whose name the sources keep their MQTT sessions; its own when left out. */
+    readonly sessionJobId?: string;
     readonly brokers: readonly BrokerConfig[];
     /** Tests only: `name:nth`, the point at which to stop dead. */
     readonly failPoint: string | null;
@@ -81,6 +84,14 @@ export type RunnerCommand =
     readonly isSavepoint: boolean;
   })
   | (OfRegion & { readonly kind: "aborted"; readonly checkpointId: CheckpointId })
+  /** A person asks for the state of one key; answered by `stateAnswer`. */
+  | (OfRegion & {
+    readonly kind: "queryState";
+    readonly requestId: string;
+    readonly subtaskId: SubtaskId;
+    readonly operatorUid: string;
+    readonly key: string;
+  })
   | { readonly kind: "ownership"; readonly requestId: string; readonly isOwner: boolean };
 
 /** Runner to agent. Body in brackets. */
@@ -122,6 +133,11 @@ export type RunnerReport =
   })
   | (OfRegion & { readonly kind: "requestCheckpoint" })
   | (OfRegion & { readonly kind: "askOwnership"; readonly requestId: string })
+  | (OfRegion & {
+    readonly kind: "stateAnswer";
+    readonly requestId: string;
+    readonly answer: KeyAnswer;
+  })
   | { readonly kind: "alarms"; readonly edges: readonly AlarmEdge[] }
   | { readonly kind: "samples"; readonly samples: readonly SignalSample[] }
   | { readonly kind: "metrics"; readonly subtasks: readonly SubtaskMetrics[] }

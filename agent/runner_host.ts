@@ -119,7 +119,7 @@ export class RunnerHost {
 
   #start(key: string, deploy: Deploy, bundle: Uint8Array): Slot {
     const { spawn, runnerBundle, failPoint, clock, logger } = this.#options;
-    const { jobId, jobName, params, brokers, heapMb } = deploy;
+    const { jobId, sessionJobId = jobId, jobName, params, brokers, heapMb } = deploy;
     const tenants = new Set<RunnerTenant>();
     const process = new RunnerProcess({
       child: spawn(runnerArguments({ runnerBundle, brokers, heapMb })),
@@ -134,7 +134,16 @@ export class RunnerHost {
     this.#slots.set(key, slot);
     this.#alive.add(process);
     logger.info("Started a runner", { jobId, job: jobName, pid: process.pid });
-    void process.send({ kind: "init", jobId, jobName, params, brokers, failPoint }, bundle);
+    const init = {
+      kind: "init",
+      jobId,
+      sessionJobId,
+      jobName,
+      params,
+      brokers,
+      failPoint,
+    } as const;
+    void process.send(init, bundle);
     return slot;
   }
 
@@ -191,6 +200,7 @@ function tenantOf(slot: Slot, { regionId, attempt }: WithRegion): RunnerTenant |
   return null;
 }
 
-function keyOf({ jobId, bundleDigest, params, brokers, heapMb }: Deploy): string {
-  return JSON.stringify([jobId, bundleDigest, Object.entries(params).sort(), brokers, heapMb]);
+function keyOf({ jobId, sessionJobId, bundleDigest, params, brokers, heapMb }: Deploy): string {
+  const sorted = Object.entries(params).sort();
+  return JSON.stringify([jobId, sessionJobId, bundleDigest, sorted, brokers, heapMb]);
 }

@@ -45,6 +45,7 @@ export interface MqttSourceOptions {
   readonly spec: MqttSourceSpec;
   readonly sourceUid: string;
   readonly splitIndex: number;
+  /** Job under whose name the session is kept: that of the source, or one that it goes on from. */
   readonly jobId: string;
   readonly broker: BrokerConfig;
   readonly output: SourceOutput;

@@ -21,6 +21,8 @@ import type { FailPointName, FailPoints } from "./fail_points.ts";
 
 export interface ConnectorEnvironment {
   readonly jobId: string;
+  /** Job under whose name the sources keep their sessions at the brokers. */
+  readonly sessionJobId: string;
   readonly brokers: readonly BrokerConfig[];
   readonly failPoints: FailPoints;
   readonly clock: Clock;
@@ -31,7 +33,7 @@ export interface ConnectorEnvironment {
 
 /** @throws {UserError} `broker-unknown`, from its methods, if a spec names a broker that was not given. */
 export function createConnectorFactory(environment: ConnectorEnvironment): ConnectorFactory {
-  const { jobId, brokers, failPoints, clock, random, logger, dial } = environment;
+  const { jobId, sessionJobId, brokers, failPoints, clock, random, logger, dial } = environment;
   const probes = new BrokerProbes({ dial, clock, random });
   const probe = (broker: BrokerConfig) => probes.of(broker);
   const failPoint = (name: string) => failPoints.hit(name as FailPointName);
@@ -40,7 +42,7 @@ export function createConnectorFactory(environment: ConnectorEnvironment): Conne
       switch (spec.connector) {
         case "mqtt": {
           const broker = brokerNamed(brokers, spec.broker, sourceUid);
-          const place = { sourceUid, splitIndex, jobId };
+          const place = { sourceUid, splitIndex, jobId: sessionJobId };
           const ports = {
             dial,
             probe,

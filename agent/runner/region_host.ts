@@ -18,14 +18,17 @@
 import { assert } from "@shared/assert.ts";
 import { messageOf, PenstockError } from "@shared/errors.ts";
 import type { Attempt, CheckpointId, Digest, RegionId, SubtaskId } from "@shared/ids.ts";
-import type { BrokerConfig, SignalSample, SubtaskMetrics } from "@shared/messages.ts";
+import type { OperatorNode } from "@shared/job_graph.ts";
+import type { BrokerConfig, KeyAnswer, SignalSample, SubtaskMetrics } from "@shared/messages.ts";
 import type { SubtaskPlan } from "@shared/regions.ts";
 import type { BuiltJob } from "@shared/sdk/operator.ts";
 import type { RunnerReport } from "../runner_frames.ts";
+import type { KeyedState } from "../state/keyed_state.ts";
 import { ChannelLink } from "./channel_link.ts";
 import type { BatchSender } from "./channel_outputs.ts";
 import type { ChannelAddress, Exchange, OpenExchange } from "./exchange_port.ts";
 import type { RestoreRequest } from "./restore_plan.ts";
+import { answerKey } from "./state_query.ts";
 import { Subtask } from "./subtask.ts";
 import type { SubtaskPorts } from "./subtask_ports.ts";
 
@@ -44,7 +47,7 @@ export interface RegionIdentity {
   readonly subtasks: readonly SubtaskPlan[];
 }
 
-export interface RegionHostPorts extends Omit<SubtaskPorts, "senderTo" | "workedOff"> {
+export interface RegionHostPorts extends Omit<SubtaskPorts, "senderTo" | "workedOff" | "onState"> {
   /** Null when all of the region runs here. */
   readonly exchange: RemoteExchange | null;
 }
@@ -53,6 +56,8 @@ export class RegionHost {
   readonly #identity: RegionIdentity;
   readonly #ports: RegionHostPorts;
   readonly #subtasks = new Map<SubtaskId, Subtask>();
+  readonly #states = new Map<SubtaskId, KeyedState>();
+  readonly #operators: readonly OperatorNode[];
   readonly #links = new Map<string, ChannelLink>();
   readonly #sends: ChannelAddress[] = [];
   readonly #receives: ChannelAddress[] = [];
@@ -66,6 +71,7 @@ export class RegionHost {
   constructor(identity: RegionIdentity, job: BuiltJob, ports: RegionHostPorts) {
     this.#identity = identity;
     this.#ports = ports;
+    this.#operators = job.graph.operators;
     const { jobId, regionId, attempt, subtasks } = identity;
     const here = new Set(subtasks.map(({ subtaskId }) => subtaskId));
     for (const plan of subtasks) {
@@ -139,6 +145,14 @@ export class RegionHost {
     return this.#stopping;
   }
 
+  /** What the subtask knows of one key at this moment. */
+  query(subtaskId: SubtaskId, question: { operatorUid: string; key: string }): KeyAnswer {
+    const state = this.#states.get(subtaskId);
+    if (state === undefined || this.#isOver) return { kind: "refused", reason: "not-running" };
+    const nowMs = this.#ports.clock.nowMs();
+    return answerKey(state, this.#operators, { ...question, nowMs });
+  }
+
   /** Once a second. */
   tick(): { metrics: SubtaskMetrics[]; samples: SignalSample[] } {
     const ticks = [...this.#subtasks.values()].map((subtask) => subtask.tick());
@@ -158,6 +172,7 @@ export class RegionHost {
     return {
       ...ports,
       report: (report, body) => this.#report(report, body),
+      onState: (state) => this.#states.set(plan.subtaskId, state),
       senderTo: (to) => this.#senderTo({ from: plan.subtaskId, to }),
       workedOff: (channel, records) => {
         const address = { from: plan.inputs[channel]!, to: plan.subtaskId };

@@ -13,7 +13,7 @@
 import type { Clock } from "@shared/clock.ts";
 import { messageOf, UserError } from "@shared/errors.ts";
 import type { Attempt, Digest, RegionId, SubtaskId } from "@shared/ids.ts";
-import type { BrokerConfig, ExchangeConfig } from "@shared/messages.ts";
+import type { BrokerConfig, ExchangeConfig, KeyAnswer } from "@shared/messages.ts";
 import type { BuiltJob } from "@shared/sdk/operator.ts";
 import type { RunnerCommand, RunnerReport } from "../runner_frames.ts";
 import type { ConnectorFactory } from "./connectors.ts";
@@ -34,6 +34,8 @@ export interface RunnerPorts {
   readonly evaluate: (bundle: string, params: Readonly<Record<string, string>>) => BuiltJob;
   readonly createConnectors: (of: {
     jobId: string;
+    /** Job under whose name the sources keep their sessions. */
+    sessionJobId: string;
     brokers: readonly BrokerConfig[];
     failPoints: FailPoints;
   }) => ConnectorFactory;
@@ -100,16 +102,18 @@ export class Runner {
         return this.#host(command)?.completed(command.checkpointId, command);
       case "aborted":
         return this.#host(command)?.aborted(command.checkpointId);
+      case "queryState":
+        return this.#query(command);
     }
   }
 
   #init(command: CommandOf<"init">, body: Uint8Array): void {
     const { report, evaluate, createConnectors, stopDead, exit } = this.#ports;
-    const { jobId, params, brokers, failPoint } = command;
+    const { jobId, sessionJobId = jobId, params, brokers, failPoint } = command;
     const failPoints = new FailPoints(failPoint, stopDead);
     try {
       const job = evaluate(new TextDecoder().decode(body), params);
-      const connectors = createConnectors({ jobId, brokers, failPoints });
+      const connectors = createConnectors({ jobId, sessionJobId, brokers, failPoints });
       this.#loaded = { jobId, job, brokers, connectors, failPoints };
     } catch (thrown) {
       report({ kind: "broken", message: messageOf(thrown) });
@@ -197,6 +201,18 @@ export class Runner {
       reason: "not-running",
       detail: "The runner has no such subtask",
     });
+  }
+
+  #query(command: CommandOf<"queryState">): void {
+    const { regionId, attempt, requestId, subtaskId, operatorUid, key } = command;
+    let answer: KeyAnswer = { kind: "refused", reason: "not-running" };
+    try {
+      answer = this.#host(command)?.query(subtaskId, { operatorUid, key }) ?? answer;
+    } catch (thrown) {
+      // A value that has no stored form fails the next snapshot, which says so; a look does not.
+      if (!(thrown instanceof UserError)) throw thrown;
+    }
+    this.#ports.report({ kind: "stateAnswer", regionId, attempt, requestId, answer });
   }
 
   /** The region under exactly this attempt (F3). */

@@ -108,6 +108,7 @@ export class Subtask implements TurnTaker {
     const of: PartsOf = { ...identity, job, connectors: ports.connectors };
     this.#origin = new Origin(identity.regionId);
     this.#state = createKeyedState(operatorsOf(job, plan), job.operators);
+    ports.onState(this.#state);
     this.#timers = new TimerService(clock, this.#latest, (thrown) => this.#fail(thrown));
     const monotonicMs = () => clock.monotonicMs();
     const event = eventsOf(of, ports);
@@ -128,8 +129,7 @@ export class Subtask implements TurnTaker {
       run: (value, position, arrivedAtMs) => this.#run(value, position, arrivedAtMs),
       event,
     });
-    const isShedding = this.#shedder !== null;
-    this.#holds = new Holds(this.#source, monotonicMs, { isShedding });
+    this.#holds = new Holds(this.#source, monotonicMs, { isShedding: this.#shedder !== null });
     this.#sinkPressure = new SinkPressure({
       clock,
       sinks: this.#sinks,

@@ -9,6 +9,7 @@ import type { Clock } from "@shared/clock.ts";
 import type { Attempt, RegionId, SubtaskId } from "@shared/ids.ts";
 import type { SubtaskPlan } from "@shared/regions.ts";
 import type { RunnerReport } from "../runner_frames.ts";
+import type { KeyedState } from "../state/keyed_state.ts";
 import type { BatchSender } from "./channel_outputs.ts";
 import type { ConnectorFactory } from "./connectors.ts";
 import type { FailPoints } from "./fail_points.ts";
@@ -23,6 +24,8 @@ export interface SubtaskPorts {
   readonly connectors: ConnectorFactory;
   readonly failPoints: FailPoints;
   readonly askOwnership: (regionId: RegionId, attempt: Attempt) => Promise<boolean>;
+  /** Its keyed state, for who looks into it between two records. */
+  readonly onState: (state: KeyedState) => void;
   /** The end of the channel to `target` that this subtask writes to. */
   readonly senderTo: (target: SubtaskId) => BatchSender;
   /** Records of input channel `channel` were worked off: as many more may come. */

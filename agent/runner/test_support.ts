@@ -237,6 +237,7 @@ export class SubtaskRig {
           throw new Error(`The chain sends to ${target}`);
         },
         workedOff: () => {},
+        onState: () => {},
         report: (report, body) => {
           this.reports.push(report);
           if (report.kind === "piece") this.pieces.set(report.digest, body!);
