@@ -50,6 +50,10 @@ export class LocalJob {
         new LocalSource(subtask, local, options.clock),
       ]),
     );
+  }
+
+  /** Lets timers fire from now on, those in the past first. */
+  start(): void {
     for (const { timers } of this.subtasks) timers.start();
   }
 

@@ -17,10 +17,13 @@ import { type Chain, compileChain, type Emit } from "../runner/chain.ts";
 import { DeadLetters } from "../runner/failures.ts";
 import { LaneCounter, LatestTime, Origin } from "../runner/origin.ts";
 import { SignalSamples } from "../runner/signal_samples.ts";
+import { operatorsOf, timedChannels } from "../runner/subtask_parts.ts";
 import { TimerService } from "../runner/timer_service.ts";
-import { MIN_WATERMARK_MS } from "../runner/watermarks.ts";
+import { MAX_WATERMARK_MS, MIN_WATERMARK_MS } from "../runner/watermarks.ts";
 import type { KeyedState } from "../state/keyed_state.ts";
 import { createKeyedState } from "../state/operator_tables.ts";
+import { PersistentList } from "../state/persistent_list.ts";
+import { PersistentMap } from "../state/persistent_map.ts";
 import { slotOf } from "../state/state_table.ts";
 import { slotStates } from "../state/table_slots.ts";
 import type { DataClock } from "./data_clock.ts";
@@ -47,6 +50,10 @@ export interface LocalSubtaskPlace {
 
 export class LocalSubtask {
   readonly plan: SubtaskPlan;
+  readonly regionId: RegionId;
+  /** Of the chain. */
+  readonly operators: readonly OperatorNode[];
+  readonly sinks: ReadonlyMap<string, SinkWriter>;
   readonly origin: Origin;
   readonly latest = new LatestTime();
   readonly state: KeyedState;
@@ -66,23 +73,30 @@ export class LocalSubtask {
   constructor(job: BuiltJob, place: LocalSubtaskPlace, ports: LocalSubtaskPorts) {
     const { plan, regionId, targetOf } = place;
     this.plan = plan;
+    this.regionId = regionId;
     this.#job = job;
     this.#place = place;
     this.origin = new Origin(regionId);
-    const inputCount = plan.inputs.length + (plan.sourceUid === null ? 0 : 1);
-    this.#marks = new Float64Array(inputCount).fill(MIN_WATERMARK_MS);
+    const timed = timedChannels({ job, plan });
+    const marks = timed.map((isTimed) => isTimed ? MIN_WATERMARK_MS : MAX_WATERMARK_MS);
+    if (plan.sourceUid !== null) marks.push(MIN_WATERMARK_MS);
+    this.#marks = Float64Array.from(marks);
     const targets = new Set(plan.outputs.flatMap((output) => output.targets));
     this.#behind = [...targets].map(targetOf).map((subtask) => ({
       subtask,
       channel: subtask.plan.inputs.indexOf(plan.subtaskId),
     }));
-    const operators = job.graph.operators.filter(({ uid }) => plan.operatorUids.includes(uid));
-    this.state = createKeyedState(operators, job.operators);
+    this.operators = operatorsOf(job, plan);
+    this.sinks = new Map(
+      this.operators.filter((node) => node.kind === "sink")
+        .map(({ uid }) => [uid, ports.createSink(uid, regionId)]),
+    );
+    this.state = createKeyedState(this.operators, job.operators);
     this.timers = new TimerService(ports.clock, this.latest, (thrown) => this.#fail(thrown));
     // Every letter is told: a minute passes between two of them.
     let letters = 0;
     this.deadLetters = new DeadLetters(ports.deadLetter, () => letters++ * MINUTE_MS);
-    this.chain = this.#compile(operators, ports);
+    this.chain = this.#compile();
   }
 
   /** Runs one record of the source. @throws What an operator with the policy `fail` threw. */
@@ -120,7 +134,8 @@ export class LocalSubtask {
   stateOf({ uid, kind, states }: OperatorNode, key: string): unknown {
     const entry = this.state.table(uid).find(key, this.latest.latestMs);
     if (entry === undefined || kind !== "process") return entry?.first;
-    const values = slotStates(states).map(({ name }, slot) => [name, slotOf(entry, slot)] as const);
+    const values = slotStates(states)
+      .map(({ name }, slot) => [name, plain(slotOf(entry, slot))] as const);
     return Object.fromEntries(values.filter(([, value]) => value !== undefined));
   }
 
@@ -180,22 +195,21 @@ export class LocalSubtask {
     };
   }
 
-  #compile(operators: readonly OperatorNode[], { createSink }: LocalSubtaskPorts): Chain {
-    const { plan, regionId } = this.#place;
-    const { graph, operators: specs } = this.#job;
-    const sinks = operators.filter((node) => node.kind === "sink")
-      .map(({ uid }) => [uid, createSink(uid, regionId)] as const);
-    return compileChain({ operatorUids: plan.operatorUids, edges: graph.edges, operators: specs }, {
+  #compile(): Chain {
+    const { plan } = this.#place;
+    const { graph, operators } = this.#job;
+    return compileChain({ operatorUids: plan.operatorUids, edges: graph.edges, operators }, {
       origin: this.origin,
       state: this.state,
-      broadcast: (uid) => this.state.broadcast(uid),
       timers: this.timers,
       deadLetters: this.deadLetters,
       samples: new SignalSamples(),
-      sinks: new Map(sinks),
+      sinks: this.sinks,
       afterWrite: () => {},
       exchange: (edge) => this.#exchange(edge),
+      subtaskId: plan.subtaskId,
       keyGroups: plan.keyGroups,
+      broadcast: (uid) => this.state.broadcast(uid),
       onSourceWatermark: (ms) => this.advance(ms),
       isTimeDrivenByRecords: true,
     });
@@ -205,4 +219,10 @@ export class LocalSubtask {
     if (!this.#hasThrown) this.#thrown = thrown;
     this.#hasThrown = true;
   }
+}
+
+/** Lists and maps as a test compares them. */
+function plain(value: unknown): unknown {
+  if (value instanceof PersistentList) return value.toArray();
+  return value instanceof PersistentMap ? new Map(value) : value;
 }

@@ -91,6 +91,7 @@ class Run {
   }
 
   async toEnd(): Promise<RunSummary> {
+    this.#job.start();
     const isComplete = this.#feeds.length === 1
       ? await this.#readOne(this.#feeds[0]!)
       : await this.#readAll();

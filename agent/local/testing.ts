@@ -7,6 +7,7 @@
  * @module
  */
 import { UserError } from "@shared/errors.ts";
+import type { CheckpointId } from "@shared/ids.ts";
 import type { AlarmEdge } from "@shared/messages.ts";
 import type { BuiltJob, JobDefinition } from "@shared/sdk/operator.ts";
 import { createAlarmSink } from "../connectors/alarm_sink.ts";
@@ -14,6 +15,7 @@ import type { SinkWriter } from "../connectors/connector.ts";
 import { DataClock } from "./data_clock.ts";
 import { createLocalSink } from "./line_sink.ts";
 import { LocalJob, startTimeOf } from "./local_job.ts";
+import { type LocalSnapshot, restoreLocal, takeLocalSnapshot } from "./local_snapshot.ts";
 
 export interface TestJobOptions {
   /** Parameters, as `--param k=v` gives them. */
@@ -25,6 +27,23 @@ export interface TestJobOptions {
    * it begins with the first of them, or with 2026 for a job without event time.
    */
   readonly startMs?: number;
+}
+
+/** The state of a job under test at one moment, in the form in which checkpoints are stored. */
+export interface TestSnapshot {
+  /** Pieces and manifests of every region. */
+  readonly snapshot: LocalSnapshot;
+  /** Wall clock of that moment, ms since the epoch. */
+  readonly nowMs: number;
+  /** Records that each source had read. */
+  readonly positions: ReadonlyMap<string, number>;
+}
+
+export interface RestoreOptions extends TestJobOptions {
+  /** What to go on from; the job may have another parallelism, or other operators, than the one it is of. */
+  readonly from: TestSnapshot;
+  /** Whether state that no operator takes is left behind instead of refused. */
+  readonly allowNonRestoredState?: boolean;
 }
 
 /** A record that comes in at a time of its own. */
@@ -73,6 +92,8 @@ export interface TestJob {
    * undefined when the key has none.
    */
   state(operatorUid: string, key: string | number | boolean): unknown;
+  /** The state of this moment, for another job to go on from. */
+  snapshot(): Promise<TestSnapshot>;
 }
 
 /**
@@ -108,10 +129,23 @@ export interface TestJob {
  * ]);
  * deepEqual(t.outputs("records"), [{ pump: "a", celsius: 60 }, { pump: "b", celsius: 40 }]);
  * deepEqual(t.state("hottest", "a"), 60);
+ *
+ * // What a failure, an upgrade or a rescale does: another job goes on from the state of this one.
+ * const restored = await testJob(job, { from: await t.snapshot(), parallelism: 1 });
+ * restored.push("telemetry", [{ pump: "a", ts: 3_000, celsius: 55 }]);
+ * deepEqual(restored.outputs("records"), []);
  * ```
  */
-export function testJob(job: JobDefinition, options: TestJobOptions = {}): TestJob {
-  return new JobUnderTest(job.build(options.params ?? {}), options);
+export function testJob(job: JobDefinition, options: RestoreOptions): Promise<TestJob>;
+export function testJob(job: JobDefinition, options?: TestJobOptions): TestJob;
+export function testJob(
+  job: JobDefinition,
+  options: TestJobOptions | RestoreOptions = {},
+): TestJob | Promise<TestJob> {
+  const underTest = new JobUnderTest(job.build(options.params ?? {}), options);
+  if ("from" in options) return underTest.restore(options);
+  underTest.start();
+  return underTest;
 }
 
 class JobUnderTest implements TestJob {
@@ -122,6 +156,7 @@ class JobUnderTest implements TestJob {
   readonly #outputs = new Map<string, unknown[]>();
   readonly #alarms = new Map<string, AlarmEdge[]>();
   readonly #positions = new Map<string, number>();
+  #checkpoints = 0;
 
   constructor(built: BuiltJob, { parallelism = 1, startMs }: TestJobOptions) {
     this.#built = built;
@@ -137,6 +172,27 @@ class JobUnderTest implements TestJob {
           position: Number(fields.position),
         }),
     });
+  }
+
+  start(): void {
+    this.#job.start();
+  }
+
+  async restore({ from, allowNonRestoredState = false }: RestoreOptions): Promise<TestJob> {
+    const { operators } = this.#built.graph;
+    await restoreLocal(this.#job.subtasks, from.snapshot, { operators, allowNonRestoredState });
+    for (const [uid, position] of from.positions) this.#positions.set(uid, position);
+    this.#clock.advanceTo(from.nowMs);
+    this.start();
+    return this;
+  }
+
+  async snapshot(): Promise<TestSnapshot> {
+    const nowMs = this.nowMs;
+    const positions = new Map(this.#positions);
+    const checkpointId = ++this.#checkpoints as CheckpointId;
+    const snapshot = await takeLocalSnapshot(this.#job.subtasks, checkpointId);
+    return { snapshot, nowMs, positions };
   }
 
   push(sourceUid: string, records: readonly unknown[] | TimedRecord): void {

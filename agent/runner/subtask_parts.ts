@@ -97,7 +97,9 @@ export function createSinks(
  * For each input channel, whether its watermark holds time back. A channel of broadcasts alone does not:
  * rules that are pushed once in a while say nothing about the time of the records they are for.
  */
-export function timedChannels({ job: { graph }, plan }: PartsOf): boolean[] {
+export function timedChannels(
+  { job: { graph }, plan }: Pick<PartsOf, "job" | "plan">,
+): boolean[] {
   return plan.inputs.map((from: SubtaskId) => {
     const senders = operatorsOfStage(graph, stageOf(from));
     return graph.edges.some((edge) =>
