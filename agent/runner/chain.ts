@@ -162,8 +162,7 @@ function guardKeys(
 ): OperatorInputs {
   const { keyGroups } = parts;
   if (!keyGroups || !("keyOf" in spec) || !place.inputKinds.includes("keyByLocal")) return inputs;
-  const [first, second] = inputs;
-  const guard = (emit: Emit, keyOf: (record: unknown) => unknown): Emit => (record) => {
+  const guarded = (emit: Emit, keyOf: (record: unknown) => unknown): Emit => (record) => {
     let key: string;
     try {
       key = keyText(keyOf(record));
@@ -174,19 +173,10 @@ function guardKeys(
     checkOwned(spec, key, keyGroups);
     emit(record);
   };
-  if (second === undefined) return [guard(first, spec.keyOf)];
-  const keyOfSecond = secondKeyOf(spec);
-  return [
-    guard(first, spec.keyOf),
-    keyOfSecond === null ? second : guard(second, keyOfSecond),
-  ];
-}
-
-/** The key of the records of input 1; null when they have none. */
-function secondKeyOf(spec: OperatorSpec): ((record: unknown) => unknown) | null {
-  if ("keyOfRight" in spec) return spec.keyOfRight;
-  if (spec.kind === "lookupJoin" && spec.table.from === "stream") return spec.table.keyOfRow;
-  return null;
+  const [first, second] = inputs;
+  const left = guarded(first, spec.keyOf);
+  if (second === undefined) return [left];
+  return [left, "keyOfRight" in spec ? guarded(second, spec.keyOfRight) : second];
 }
 
 function checkOwned({ uid }: OperatorSpec, key: string, [from, to]: GroupRange): void {

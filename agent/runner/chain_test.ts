@@ -55,6 +55,7 @@ Deno.test("chain: what a function emitted to a side output before it threw is ta
     const checked = job.source("in", numbers()).keyByLocal(() => "all").process("check", {
       state: { n: valueState<number>() },
       onError: "dead-letter",
+      onTimer() {},
       onRecord(record, ctx) {
         ctx.state.n.set(record);
         ctx.timers.eventTime(Number.MAX_SAFE_INTEGER);
@@ -72,6 +73,17 @@ Deno.test("chain: what a function emitted to a side output before it threw is ta
   strictEqual(rig.tables.get("check")!.size, 0);
   rig.push(1);
   deepStrictEqual(rig.out("seen"), [1]);
+});
+
+Deno.test("chain: a timer without a function that takes it is refused", () => {
+  const job = defineJob("timerless", (job) => {
+    job.source("in", numbers()).keyByLocal(() => "all").process("p", {
+      onRecord(record, ctx) {
+        ctx.timers.eventTime(record);
+      },
+    }).sink("out", out());
+  });
+  throws(() => new ChainRig(job).push(1), /"p" sets a timer but has no onTimer/);
 });
 
 Deno.test("chain: a payload that cannot be decoded is read as a dead letter of the source", () => {

@@ -162,6 +162,7 @@ class ProcessCall {
   /** … and where to. */
   readonly emits: Emit[] = [];
   readonly #uid: string;
+  readonly #hasOnTimer: boolean;
   readonly #of: CallParts;
   readonly #place: OperatorPlace;
   #isOpen = false;
@@ -172,6 +173,7 @@ class ProcessCall {
 
   constructor(spec: ProcessSpec, place: OperatorPlace, of: CallParts) {
     this.#uid = spec.uid;
+    this.#hasOnTimer = spec.onTimer !== null;
     this.#of = of;
     this.#place = place;
     const { origin, state } = of.parts;
@@ -279,11 +281,20 @@ class ProcessCall {
     const { parts: { timers, origin }, number, eventTimers } = this.#of;
     return Object.freeze({
       processingTime: (atMs: number) =>
-        timers.add(number, this.#openKey(), timerTime(atMs), origin.nowMs),
+        timers.add(number, this.#openKey(), this.#timerTime(atMs), origin.nowMs),
       deleteProcessingTime: (atMs: number) => timers.remove(number, this.#openKey(), atMs),
-      eventTime: (atMs: number) => eventTimers.add(this.#openKey(), timerTime(atMs), origin.nowMs),
+      eventTime: (atMs: number) =>
+        eventTimers.add(this.#openKey(), this.#timerTime(atMs), origin.nowMs),
       deleteEventTime: (atMs: number) => eventTimers.remove(this.#openKey(), atMs),
     });
+  }
+
+  #timerTime(atMs: number): number {
+    if (!this.#hasOnTimer) {
+      throw new TypeError(`process "${this.#uid}" sets a timer but has no onTimer(timeMs, ctx)`);
+    }
+    if (Number.isFinite(atMs)) return atMs;
+    throw new TypeError(`A timer is set for ${atMs}: want a time in ms since the epoch`);
   }
 
   #valuesOf(table: BroadcastTable | undefined) {
@@ -326,9 +337,4 @@ class ProcessCall {
     if (emit !== null) this.#hold(emit, record);
     else this.#check();
   }
-}
-
-function timerTime(atMs: number): number {
-  if (Number.isFinite(atMs)) return atMs;
-  throw new TypeError(`A timer is set for ${atMs}: want a time in ms since the epoch`);
 }

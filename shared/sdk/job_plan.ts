@@ -127,6 +127,34 @@ export class JobPlan {
     return [...within].filter(begins).sort().join(", ");
   }
 
+  /**
+   * State per key lives in the subtasks of one stage, or of sources alone: otherwise one key would have state in
+   * two of them.
+   */
+  #checkStages(): void {
+    const keyedHeads = new Set(
+      this.#edges.filter(({ kind }) => kind === "keyBy").map(({ to }) => to),
+    );
+    const headsOf = new Map<string, Set<string>>();
+    for (const { uid, kind, isKeyed } of this.#nodes) {
+      const isHead = kind === "source" || keyedHeads.has(uid);
+      const heads = new Set(isHead ? [uid] : []);
+      for (const edge of this.#edges) {
+        if (edge.to !== uid || isExchange(edge)) continue;
+        for (const head of headsOf.get(edge.from)!) heads.add(head);
+      }
+      headsOf.set(uid, heads);
+      if (!isKeyed || heads.size < 2 || ![...heads].some((head) => keyedHeads.has(head))) continue;
+      throw new UserError(
+        "mixed-stages",
+        `Operator "${uid}" keeps state per key, but its records come from ${
+          [...heads].map((head) => `"${head}"`).join(" and ")
+        }, of which one is behind a keyBy: put keyBy, not keyByLocal, before it`,
+        { at: this.#declaredAt.get(uid) ?? null },
+      );
+    }
+  }
+
   #sourcesBehind(inputs: readonly Input[]): (OperatorNode & { source: SourceDescriptor })[] {
     const behind = new Set(inputs.filter(({ edge }) => edge !== "broadcast").map(({ uid }) => uid));
     // Edges are in the order of declaration, which is topological: one pass from the end finds all.
@@ -140,7 +168,7 @@ export class JobPlan {
 
   /**
    * @param at Place of `defineJob`.
-   * @throws {UserError} `no-source` or `no-sink`.
+   * @throws {UserError} `no-source`, `no-sink` or `mixed-stages`.
    */
   finish(name: string, at: string | null): BuiltJob {
     const has = (kind: OperatorNode["kind"]) => this.#nodes.some((node) => node.kind === kind);
@@ -154,6 +182,7 @@ export class JobPlan {
         at,
       });
     }
+    this.#checkStages();
     const operators = [
       ...this.#nodes.filter((node) => node.kind === "source"),
       ...this.#nodes.filter((node) => node.kind !== "source"),

@@ -83,6 +83,23 @@ Deno.test("union: of nothing, of something else and of another job's stream is r
   );
 });
 
+Deno.test("union: state per key behind a keyBy and beside it is refused; behind sources alone it is not", () => {
+  const define =
+    (key: "keyBy" | "keyByLocal", other: "keyBy" | "keyByLocal") =>
+    (job: JobBuilder, stream: Stream<number>) => {
+      const counted = stream[other]((n) => n)
+        .mapWithState("first", { initial: () => 0 }, (sum, n) => [sum + n, sum]);
+      counted.union(job.source("more", numbers()))[key]((n) => n)
+        .mapWithState("sum", { initial: () => 0 }, (sum, n) => [sum + n, sum])
+        .sink("out", out());
+    };
+  const error = errorOf(define("keyByLocal", "keyBy"));
+  equal(error.code, "mixed-stages");
+  match(error.message, /"sum".*"first" and "more"/);
+  equal(edgesOf(define("keyBy", "keyBy")).length, 4);
+  equal(edgesOf(define("keyByLocal", "keyByLocal")).length, 4);
+});
+
 Deno.test("side output: is an edge of its own; a tag that nobody writes may be read", () => {
   deepEqual(
     edgesOf((_, stream) => {
