@@ -79,8 +79,10 @@ export class SavedState {
     group: number,
   ): Promise<Map<string, SavedEntry>> {
     const entries = new Map<string, SavedEntry>();
-    const names = snapshot.operators.find((operator) => operator.uid === uid)?.states
-      .map(({ name }) => name) ?? [];
+    const states = snapshot.operators.find((operator) => operator.uid === uid)?.states ?? [];
+    // Timers and broadcast state have no slot of a key.
+    const names = states.filter(({ kind }) => kind !== "timers" && kind !== "broadcast")
+      .map(({ name }) => name);
     for (const piece of snapshot.pieces) {
       for (const section of piece.sections) {
         if (section.uid !== uid || (section.kind !== "keyed" && section.kind !== "delta")) continue;
