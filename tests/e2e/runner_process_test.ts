@@ -1,14 +1,7 @@
 import { deepStrictEqual, match, strictEqual } from "node:assert/strict";
-import type { Attempt, CheckpointId, Digest, RegionId, SubtaskId } from "@shared/ids.ts";
-import { runnerArguments } from "../../agent/runner_command.ts";
-import {
-  encodeFrame,
-  FrameDecoder,
-  type RunnerCommand,
-  type RunnerReport,
-} from "../../agent/runner_frames.ts";
+import type { Attempt, CheckpointId, RegionId, SubtaskId } from "@shared/ids.ts";
+import { RunnerUnderTest, withRunnerBundle } from "../support/runner_under_test.ts";
 
-const TIMEOUT_MS = 30_000;
 const of = { regionId: "in.0" as RegionId, attempt: 1 as Attempt };
 const subtask = {
   subtaskId: "in.0" as SubtaskId,
@@ -38,84 +31,6 @@ const JOB = `
     graph: { version: 1, name: "test", operators, edges },
     operators: new Map(specs.map((spec) => [spec.uid, spec])) }) };`;
 
-/** A runner process and everything it reported. */
-class RunnerUnderTest {
-  readonly child: Deno.ChildProcess;
-  readonly reports: RunnerReport[] = [];
-  readonly pieces = new Map<Digest, Uint8Array>();
-  readonly #input: WritableStreamDefaultWriter<Uint8Array>;
-  #changed = Promise.withResolvers<void>();
-  readonly #ended: Promise<void>;
-
-  constructor(bundle: string) {
-    this.child = new Deno.Command(Deno.execPath(), {
-      args: runnerArguments({ runnerBundle: bundle, brokers: [], heapMb: 128 }),
-      stdin: "piped",
-      stdout: "piped",
-      stderr: "inherit",
-      clearEnv: true,
-    }).spawn();
-    this.#input = this.child.stdin.getWriter();
-    this.#ended = this.#read();
-  }
-
-  async send(command: RunnerCommand, body?: Uint8Array): Promise<void> {
-    await this.#input.write(encodeFrame(command, body));
-  }
-
-  init(job: string, failPoint: string | null = null): Promise<void> {
-    const command = {
-      kind: "init",
-      jobId: "job",
-      jobName: "test",
-      params: {},
-      brokers: [],
-    } as const;
-    return this.send({ ...command, failPoint }, new TextEncoder().encode(job));
-  }
-
-  /** The first report of this kind for which `isIt` holds. */
-  async report<K extends RunnerReport["kind"]>(
-    kind: K,
-    isIt: (report: Extract<RunnerReport, { kind: K }>) => boolean = () => true,
-  ): Promise<Extract<RunnerReport, { kind: K }>> {
-    const deadline = AbortSignal.timeout(TIMEOUT_MS);
-    for (;;) {
-      for (const report of this.reports) {
-        const candidate = report as Extract<RunnerReport, { kind: K }>;
-        if (report.kind === kind && isIt(candidate)) return candidate;
-      }
-      if (deadline.aborted) throw new Error(`No "${kind}" within ${TIMEOUT_MS} ms`);
-      await this.#changed.promise;
-    }
-  }
-
-  /** Closes its input, as the death of the agent does, and waits for its end. */
-  async end(): Promise<Deno.CommandStatus> {
-    await this.#input.close().catch(() => {});
-    const status = await this.child.status;
-    await this.#ended;
-    return status;
-  }
-
-  async kill(): Promise<void> {
-    this.child.kill("SIGKILL");
-    await this.end();
-  }
-
-  async #read(): Promise<void> {
-    const decoder = new FrameDecoder<RunnerReport>();
-    for await (const chunk of this.child.stdout) {
-      decoder.push(chunk, (report, body) => {
-        this.reports.push(report);
-        if (report.kind === "piece") this.pieces.set(report.digest, body);
-        this.#changed.resolve();
-        this.#changed = Promise.withResolvers();
-      });
-    }
-  }
-}
-
 /** The count that each key's latest alarm shows. */
 function counts(runner: RunnerUnderTest): Map<string, number> {
   const latest = new Map<string, number>();
@@ -134,23 +49,8 @@ function counts(runner: RunnerUnderTest): Map<string, number> {
   return latest;
 }
 
-async function withBundle(body: (bundle: string) => Promise<void>): Promise<void> {
-  const directory = await Deno.makeTempDir();
-  try {
-    const bundle = `${directory}/runner.js`;
-    const entry = new URL("../../agent/runner/main.ts", import.meta.url).pathname;
-    const { success } = await new Deno.Command(Deno.execPath(), {
-      args: ["bundle", "--quiet", "--platform=deno", "--output", bundle, entry],
-    }).output();
-    strictEqual(success, true, "The runner does not bundle");
-    await body(bundle);
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
-}
-
 Deno.test("runner process: without a permission it counts, snapshots, and a second process goes on exactly there (C8)", async () => {
-  await withBundle(async (bundle) => {
+  await withRunnerBundle(async (bundle) => {
     const first = new RunnerUnderTest(bundle);
     await first.init(JOB);
     await first.report("ready");
@@ -187,7 +87,7 @@ Deno.test("runner process: without a permission it counts, snapshots, and a seco
 });
 
 Deno.test("runner process: it ends with its input while it is busy, and says why a bundle is broken", async () => {
-  await withBundle(async (bundle) => {
+  await withRunnerBundle(async (bundle) => {
     const busy = new RunnerUnderTest(bundle);
     await busy.init(JOB.replace("ratePerSecond: 20000", "ratePerSecond: null"));
     await busy.send({ kind: "start", ...of, subtasks: [subtask], exchange: null, restore: null });
@@ -206,7 +106,7 @@ Deno.test("runner process: it ends with its input while it is busy, and says why
 });
 
 Deno.test("runner process: at its fail point it says so and does nothing more", async () => {
-  await withBundle(async (bundle) => {
+  await withRunnerBundle(async (bundle) => {
     const runner = new RunnerUnderTest(bundle);
     await runner.init(JOB, "barrier-after-snapshot:1");
     await runner.send({ kind: "start", ...of, subtasks: [subtask], exchange: null, restore: null });
