@@ -58,6 +58,13 @@ function declaredBy(node: OperatorNode): { guarantee: Guarantee; reason: string 
       reason: `Sink "${node.uid}" writes directly: a replay repeats outputs, with the same ids`,
     };
   }
+  if (node.source?.overload !== undefined && node.source.overload !== "block") {
+    return {
+      guarantee: "at-most-once",
+      reason: `Source "${node.uid}" sheds records when they come faster than they are processed ` +
+        `(${node.source.overload})`,
+    };
+  }
   if (node.source?.connector === "generator") {
     return {
       guarantee: "at-least-once",

@@ -51,6 +51,15 @@ Deno.test("guarantee: a direct sink asks for at-least-once and keeps a weaker br
   match(of("exactly-once").reasons[0]!, /"counts" writes directly: .*same ids/);
 });
 
+Deno.test("guarantee: a source that sheds records asks for at-most-once, and says so (A7)", () => {
+  const source = { ...SOURCE.source!, overload: "sample" } as NonNullable<typeof SOURCE.source>;
+  const graph = { ...GRAPH, operators: [{ ...SOURCE, source }, COUNT, SINK] };
+  const profile = { guarantee: "exactly-once", reason: "" };
+  const { asked, given, reasons } = guaranteeOf(graph, [measure(0, profile)], TIMES);
+  deepEqual([asked, given], ["at-most-once", "at-most-once"]);
+  match(reasons[0]!, /sheds records when they come faster than they are processed \(sample\)/);
+});
+
 Deno.test("guarantee: a broker not measured yet is said so, once (M7)", () => {
   const regions = [0, 1].map((split) => ({ ...measure(split, {}), profile: null }));
   const { given, reasons } = guaranteeOf(GRAPH, regions, TIMES);
