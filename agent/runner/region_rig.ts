@@ -119,8 +119,10 @@ export class RegionRig {
   readonly subtasks: readonly SubtaskPlan[];
   readonly reports: RunnerReport[] = [];
   readonly pieces: Map<Digest, Uint8Array>;
-  /** By split. */
+  /** Of source `in`, by split. */
   readonly sources: FakeSource[] = [];
+  /** By subtask, of every source. */
+  readonly allSources = new Map<string, FakeSource>();
   /** All subtasks write to it. */
   readonly sink = new FakeSink();
 
@@ -150,8 +152,12 @@ export class RegionRig {
         if (report.kind === "piece") this.pieces.set(report.digest, body!);
       },
       connectors: {
-        createSource: (_spec, output, { splitIndex }) =>
-          this.sources[splitIndex] = new FakeSource(output, splitIndex),
+        createSource: (_spec, output, { uid: sourceUid, splitIndex }) => {
+          const source = new FakeSource(output, { sourceUid, splitIndex });
+          this.allSources.set(`${sourceUid}.${splitIndex}`, source);
+          if (sourceUid === "in") this.sources[splitIndex] = source;
+          return source;
+        },
         createSink: () => this.sink,
       },
       failPoints: new FailPoints(null, () => {}),

@@ -32,11 +32,11 @@ export class FakeSource implements SourceReader {
   readonly calls: string[] = [];
   position = 0;
 
-  readonly #splitIndex: number;
+  readonly #place: { readonly sourceUid: string; readonly splitIndex: number };
 
-  constructor(output: SourceOutput, splitIndex = 0) {
+  constructor(output: SourceOutput, place = { sourceUid: "in", splitIndex: 0 }) {
     this.output = output;
-    this.#splitIndex = splitIndex;
+    this.#place = place;
   }
 
   /** Whether the subtask has asked it to pause. */
@@ -68,11 +68,7 @@ export class FakeSource implements SourceReader {
     this.calls.push(`capture ${checkpointId}`);
     const section = new Uint8Array(4);
     new DataView(section.buffer).setUint32(0, this.position);
-    const position = {
-      sourceUid: "in",
-      splitIndex: this.#splitIndex,
-      position: this.position,
-    };
+    const position = { ...this.#place, position: this.position };
     return { section, position: { ...position, lastRecordAtMs: null } };
   }
   notifyCompleted(checkpointId: CheckpointId): void {
