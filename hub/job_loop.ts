@@ -24,6 +24,7 @@ import {
   advanceOperations,
   isHalting,
   noteCheckpoint,
+  noteLost,
   noteRunning,
   noteSavepoint,
   noteStopped,
@@ -261,6 +262,8 @@ async function takeUp(run: JobRun, note: JobRun["notes"][number]): Promise<void>
   switch (note.kind) {
     case "stopped":
       return await noteStopped(run, note.regionId);
+    case "lost":
+      return await noteLost(run, note.regionId);
     case "running":
       return await noteRunning(run, note.regionId);
     case "restart":

@@ -72,6 +72,11 @@ export function noteStopped(run: JobRun, regionId: RegionId): Promise<void> {
   return feedHalts(run, { kind: "stopped", regionId });
 }
 
+/** A region that was asked to stop ended without saying so. */
+export function noteLost(run: JobRun, regionId: RegionId): Promise<void> {
+  return feedHalts(run, { kind: "lost", regionId });
+}
+
 /** A region runs. */
 export function noteRunning(run: JobRun, regionId: RegionId): Promise<void> {
   return feedHalts(run, { kind: "running", regionId });
@@ -276,6 +281,7 @@ async function halt(
   const step = startHalt(
     reachable.map(({ regionId }) => regionId),
     run.world.clock.monotonicMs(),
+    regions.filter((region) => !reachable.includes(region)).map(({ regionId }) => regionId),
   );
   operation.halt = step.state;
   for (const effect of step.effects) await onHaltEffect(run, operation, effect.kind);
@@ -412,7 +418,12 @@ async function finish(run: JobRun, operation: OperationRun): Promise<void> {
     return await succeed(run, operation, { ...before, durationMs, pauseMs }, total);
   }
   if (kind !== "rollback") {
-    await succeed(run, operation, { savepointId: before["savepointId"] ?? null }, total);
+    // L3: saved and stopped, but a region may not have released what it held. It does when the job is
+    // started from the savepoint (K2); nothing goes back to an older checkpoint.
+    const uncommittedRegions = [...operation.halt?.uncommitted ?? []].sort();
+    const outcome = uncommittedRegions.length === 0 ? "stopped" : "stopped-uncommitted";
+    const savepointId = before["savepointId"] ?? null;
+    await succeed(run, operation, { savepointId, outcome, uncommittedRegions }, total);
     return;
   }
   await succeed(run, operation, { ...before, durationMs }, total);

@@ -40,6 +40,10 @@ import type { RegionMessage } from "./ports.ts";
 /** An attempt that neither runs nor fails for this long is replaced. */
 const START_TIMEOUT_MS = 180_000;
 
+/** Why a region that was to stop ended without saying so. */
+const AGENT_LOST = "agent-lost";
+const AGENT_RESTARTED = "agent-restarted";
+
 type StatusMessage = Extract<RegionMessage, { kind: "status" }>;
 
 /** Asks the agents to stop the region's attempt, once they know what they may release (K2). */
@@ -174,7 +178,7 @@ export async function onAgentLost(run: JobRun, agentId: AgentId): Promise<void> 
     if (!runsOn(region, agentId) || !isOnAgent(region)) continue;
     if (region.status === "stopping") {
       noteStatus(run, region, { agentId, status: "stopped" });
-      await onStopped(run, region, { reason: "agent-lost", from: agentId });
+      await onStopped(run, region, { reason: AGENT_LOST, from: agentId });
     } else if (isSpanning(region)) {
       tellOthersToStop(run, region, { except: agentId, reason: "Another agent was lost" });
       await freeRegion(run, region, "agent-lost");
@@ -246,6 +250,7 @@ export async function failRegion(
 ): Promise<void> {
   const { reason, isRetryable, from } = failure;
   if (region.status === "stopping") {
+    run.notes.push({ kind: "lost", regionId: region.regionId });
     return await onStopped(run, region, { reason, from: from ?? null });
   }
   const { clock, random, config, logger } = run.world;
@@ -338,6 +343,9 @@ async function onStopped(
 ): Promise<void> {
   const { reason, from } = stop;
   if (region.status === "stopping") {
+    if (reason === AGENT_LOST || reason === AGENT_RESTARTED) {
+      run.notes.push({ kind: "lost", regionId: region.regionId });
+    }
     if (!haveStopped(agentsOf(region), statusesOf(run, region))) return;
     if (region.isMoving) await freeRegion(run, region, "moved");
     else run.notes.push({ kind: "stopped", regionId: region.regionId });
@@ -376,7 +384,7 @@ function refuseListed(run: JobRun, agentId: AgentId, entry: RunningRegion): void
 async function onRegionMissing(run: JobRun, region: RegionRun, agentId: AgentId): Promise<void> {
   if (region.status === "stopping") {
     noteStatus(run, region, { agentId, status: "stopped" });
-    return await onStopped(run, region, { reason: "agent-restarted", from: agentId });
+    return await onStopped(run, region, { reason: AGENT_RESTARTED, from: agentId });
   }
   if (isOnAgent(region) || region.status === "waiting") {
     tellOthersToStop(run, region, { except: agentId, reason: "Another agent was restarted" });

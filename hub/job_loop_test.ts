@@ -244,6 +244,19 @@ test("job loop: stop with a savepoint completes it, releases it as a checkpoint,
   equal(world.agents.get("a")!.regions.size, 0);
 });
 
+test("job loop: saved and stopped, but an agent never said so: a state of its own, and no older checkpoint (L3, K2)", async (world) => {
+  await world.completed(1);
+  world.agents.get("b")!.ignoresStops = true;
+  const stopped = await world.ended(await world.order("stop", { savepoint: true }));
+  equal(stopped.status, "succeeded");
+  const { savepointId, outcome, uncommittedRegions } = stopped.result as Record<string, unknown>;
+  equal(typeof savepointId, "string");
+  equal(outcome, "stopped-uncommitted");
+  equal((uncommittedRegions as string[]).length, 1);
+  equal((await getJob(world.db, JOB_ID))!.desiredState, "stopped");
+  deepEqual((await world.regions()).map(({ status }) => status), ["stopped", "stopped"]);
+});
+
 test("job loop: a stop whose savepoint fails leaves the job running (L3)", async (world) => {
   await world.completed(1);
   world.agents.get("b")!.declines = "snapshot-failed";

@@ -110,6 +110,8 @@ export interface Reported {
 
 export type LoopNote =
   | { readonly kind: "stopped"; readonly regionId: RegionId }
+  /** It was to stop, and what ran of it is gone without having said so. */
+  | { readonly kind: "lost"; readonly regionId: RegionId }
   | { readonly kind: "running"; readonly regionId: RegionId }
   /** Its attempt is to end: too many checkpoints of it failed in a row (C6), or it drained in vain (L3). */
   | { readonly kind: "restart"; readonly regionId: RegionId; readonly cause: RestartCause }

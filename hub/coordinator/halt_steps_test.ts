@@ -30,6 +30,20 @@ Deno.test("halt steps: waits no longer than the deadline", () => {
   deepEqual(run([A], [tick(1_000 + HALT_TIMEOUT_MS), tick(99_999), stopped(A)]), ["switch"]);
 });
 
+Deno.test("halt steps: what was late, away or lost has not committed, to the end (L3)", () => {
+  const uncommitted = (unreachable: RegionId[], inputs: readonly HaltInput[]) => {
+    let { state } = startHalt([A, B], 1_000, unreachable);
+    for (const input of inputs) ({ state } = stepHalt(state, input));
+    return [state.phase, ...state.uncommitted];
+  };
+  const C = "c" as RegionId;
+  const lost = (regionId: RegionId): HaltInput => ({ kind: "lost", regionId });
+  deepEqual(uncommitted([], [stopped(A), stopped(B), switched([])]), ["done"]);
+  deepEqual(uncommitted([C], [stopped(A), stopped(B), switched([])]), ["done", "c"]);
+  deepEqual(uncommitted([], [stopped(A), tick(1e9), switched([])]), ["done", "b"]);
+  deepEqual(uncommitted([], [lost(A), stopped(A), stopped(B), lost(B)]), ["switching", "a"]);
+});
+
 Deno.test("halt steps: nothing to stop switches at once, nothing to run is done at once", () => {
   deepEqual(run([], []), ["switch"]);
   deepEqual(run([], [switched([])]), ["switch", "done"]);
