@@ -37,6 +37,10 @@ const BENCHES: readonly Bench[] = [
     run: async () => ({ ...await (await import("./w4_bench.ts")).benchW4(note) }),
   },
   {
+    figures: ["exchangePerSecond", "alignmentP99Ms"],
+    run: async () => ({ ...await (await import("./exchange_bench.ts")).benchExchange(note) }),
+  },
+  {
     figures: ["failoverMs", "hubRestartMs"],
     run: async () => ({ ...await (await import("./recovery_bench.ts")).benchRecovery(note) }),
   },
@@ -57,6 +61,8 @@ const GOALS: Readonly<Record<string, { goal: number; isAtLeast: boolean; unit: s
   w4BrokerShare: { goal: 0.9, isAtLeast: true, unit: "of a count-only subscriber" },
   w4CpuSecondsPerMillion: { goal: 8, isAtLeast: false, unit: "s" },
   w4RssMb: { goal: 160, isAtLeast: false, unit: "MB" },
+  exchangePerSecond: { goal: 120_000, isAtLeast: true, unit: "records/s" },
+  alignmentP99Ms: { goal: 200, isAtLeast: false, unit: "ms" },
   failoverMs: { goal: 10_000, isAtLeast: false, unit: "ms" },
   hubRestartMs: { goal: 10_000, isAtLeast: false, unit: "ms" },
 };
