@@ -16,7 +16,6 @@ import type { RegionId } from "@shared/ids.ts";
 /** Lanes are whole numbers below 2^53: exact as numbers. */
 const HIGH_FACTOR = 0x20_0000;
 const WORD = 0x1_0000_0000;
-const LANE_RADIX = 36;
 
 /** What fires: `timer` by the wall clock, `event` by event time, `window` a window that closes. */
 export type FiringKind = "timer" | "event" | "window";
@@ -108,7 +107,7 @@ export class Origin {
   #place(): string {
     if (this.#firing !== null) return this.#firingText();
     if (this.#lane === 0) return String(this.position);
-    return `${this.position}~${this.#lane.toString(LANE_RADIX)}`;
+    return `${this.position}~${this.#lane}`;
   }
 
   #firingText(): string {

@@ -10,7 +10,7 @@ Deno.test("origin: ids name region, sink, position and number; a lane is in them
   of.setRecord(7, 50);
   strictEqual(of.outputId("out", 0), "in.0:out:7:0");
   of.setExchanged(7, 35, 40, 50);
-  deepStrictEqual([of.atMs, of.nowMs, of.outputId("out", 1)], [40, 50, "in.0:out:7~z:1"]);
+  deepStrictEqual([of.atMs, of.nowMs, of.outputId("out", 1)], [40, 50, "in.0:out:7~35:1"]);
   of.setRecord(8, 60);
   strictEqual(of.outputId("out", 0), "in.0:out:8:0");
 });
