@@ -16,10 +16,13 @@
  */
 import type { Digest } from "@shared/ids.ts";
 
-/** Pieces one snapshot may refer to, the new one included. */
-export const PIECES_MAX = 24;
-/** Bytes of the deltas of a group, as a share of its whole section, from which it is written whole. */
-export const DELTA_BYTES_SHARE = 2;
+/**
+ * Pieces one snapshot may refer to, the new one included. More pieces are more requests in a restore; fewer
+ * mean that the same changes are merged, and uploaded, again and again.
+ */
+export const PIECES_MAX = 48;
+/** Bytes of the deltas of a group, as a multiple of its whole section, from which it is written whole. */
+export const DELTA_BYTES_SHARE = 3;
 /** Below this share of live bytes a piece is given up... */
 export const LIVE_SHARE_MIN = 0.35;
 /** ...unless its garbage is no more than this: a small piece is not worth the writing. */

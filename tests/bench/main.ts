@@ -33,6 +33,12 @@ const BENCHES: readonly Bench[] = [
     run: async () => await (await import("./file_bench.ts")).benchFile(note),
   },
   {
+    figures: ["incrementalBytesRatio"],
+    run: async () => ({
+      ...(await import("./incremental_bench.ts")).benchIncremental(note),
+    }),
+  },
+  {
     figures: ["w4BrokerShare", "w4CpuSecondsPerMillion", "w4RssMb"],
     run: async () => ({ ...await (await import("./w4_bench.ts")).benchW4(note) }),
   },
@@ -50,6 +56,7 @@ const BENCHES: readonly Bench[] = [
 const GOALS: Readonly<Record<string, { goal: number; isAtLeast: boolean; unit: string }>> = {
   sessionClientVsMqttjs: { goal: 3, isAtLeast: true, unit: "x" },
   snapshotPauseP99Ms: { goal: 20, isAtLeast: false, unit: "ms" },
+  incrementalBytesRatio: { goal: 1.3, isAtLeast: false, unit: "of what changed" },
   checkpointOverhead: { goal: 0.1, isAtLeast: false, unit: "of throughput" },
   w1FilePerSecond: { goal: 800_000, isAtLeast: true, unit: "records/s" },
   w2FilePerSecond: { goal: 500_000, isAtLeast: true, unit: "records/s" },

@@ -239,7 +239,7 @@ Deno.test("keyed state: a restored snapshot is the state of its barrier, whateve
 });
 
 Deno.test("keyed state: long chains of deltas stay within their bounds and restore (P9, C8)", () => {
-  const many = fc.array(key, { minLength: 60, maxLength: 60 });
+  const many = fc.array(key, { minLength: 150, maxLength: 150 });
   fc.assert(
     fc.property(many, fc.infiniteStream(fc.nat(9)), (keys, values) => {
       const shadow = new Shadow();
