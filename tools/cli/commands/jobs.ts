@@ -11,6 +11,7 @@ import {
   WAIT_FLAGS,
   type WaitFlags,
 } from "../flags.ts";
+import { CliError, EXIT_FAILED } from "../hub_api.ts";
 import { follow } from "../operations.ts";
 import { age, printOne, printRows, printValue } from "../output.ts";
 import { note, print } from "../terminal.ts";
@@ -142,7 +143,11 @@ const stop = buildCommand({
         default: false,
         brief: "Take a savepoint first; both or nothing",
       },
-      drain: { kind: "boolean", default: false, brief: "Fire all timers before the savepoint" },
+      drain: {
+        kind: "boolean",
+        default: false,
+        brief: "Fire all timers and windows, then take a savepoint and stop",
+      },
     },
     aliases: HUB_ALIASES,
     positional: { kind: "tuple", parameters: [JOB] },
@@ -156,6 +161,7 @@ const stop = buildCommand({
     });
     const ended = await follow(api, operation, flags);
     if (ended === null) return;
+    refuseUncommitted(ended, job.name);
     if (flags.output !== "table") return printValue(ended, flags.output);
     const savepointId = ended.result?.["savepointId"];
     print(
@@ -165,6 +171,19 @@ const stop = buildCommand({
     );
   },
 });
+
+/** Saved and stopped, but not all is released: a state of its own, which the exit code tells. */
+function refuseUncommitted(ended: OperationView, name: string): void {
+  if (ended.result?.["outcome"] !== "stopped-uncommitted") return;
+  const savepointId = ended.result["savepointId"];
+  if (typeof savepointId !== "string") return;
+  const regions = (ended.result["uncommittedRegions"] as readonly string[]).join(", ");
+  throw new CliError(
+    `Job "${name}" is saved (savepoint ${savepointId}) and stopped, but ${regions} did not confirm the end: ` +
+      `outputs held there may be unpublished. Nothing is lost: starting from the savepoint publishes them`,
+    EXIT_FAILED,
+  );
+}
 
 const cancel = buildCommand({
   docs: { brief: "Stop a job at once, without a savepoint" },

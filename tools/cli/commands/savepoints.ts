@@ -1,6 +1,7 @@
 /** `penstock savepoints …`, `penstock rollback` and `penstock checkpoints …`. @module */
 import { buildCommand, buildRouteMap } from "@stricli/core";
 import type { CheckpointView, OperationView, RollbackPlan, SavepointView } from "@shared/api.ts";
+import type { SavepointDiff } from "@shared/state_api.ts";
 import {
   HUB_ALIASES,
   HUB_FLAGS,
@@ -25,6 +26,7 @@ const SAVEPOINT_COLUMNS = {
   checkpoint: (s: SavepointView) => s.checkpointId,
   size: (s: SavepointView) => size(s.fullBytes),
   owner: (s: SavepointView) => s.ownerName ?? s.owner,
+  "claimed by": (s: SavepointView) => s.claimedByJobId,
   created: (s: SavepointView) => age(s.createdAt),
 };
 
@@ -94,9 +96,87 @@ const remove = buildCommand({
   },
 });
 
+type DiffFlags = HubFlags & {
+  readonly operator?: string;
+  readonly kind?: "added" | "removed" | "changed";
+  readonly limit: number;
+};
+
+const diff = buildCommand({
+  docs: {
+    brief: "Show what differs between two savepoints, key by key",
+    fullDescription: "S1 is the earlier one: added means that S2 has the key and S1 does not.",
+  },
+  parameters: {
+    flags: {
+      ...HUB_FLAGS,
+      operator: {
+        kind: "parsed",
+        parse: String,
+        optional: true,
+        brief: "Only this operator",
+        placeholder: "UID",
+      },
+      kind: {
+        kind: "enum",
+        values: ["added", "removed", "changed"],
+        optional: true,
+        brief: "Only these",
+      },
+      limit: {
+        kind: "parsed",
+        parse: Number,
+        default: "20",
+        brief: "Examples shown, at most 200",
+        placeholder: "20",
+      },
+    },
+    aliases: HUB_ALIASES,
+    positional: {
+      kind: "tuple",
+      parameters: [{ ...SAVEPOINT, placeholder: "S1" }, { ...SAVEPOINT, placeholder: "S2" }],
+    },
+  },
+  async func(flags: DiffFlags, before: string, after: string) {
+    const query = new URLSearchParams({ against: after, limit: String(flags.limit) });
+    if (flags.operator !== undefined) query.set("operator", flags.operator);
+    if (flags.kind !== undefined) query.set("kind", flags.kind);
+    const found = await hubApi(flags).get<SavepointDiff>(`/savepoints/${before}/diff?${query}`);
+    if (flags.output !== "table") return printValue(found, flags.output);
+    if (found.operators.length === 0) return print("Neither savepoint holds keyed state.");
+    printRows(found.operators, {
+      operator: (row) => row.operator,
+      added: (row) => row.added,
+      removed: (row) => row.removed,
+      changed: (row) => row.changed,
+      unchanged: (row) => row.unchanged,
+    }, "table");
+    if (found.items.length === 0) return;
+    print("");
+    printRows(found.items, {
+      operator: (row) => row.operator,
+      key: (row) => row.key,
+      is: (row) => row.kind,
+      before: (row) => shortValue(row.before),
+      after: (row) => shortValue(row.after),
+    }, "table");
+    if (found.next !== null) note("There are more: see --limit, or -o json for the cursor");
+  },
+});
+
+const VALUE_CHARS_MAX = 60;
+
+/** The states of one side, cut to what a column holds. */
+function shortValue(side: unknown): string | null {
+  if (side === null) return null;
+  const states = Array.isArray(side) ? side : (side as { readonly states: unknown }).states;
+  const text = JSON.stringify(states);
+  return text.length <= VALUE_CHARS_MAX ? text : `${text.slice(0, VALUE_CHARS_MAX)}…`;
+}
+
 export const savepoints = buildRouteMap({
   docs: { brief: "Copies of a job's state that a person owns" },
-  routes: { create, list, show, delete: remove },
+  routes: { create, list, show, diff, delete: remove },
 });
 
 type RollbackFlags = WaitFlags & {
