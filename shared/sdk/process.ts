@@ -98,7 +98,7 @@ interface CallContext<Out> {
 }
 
 /** What `process` offers while it handles one record or one timer of one key. */
-export interface ProcessContext<States extends StateDeclarations, Out, Rule = never>
+export interface ProcessContext<States extends StateDeclarations, Out, Value = never>
   extends CallContext<Out> {
   readonly key: string;
   readonly state: StateHandles<States>;
@@ -106,7 +106,7 @@ export interface ProcessContext<States extends StateDeclarations, Out, Rule = ne
   /** Null but in `onTimer`: the clock that the timer was set by. */
   readonly timerDomain: TimerDomain | null;
   /** What `onBroadcast` wrote. */
-  readonly broadcast: BroadcastValues<Rule>;
+  readonly broadcast: BroadcastValues<Value>;
 }
 
 /** Broadcast state as a function over records sees it. Treat the values as immutable. */
@@ -125,28 +125,34 @@ export interface WritableBroadcastValues<Value> extends BroadcastValues<Value> {
 }
 
 /** What `onBroadcast` gets; it runs in every subtask, so it must do the same in all of them. */
-export interface BroadcastContext<Rule, Out> extends CallContext<Out> {
-  readonly broadcast: WritableBroadcastValues<Rule>;
+export interface BroadcastContext<Value, Out> extends CallContext<Out> {
+  readonly broadcast: WritableBroadcastValues<Value>;
 }
 
-/** A stream of which every subtask gets every record; made by `stream.broadcast()`. */
-export interface BroadcastStream<Rule> {
+/** A stream of which every subtask gets every record, to keep values of it; made by `stream.broadcast()`. */
+export interface BroadcastStream<Rule, Value = Rule> {
   readonly kind: "broadcast";
-  /** Carries the type alone; never set. */
+  /** Carry the types alone; never set. */
   readonly recordType?: Rule;
+  readonly valueType?: Value;
 }
 
-export interface ProcessOptions<In, States extends StateDeclarations, Out, Rule = never>
-  extends OperatorOptions {
+export interface ProcessOptions<
+  In,
+  States extends StateDeclarations,
+  Out,
+  Rule = never,
+  Value = Rule,
+> extends OperatorOptions {
   /** States by name, each declared with `valueState` or one of its kind. */
   readonly state?: States;
   /** Type of what is emitted, by `recordType<…>()`; any record with fields unless given. */
   readonly emits?: RecordType<Out>;
   /** Second input, of which every subtask gets all records: rules, thresholds, recipes. Needs `onBroadcast`. */
-  readonly broadcast?: BroadcastStream<Rule>;
-  onRecord(record: In, ctx: ProcessContext<States, Out, Rule>): void;
+  readonly broadcast?: BroadcastStream<Rule, Value>;
+  onRecord(record: In, ctx: ProcessContext<States, Out, Value>): void;
   /** Called with the time a timer was set for, never before that time. */
-  onTimer?(timeMs: number, ctx: ProcessContext<States, Out, Rule>): void;
+  onTimer?(timeMs: number, ctx: ProcessContext<States, Out, Value>): void;
   /** Takes a record of `broadcast`. What it writes to `ctx.broadcast` every key reads, and is in snapshots. */
-  onBroadcast?(rule: Rule, ctx: BroadcastContext<Rule, Out>): void;
+  onBroadcast?(rule: Rule, ctx: BroadcastContext<Value, Out>): void;
 }

@@ -42,14 +42,14 @@ type ProcessSpec = StatefulSpec & { kind: "process" };
  * @returns The spec, the text shown of it, and what is stored of it.
  * @throws {UserError} If an option is missing, misspelt or of the wrong kind.
  */
-export function planProcess<In, States extends StateDeclarations, Next, Rule>(
+export function planProcess<In, States extends StateDeclarations, Next, Rule, Value>(
   site: {
     uid: string;
     keyOf: (record: In) => string;
     keyClock: KeyClockSpec | null;
     at: string | null;
   },
-  options: ProcessOptions<In, States, Next, Rule>,
+  options: ProcessOptions<In, States, Next, Rule, Value>,
 ): { spec: ProcessSpec; label: string; states: readonly StateDescriptor[] } {
   const { uid, keyOf, keyClock, at } = site;
   checkOptionNames(`process "${uid}"`, options, { known: PROCESS_OPTIONS, at });
@@ -81,9 +81,9 @@ export function planProcess<In, States extends StateDeclarations, Next, Rule>(
   return { spec, label, states };
 }
 
-function checkBroadcast<In, States extends StateDeclarations, Next, Rule>(
+function checkBroadcast<In, States extends StateDeclarations, Next, Rule, Value>(
   uid: string,
-  { broadcast, onBroadcast }: ProcessOptions<In, States, Next, Rule>,
+  { broadcast, onBroadcast }: ProcessOptions<In, States, Next, Rule, Value>,
   at: string | null,
 ): void {
   if (broadcast === undefined && onBroadcast === undefined) return;

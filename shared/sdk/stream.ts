@@ -131,8 +131,8 @@ export class PlannedStream<Out> implements KeyedStream<Out> {
     return new PlannedStream<Side>(this.#plan, inputs);
   }
 
-  broadcast(): BroadcastStream<Out> {
-    return new PlannedBroadcast<Out>(this);
+  broadcast<Value = Out>(): BroadcastStream<Out, Value> {
+    return new PlannedBroadcast<Out, Value>(this);
   }
 
   /**
@@ -181,15 +181,15 @@ export class PlannedStream<Out> implements KeyedStream<Out> {
     return this.#withState(uid, { kind: "flatMapWithState", options, fn, at });
   }
 
-  process<States extends StateDeclarations, Next = AnyFields, Rule = never>(
+  process<States extends StateDeclarations, Next = AnyFields, Rule = never, Value = Rule>(
     uid: string,
-    options: ProcessOptions<Out, States, Next, Rule>,
+    options: ProcessOptions<Out, States, Next, Rule, Value>,
   ): Stream<Next> {
     const at = callSiteOf(this.process);
     const keyOf = this.#keyFor(uid, "process", at);
     const { keyClock } = this.#plan.timeOf(this.#inputs, at);
     const { spec, ...about } = planProcess({ uid, keyOf, keyClock, at }, options);
-    const rules = options.broadcast as PlannedBroadcast<Rule> | undefined;
+    const rules = options.broadcast as PlannedBroadcast<Rule, Value> | undefined;
     const inputs = rules === undefined ? [] : this.inputsOf(rules.stream, "broadcast", at);
     return this.#addKeyed(
       spec,
@@ -370,7 +370,7 @@ export class PlannedStream<Out> implements KeyedStream<Out> {
 }
 
 /** A stream to be sent to every subtask. */
-class PlannedBroadcast<Rule> implements BroadcastStream<Rule> {
+class PlannedBroadcast<Rule, Value> implements BroadcastStream<Rule, Value> {
   readonly kind = "broadcast";
   readonly stream: PlannedStream<Rule>;
 

@@ -217,7 +217,8 @@ export interface Stream<Out> {
   getSideOutput<Side>(tag: SideOutput<Side>): Stream<Side>;
   /**
    * Makes every record go to every subtask of a `process` that names it as its `broadcast`: for rules, thresholds and
-   * recipes that are pushed into a running job.
+   * recipes that are pushed into a running job. `Value` is the type of what is kept of them; the records
+   * themselves unless given.
    *
    * @example
    * ```ts
@@ -236,13 +237,13 @@ export interface Stream<Out> {
    *   job.source("in", readings)
    *     .keyBy((reading) => reading.pump)
    *     .process("watch", {
-   *       broadcast: limits.broadcast(),
+   *       broadcast: limits.broadcast<number>(),
    *       onBroadcast(limit, ctx) {
-   *         ctx.broadcast.set(limit.pump, limit); // only here: so all subtasks hold the same
+   *         ctx.broadcast.set(limit.pump, limit.celsius); // only here: so all subtasks hold the same
    *       },
    *       onRecord(reading, ctx) {
    *         const limit = ctx.broadcast.get(reading.pump);
-   *         if (limit !== undefined && reading.celsius > limit.celsius) ctx.emit({ pump: ctx.key });
+   *         if (limit !== undefined && reading.celsius > limit) ctx.emit({ pump: ctx.key });
    *       },
    *     })
    *     .sink("out", out);
@@ -254,7 +255,7 @@ export interface Stream<Out> {
    * deepEqual(t.outputs("out"), [{ pump: "b" }]);
    * ```
    */
-  broadcast(): BroadcastStream<Out>;
+  broadcast<Value = Out>(): BroadcastStream<Out, Value>;
   /**
    * Ends the stream in a sink; a stream may have several.
    *
@@ -404,9 +405,9 @@ export interface KeyedStream<Out> extends Stream<Out>, WindowStream<Out> {
    * deepEqual(t.outputs("out"), [{ pump: "a", silentSinceMs: 31_000 }]);
    * ```
    */
-  process<States extends StateDeclarations, Next = AnyFields, Rule = never>(
+  process<States extends StateDeclarations, Next = AnyFields, Rule = never, Value = Rule>(
     uid: string,
-    options: ProcessOptions<Out, States, Next, Rule>,
+    options: ProcessOptions<Out, States, Next, Rule, Value>,
   ): Stream<Next>;
   /**
    * Learns each key's normal and answers the edges of its anomalies: one at the onset, one at the end.
