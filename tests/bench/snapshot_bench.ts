@@ -13,6 +13,7 @@ import type { StatefulSpec } from "@shared/sdk/operator.ts";
 import { chainJob, FakeSink, FakeSource } from "../../agent/runner/test_support.ts";
 import { FailPoints } from "../../agent/runner/fail_points.ts";
 import { Subtask } from "../../agent/runner/subtask.ts";
+import { TurnQueue } from "../../agent/runner/turn_queue.ts";
 import { Turns } from "../../agent/runner/turns.ts";
 import type { RunnerReport } from "../../agent/runner_frames.ts";
 
@@ -72,6 +73,15 @@ class Load {
     this.subtask = new Subtask({ jobId: "bench", regionId, attempt, plan }, job, {
       clock: systemClock,
       yieldTurn: () => this.#turns.next(),
+      turns: new TurnQueue({
+        yieldTurn: () => this.#turns.next(),
+        monotonicMs: () => performance.now(),
+      }),
+      onState: () => {},
+      senderTo: (target) => {
+        throw new Error(`The chain sends to ${target}`);
+      },
+      workedOff: () => {},
       report: (report) => this.#onReport(report),
       connectors: {
         createSource: (_spec, output) => this.#source = new FakeSource(output),
