@@ -23,9 +23,12 @@ import { TurnQueue } from "./turn_queue.ts";
 
 const BROKER = { name: "b", url: "mqtt://b", username: null, password: null, caPem: null };
 
-/** A source of `splitCount` splits, a keyed operator behind an exchange, a sink. */
-export function exchangeJob(operator: StatefulSpec, splitCount: number): BuiltJob {
-  const chain = chainJob([operator]);
+/** A source of `splitCount` splits, keyed operators each behind an exchange, a sink. */
+export function exchangeJob(
+  keyed: StatefulSpec | readonly StatefulSpec[],
+  splitCount: number,
+): BuiltJob {
+  const chain = chainJob([keyed].flat());
   const edges = chain.graph.edges.map((edge): GraphEdge =>
     edge.kind === "keyByLocal" ? { ...edge, kind: "keyBy" } : edge
   );
