@@ -10,7 +10,48 @@ import type { EventTimeDescriptor, OverloadPolicy, SourceTiming } from "@shared/
 import { type Duration, durationMs } from "./duration.ts";
 import { badOption, checkChoice, checkFunction } from "./options.ts";
 
-/** Options of every source. */
+/**
+ * Options of every source.
+ *
+ * @example
+ * ```ts
+ * import { deepEqual } from "node:assert/strict";
+ * import { defineJob, generatorSource, mqttSink, tumbling } from "penstock";
+ * import { testJob } from "penstock/testing";
+ *
+ * interface Reading { truck: string; ts: number }
+ *
+ * const minutes = (perKey: boolean) =>
+ *   defineJob("minutes", (job) => {
+ *     job.source("in", generatorSource<Reading>({
+ *       next: () => undefined,
+ *       eventTime: (reading) => reading.ts,
+ *       maxOutOfOrderness: "1s",
+ *       perKey, // a truck without a signal sends its readings hours later
+ *     }))
+ *       .keyBy((reading) => reading.truck)
+ *       .window("minute", tumbling("1m"), {
+ *         initial: () => 0,
+ *         add: (n) => n + 1,
+ *         result: (n, { key }) => `${key} ${n}`,
+ *       })
+ *       .sink("out", mqttSink({ broker: "plant", topic: "out" }));
+ *   });
+ *
+ * const outputs = [true, false].map((perKey) => {
+ *   const t = testJob(minutes(perKey));
+ *   t.push("in", [
+ *     { truck: "a", ts: 10_000 },
+ *     { truck: "a", ts: 7_200_000 }, // two hours on
+ *     { truck: "b", ts: 10_000 },    // late for one event time of all, not for its own
+ *     { truck: "b", ts: 20_000 },
+ *   ]);
+ *   t.drain();
+ *   return t.outputs("out");
+ * });
+ * deepEqual(outputs, [["a 1", "b 2", "a 1"], ["a 1", "a 1"]]);
+ * ```
+ */
 export interface SourceTimeOptions<Out> {
   /** Event time of a record, ms since the epoch; the time of arrival unless given. */
   readonly eventTime?: (record: Out) => number;
