@@ -201,3 +201,20 @@ Deno.test("windowJoin: sessions of both sides together are one window", () => {
   chain.emit(event(1, "left", 0), event(2, "right", 8), event(3, "left", 15), event(4, "left", 90));
   deepStrictEqual(chain.values(), ["a 0-25 1 2", "a 0-25 3 2"]);
 });
+
+Deno.test("intervalJoin: a record that no partner can come for meets none, though it is still kept", () => {
+  const chain = rig(0, (left, right) =>
+    left.intervalJoin("join", right, {
+      lower: 0,
+      upper: 33,
+      join: (one, other) => `${one.id} ${other.id}`,
+    }));
+  chain.emit({ id: 1, key: "a", side: "left", at: 1 }, { id: 2, key: "a", side: "left", at: 35 });
+  chain.emit({ id: 3, key: "a", side: "right", at: 34 }, {
+    id: 4,
+    key: "a",
+    side: "right",
+    at: 36,
+  });
+  deepStrictEqual(chain.values(), ["2 4"]);
+});
