@@ -28,6 +28,8 @@ export class EventTimers {
   readonly #keyClocks: KeyClocks | null;
   readonly #onTimer: OnEventTimer;
   readonly #queue = new ReminderQueue();
+  /** Timers that exist, about: a state that is put back may make it wrong until the next count. */
+  #live = 0;
 
   /** @param keyClocks Null: the subtask's watermark counts for all keys. */
   constructor(table: StateTable, clocks: {
@@ -44,12 +46,15 @@ export class EventTimers {
 
   /** Adds a timer of `key`; the same time twice is one timer. A time in the past fires with the next advance. */
   add(key: string, timeMs: number, nowMs: number): void {
-    if (this.#table.addTimer(key, "event", timeMs, nowMs)) this.#remind(key, timeMs);
+    if (!this.#table.addTimer(key, "event", timeMs, nowMs)) return;
+    this.#live++;
+    this.#remind(key, timeMs);
+    this.#dropStale();
   }
 
   /** Takes the timer of `key` back; nothing happens when there is none. */
   remove(key: string, timeMs: number): void {
-    this.#table.removeTimer(key, "event", timeMs);
+    if (this.#table.removeTimer(key, "event", timeMs)) this.#live--;
   }
 
   /** The watermark of `key` has come to `watermarkMs`: what is due fires when the record is done. */
@@ -60,12 +65,10 @@ export class EventTimers {
 
   /** Takes up the timers that the state holds after a restore. */
   load(nowMs: number): void {
-    this.#queue.clear();
     for (const { key, eventTimers } of this.#table.entries()) {
-      if (eventTimers === null) continue;
-      this.#keyClocks?.heard(key, nowMs);
-      for (const timeMs of eventTimers) this.#remind(key, timeMs);
+      if (eventTimers !== null) this.#keyClocks?.heard(key, nowMs);
     }
+    this.#fillQueue();
   }
 
   #remind(key: string, timeMs: number): void {
@@ -82,7 +85,6 @@ export class EventTimers {
       this.#fire(next.key, next.timeMs);
       next = queue.first;
     }
-    if (queue.length > STALE_MAX) this.#dropStale();
     const { first } = queue;
     if (first !== undefined) this.#clock.wakeAt(first.timeMs);
   }
@@ -112,17 +114,24 @@ export class EventTimers {
   }
 
   #fire(key: string, timeMs: number): void {
-    if (this.#table.removeTimer(key, "event", timeMs)) this.#onTimer(timeMs, key);
+    if (!this.#table.removeTimer(key, "event", timeMs)) return;
+    this.#live--;
+    this.#onTimer(timeMs, key);
   }
 
   /** Rebuilds the queue when less than half of its reminders are of timers that exist. */
   #dropStale(): void {
-    let live = 0;
-    for (const { eventTimers } of this.#table.entries()) live += eventTimers?.length ?? 0;
-    if (live * 2 + STALE_MAX >= this.#queue.length) return;
+    if (this.#queue.length > this.#live * 2 + STALE_MAX) this.#fillQueue();
+  }
+
+  #fillQueue(): void {
     this.#queue.clear();
+    this.#live = 0;
     for (const { key, eventTimers } of this.#table.entries()) {
-      for (const timeMs of eventTimers ?? []) this.#remind(key, timeMs);
+      for (const timeMs of eventTimers ?? []) {
+        this.#live++;
+        this.#remind(key, timeMs);
+      }
     }
   }
 }

@@ -37,6 +37,8 @@ export class TimerService {
   readonly #operators: TimedOperator[] = [];
   readonly #loaders: ((nowMs: number) => void)[] = [];
   readonly #queue = new ReminderQueue();
+  /** Timers that exist, about: a state that is put back may make it wrong until the next count. */
+  #live = 0;
   #isRunning = false;
   #cancelSleep: (() => void) | null = null;
   #sleepsUntilMs = Infinity;
@@ -56,13 +58,15 @@ export class TimerService {
   /** Adds a timer of `key`; the same time twice is one timer. */
   add(operator: number, key: string, timeMs: number, nowMs: number): void {
     if (!this.#operators[operator]!.table.addTimer(key, "processing", timeMs, nowMs)) return;
+    this.#live++;
     this.#queue.push({ timeMs, key, operator });
+    this.#dropStale();
     if (this.#isRunning) this.#sleep();
   }
 
   /** Takes the timer of `key` back; nothing happens when there is none. */
   remove(operator: number, key: string, timeMs: number): void {
-    this.#operators[operator]!.table.removeTimer(key, "processing", timeMs);
+    if (this.#operators[operator]!.table.removeTimer(key, "processing", timeMs)) this.#live--;
   }
 
   /** Names a function that takes up, after a restore, what else of the state waits for a time. */
@@ -78,8 +82,10 @@ export class TimerService {
 
   #loadQueue(): void {
     this.#queue.clear();
+    this.#live = 0;
     for (const [operator, { table }] of this.#operators.entries()) {
       for (const { key, timers } of table.entries()) {
+        this.#live += timers?.length ?? 0;
         for (const timeMs of timers ?? []) this.#queue.push({ timeMs, key, operator });
       }
     }
@@ -109,13 +115,13 @@ export class TimerService {
       const { table, onTimer } = this.#operators[next.operator]!;
       if (!table.removeTimer(next.key, "processing", next.timeMs)) continue;
       fired++;
+      this.#live--;
       try {
         onTimer(next.timeMs, next.key, nowMs);
       } catch (thrown) {
         this.#onThrow(thrown);
       }
     }
-    if (this.#queue.length > STALE_MAX) this.#dropStale();
     if (this.#isRunning) this.#sleep();
   }
 
@@ -131,10 +137,6 @@ export class TimerService {
 
   /** Rebuilds the queue when less than half of its reminders are of timers that exist. */
   #dropStale(): void {
-    let live = 0;
-    for (const { table } of this.#operators) {
-      for (const { timers } of table.entries()) live += timers?.length ?? 0;
-    }
-    if (live * 2 + STALE_MAX < this.#queue.length) this.#loadQueue();
+    if (this.#queue.length > this.#live * 2 + STALE_MAX) this.#loadQueue();
   }
 }

@@ -90,6 +90,21 @@ Deno.test("event timers: each fires once, when the watermark has reached it, by 
   }));
 });
 
+Deno.test("event timers: one that each record moves on costs the same with many keys, and leaves nothing behind", () => {
+  const KEYS = 20_000;
+  const rig = new Rig();
+  for (let n = 0; n < KEYS; n++) rig.timers.add(`key-${n}`, n + KEYS, 0);
+  for (let n = 0; n < 10 * KEYS; n++) {
+    rig.timers.remove(`key-${n % KEYS}`, n + KEYS);
+    rig.timers.add(`key-${n % KEYS}`, n + 2 * KEYS, 0);
+    rig.clock.advance(n);
+  }
+  deepStrictEqual(rig.fired, []);
+  rig.clock.advance(100 * KEYS);
+  deepStrictEqual(rig.fired.length, KEYS);
+  deepStrictEqual(rig.table.size, 0);
+});
+
 Deno.test("event clock: operators are called in chain order, and see the time of before until their turn", () => {
   const calls = fc.array(fc.nat(20), { minLength: 1, maxLength: 4 });
   fc.assert(fc.property(calls, fc.nat(20), (wakeTimes, toMs) => {
