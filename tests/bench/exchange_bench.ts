@@ -10,18 +10,12 @@
 import type { Attempt, CheckpointId, RegionId } from "@shared/ids.ts";
 import type { BrokerConfig } from "@shared/messages.ts";
 import { planRegions, type RegionPlan } from "@shared/regions.ts";
-import { runnerArguments } from "../../agent/runner_command.ts";
-import {
-  encodeFrame,
-  FrameDecoder,
-  type RunnerCommand,
-  type RunnerReport,
-} from "../../agent/runner_frames.ts";
 import { bundleJob } from "../../tools/build/bundle_job.ts";
 import { gatewayBundles } from "../../tools/build/gateway.ts";
 import { PROJECT_ROOT } from "../../tools/build/run_deno.ts";
 import { EXCHANGE_KEY } from "../support/exchange_end.ts";
 import { startMosquitto } from "../support/mosquitto.ts";
+import { RunnerUnderTest } from "../support/runner_under_test.ts";
 import exchangeJob from "./jobs/exchange_job.ts";
 import { usageOf } from "./machine.ts";
 
@@ -29,8 +23,6 @@ const AGENTS = 2;
 const WARM_UP_MS = 5_000;
 const MEASURED_MS = 15_000;
 const CHECKPOINT_EVERY_MS = 250;
-const HEAP_MB = 256;
-const REPORT_TIMEOUT_MS = 30_000;
 
 export interface ExchangeFigures {
   /** Records a second behind `keyBy`, both agents together; half of them came from the other one. */
@@ -80,6 +72,11 @@ export async function benchExchange(say: (line: string) => void): Promise<Exchan
   }
 }
 
+interface Counted {
+  readonly records: number;
+  readonly atMs: number;
+}
+
 interface PairOptions {
   /** Path of the bundled runner. */
   readonly runner: string;
@@ -89,10 +86,10 @@ interface PairOptions {
 
 /** Two agents' runners that run one region together. */
 class Pair {
-  readonly #runners: readonly RunnerClient[];
+  readonly #runners: readonly RunnerUnderTest[];
   readonly #of: { readonly regionId: RegionId; readonly attempt: Attempt };
 
-  private constructor(runners: readonly RunnerClient[], region: RegionPlan) {
+  private constructor(runners: readonly RunnerUnderTest[], region: RegionPlan) {
     this.#runners = runners;
     this.#of = { regionId: region.regionId, attempt: 1 as Attempt };
   }
@@ -102,14 +99,14 @@ class Pair {
     params: Readonly<Record<string, string>>,
   ): Promise<Pair> {
     const [region] = planRegions(exchangeJob.build(params).graph, AGENTS);
-    const runners = Array.from({ length: AGENTS }, () => new RunnerClient(runner, broker));
+    const runners = Array.from({ length: AGENTS }, () => new RunnerUnderTest(runner, [broker]));
     const pair = new Pair(runners, region!);
     const init = { kind: "init", jobId: "bench", jobName: "exchange", failPoint: null } as const;
     await pair.#each(async (client, index) => {
       const code = new TextEncoder().encode(bundle);
-      client.send({ ...init, params, brokers: [broker] }, code);
+      await client.send({ ...init, params, brokers: [broker] }, code);
       await client.report("ready");
-      client.send({
+      await client.send({
         kind: "start",
         ...pair.#of,
         subtasks: region!.subtasks.filter(({ subtaskId }) => subtaskId.endsWith(`.${index}`)),
@@ -119,7 +116,7 @@ class Pair {
       await client.report("restored");
     });
     await pair.#each(async (client) => {
-      client.send({ kind: "run", ...pair.#of });
+      await client.send({ kind: "run", ...pair.#of });
       await client.report("running");
     });
     await pauseMs(WARM_UP_MS);
@@ -130,24 +127,21 @@ class Pair {
     perSecond: number;
     cpuSecondsPerMillion: { runners: number; broker: number };
   }> {
-    const cpu = () => ({
-      runners: this.#runners.reduce((sum, { pid }) => sum + usageOf(pid).cpuSeconds, 0),
-      broker: usageOf(brokerPid).cpuSeconds,
-    });
-    const before = { cpu: cpu(), counts: this.#runners.map((client) => client.keyed()) };
+    const before = await this.#usage(brokerPid);
     await pauseMs(MEASURED_MS);
-    const after = { cpu: cpu(), counts: this.#runners.map((client) => client.keyed()) };
+    const after = await this.#usage(brokerPid);
+    let records = 0;
     let perSecond = 0;
-    for (const [index, { records, atMs }] of after.counts.entries()) {
-      const start = before.counts[index]!;
-      perSecond += (records - start.records) / ((atMs - start.atMs) / 1_000);
+    for (const [index, end] of after.counted.entries()) {
+      const start = before.counted[index]!;
+      records += end.records - start.records;
+      perSecond += (end.records - start.records) / ((end.atMs - start.atMs) / 1_000);
     }
-    const millions = perSecond * MEASURED_MS / 1e9;
     return {
       perSecond,
       cpuSecondsPerMillion: {
-        runners: (after.cpu.runners - before.cpu.runners) / millions,
-        broker: (after.cpu.broker - before.cpu.broker) / millions,
+        runners: (after.runnersCpu - before.runnersCpu) / (records / 1e6),
+        broker: (after.brokerCpu - before.brokerCpu) / (records / 1e6),
       },
     };
   }
@@ -158,105 +152,54 @@ class Pair {
     for (let id = 1; id <= count; id++) {
       const checkpointId = id as CheckpointId;
       const of = { ...this.#of, checkpointId, isSavepoint: false };
-      for (const client of this.#runners) client.send({ kind: "trigger", ...of });
+      await this.#each((client) => client.send({ kind: "trigger", ...of }));
       await pauseMs(CHECKPOINT_EVERY_MS);
-      await this.#each((client) => client.report("snapshot", (of) => of.checkpointId === id));
-      for (const client of this.#runners) client.send({ kind: "completed", ...of });
+      await this.#each(async (client) => {
+        await client.report("snapshot", (of) => of.checkpointId === id && isKeyed(of.subtaskId));
+        await client.send({ kind: "completed", ...of });
+      });
     }
-    return this.#runners.flatMap((client) => client.alignmentsMs).sort((a, b) => a - b);
+    return this.#runners
+      .flatMap(({ reports }) => reports)
+      .flatMap((of) => of.kind === "snapshot" && isKeyed(of.subtaskId) ? [of.alignmentMs] : [])
+      .sort((a, b) => a - b);
+  }
+
+  async #usage(brokerPid: number): Promise<{
+    counted: Counted[];
+    runnersCpu: number;
+    brokerCpu: number;
+  }> {
+    const counted = await Promise.all(this.#runners.map(countedBy));
+    return {
+      counted,
+      runnersCpu: this.#runners.reduce((sum, { child }) => sum + usageOf(child.pid).cpuSeconds, 0),
+      brokerCpu: usageOf(brokerPid).cpuSeconds,
+    };
   }
 
   async end(): Promise<void> {
-    for (const client of this.#runners) client.kill();
-    await this.#each((client) => client.ended);
+    await this.#each((client) => client.kill());
   }
 
-  async #each(step: (client: RunnerClient, index: number) => Promise<unknown>): Promise<void> {
+  async #each(step: (client: RunnerUnderTest, index: number) => Promise<unknown>): Promise<void> {
     await Promise.all(this.#runners.map(step));
   }
 }
 
-/** One runner process, spoken to as its agent does. */
-class RunnerClient {
-  readonly ended: Promise<unknown>;
-  readonly alignmentsMs: number[] = [];
-  readonly #child: Deno.ChildProcess;
-  readonly #input: WritableStreamDefaultWriter<Uint8Array>;
-  readonly #reports: RunnerReport[] = [];
-  #keyed = { records: 0, atMs: 0 };
-  #changed = Promise.withResolvers<void>();
+/** Records that its keyed subtasks have counted, by the next metrics it sends. */
+async function countedBy(runner: RunnerUnderTest): Promise<Counted> {
+  const old = new Set(runner.reports);
+  const { subtasks } = await runner.report("metrics", (report) => !old.has(report));
+  const keyed = subtasks.filter(({ subtaskId }) => isKeyed(subtaskId));
+  return {
+    records: keyed.reduce((sum, { recordsIn }) => sum + recordsIn, 0),
+    atMs: performance.now(),
+  };
+}
 
-  constructor(bundle: string, broker: BrokerConfig) {
-    this.#child = new Deno.Command(Deno.execPath(), {
-      args: runnerArguments({ runnerBundle: bundle, brokers: [broker], heapMb: HEAP_MB }),
-      stdin: "piped",
-      stdout: "piped",
-      stderr: "inherit",
-      clearEnv: true,
-    }).spawn();
-    this.#input = this.#child.stdin.getWriter();
-    this.ended = Promise.all([this.#read(), this.#child.status]);
-  }
-
-  get pid(): number {
-    return this.#child.pid;
-  }
-
-  /** Records its keyed subtasks have counted, by their latest metrics. */
-  keyed(): { records: number; atMs: number } {
-    return this.#keyed;
-  }
-
-  send(command: RunnerCommand, body?: Uint8Array): void {
-    void this.#input.write(encodeFrame(command, body));
-  }
-
-  /** The first report of this kind for which `isIt` holds. @throws {Error} When the attempt fails instead. */
-  async report<K extends RunnerReport["kind"]>(
-    kind: K,
-    isIt: (report: Extract<RunnerReport, { kind: K }>) => boolean = () => true,
-  ): Promise<void> {
-    const deadline = AbortSignal.timeout(REPORT_TIMEOUT_MS);
-    const late = Promise.withResolvers<void>();
-    deadline.onabort = () => late.resolve();
-    for (;;) {
-      const failed = this.#reports.find(({ kind }) => kind === "failed" || kind === "broken");
-      if (failed !== undefined) throw new Error(JSON.stringify(failed));
-      const isThere = this.#reports.some((report) =>
-        report.kind === kind && isIt(report as Extract<RunnerReport, { kind: K }>)
-      );
-      if (isThere) return;
-      if (deadline.aborted) throw new Error(`No "${kind}" within ${REPORT_TIMEOUT_MS} ms`);
-      await Promise.race([this.#changed.promise, late.promise]);
-    }
-  }
-
-  kill(): void {
-    this.#child.kill("SIGKILL");
-  }
-
-  async #read(): Promise<void> {
-    const decoder = new FrameDecoder<RunnerReport>();
-    for await (const chunk of this.#child.stdout) {
-      decoder.push(chunk, (report) => this.#take(report));
-    }
-  }
-
-  #take(report: RunnerReport): void {
-    if (report.kind === "metrics") {
-      const keyed = report.subtasks.filter(({ subtaskId }) => subtaskId.startsWith("count."));
-      const records = keyed.reduce((sum, { recordsIn }) => sum + recordsIn, 0);
-      this.#keyed = { records, atMs: performance.now() };
-      return;
-    }
-    if (report.kind === "piece") return;
-    this.#reports.push(report);
-    if (report.kind === "snapshot" && report.subtaskId.startsWith("count.")) {
-      this.alignmentsMs.push(report.alignmentMs);
-    }
-    this.#changed.resolve();
-    this.#changed = Promise.withResolvers();
-  }
+function isKeyed(subtaskId: string): boolean {
+  return subtaskId.startsWith("count.");
 }
 
 function pauseMs(ms: number): Promise<void> {
