@@ -20,8 +20,10 @@ import { type InputFile, RecordReader } from "./record_reader.ts";
 
 /** Dead letters that are told one by one; the others are counted. */
 export const DEAD_LETTERS_TOLD_MAX = 20;
-/** Records between two looks at whether to stop. */
-const TURN_RECORDS = 20_000;
+/** Records between two looks at the clock. */
+const LOOK_RECORDS = 256;
+/** Longest time before other work, a signal too, gets its turn, ms. */
+const TURN_MS = 50;
 
 export interface RunPorts {
   /** Files of each source, by uid. */
@@ -33,6 +35,7 @@ export interface RunPorts {
   readonly line: (sinkUid: string, line: string) => void;
   /** Takes what is to be told a person. */
   readonly note: (text: string) => void;
+  readonly monotonicMs: () => number;
   /** Resolves after other work, a signal too, had its turn. */
   readonly yieldTurn: () => Promise<void>;
   readonly isStopped: () => boolean;
@@ -77,9 +80,11 @@ class Run {
   #outputs = 0;
   #undecodable = 0;
   #lettersTold = 0;
+  #turnedMs: number;
 
   constructor(job: BuiltJob, ports: RunPorts) {
     this.#ports = ports;
+    this.#turnedMs = ports.monotonicMs();
     const clock = new DataClock(startTimeOf(job, ports.startMs));
     this.#job = new LocalJob(job, {
       clock,
@@ -110,21 +115,21 @@ class Run {
   }
 
   async #readOne({ source, reader }: Feed): Promise<boolean> {
-    let untilTurn = TURN_RECORDS;
+    let untilLook = LOOK_RECORDS;
     while (reader.next()) {
       this.#records++;
       if (reader.fault === null) source.record(reader.value, reader.position);
       else this.#undecoded(source, reader);
-      if (--untilTurn > 0) continue;
-      untilTurn = TURN_RECORDS;
-      if (!await this.#turn()) return false;
+      if (--untilLook > 0) continue;
+      untilLook = LOOK_RECORDS;
+      if (this.#isTurnDue() && !await this.#turn()) return false;
     }
     return true;
   }
 
   async #readAll(): Promise<boolean> {
     let open = this.#feeds.filter((feed) => this.#take(feed));
-    for (let untilTurn = TURN_RECORDS; open.length > 0;) {
+    for (let untilLook = LOOK_RECORDS; open.length > 0;) {
       let next = open[0]!;
       for (const feed of open) if (feed.atMs < next.atMs) next = feed;
       next.source.record(next.reader.value, next.reader.position);
@@ -132,9 +137,9 @@ class Run {
         open = open.filter((feed) => feed !== next);
         next.source.end();
       }
-      if (--untilTurn > 0) continue;
-      untilTurn = TURN_RECORDS;
-      if (!await this.#turn()) return false;
+      if (--untilLook > 0) continue;
+      untilLook = LOOK_RECORDS;
+      if (this.#isTurnDue() && !await this.#turn()) return false;
     }
     return true;
   }
@@ -153,9 +158,14 @@ class Run {
     return false;
   }
 
+  #isTurnDue(): boolean {
+    return this.#ports.monotonicMs() - this.#turnedMs >= TURN_MS;
+  }
+
   async #turn(): Promise<boolean> {
     this.#job.sweep();
     await this.#ports.yieldTurn();
+    this.#turnedMs = this.#ports.monotonicMs();
     return !this.#ports.isStopped();
   }
 

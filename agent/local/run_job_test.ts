@@ -1,7 +1,7 @@
 import { deepEqual, equal, match, rejects } from "node:assert/strict";
 import { alarmSink, defineJob, type JobDefinition, mqttSink, mqttSource } from "penstock";
 import { memoryFile, runOnFiles, runOnLines } from "../../tests/support/local_run.ts";
-import { DEAD_LETTERS_TOLD_MAX } from "./run_job.ts";
+import { DEAD_LETTERS_TOLD_MAX, runJob } from "./run_job.ts";
 
 interface Reading {
   id: string;
@@ -163,4 +163,22 @@ Deno.test("local run: alarms are JSON lines with the same ids in every run", asy
   ]);
   equal(new Set(alarms.map(({ alarmId }) => alarmId)).size, 3);
   deepEqual((await runOnLines(job, lines)).results, first.results);
+});
+
+Deno.test("local run: stops between two records when it is asked to, and keeps what was written", async () => {
+  const lines: string[] = [];
+  let nowMs = 0;
+  const summary = await runJob(copy.build({}), {
+    inputs: new Map([["lines", [memoryFile("in", "1\n".repeat(10_000))]]]),
+    parallelism: 1,
+    startMs: 0,
+    line: (_uid, line) => void lines.push(line),
+    note: () => {},
+    monotonicMs: () => nowMs += 30,
+    yieldTurn: () => Promise.resolve(),
+    isStopped: () => lines.length >= 1_000,
+  });
+  equal(summary.isComplete, false);
+  equal(summary.records, lines.length);
+  equal(lines.length, 1_024);
 });

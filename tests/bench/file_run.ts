@@ -10,7 +10,7 @@ import type { JobDefinition } from "penstock";
 import { runJob } from "../../agent/local/run_job.ts";
 import { note, print } from "../../tools/cli/terminal.ts";
 import { inputsOf } from "../../tools/local/inputs.ts";
-import { lineWriter, openOutput } from "../../tools/local/outputs.ts";
+import { openOutputs } from "../../tools/local/outputs.ts";
 import type { Workload } from "../support/workload_input.ts";
 import { runLoop } from "./file_loops.ts";
 
@@ -19,14 +19,15 @@ async function runEngine(workload: Workload, input: string, path: string): Promi
     `../../examples/workloads/${workload.toLowerCase()}.ts`
   );
   const job = (definition as JobDefinition).build({});
-  const output = openOutput(path);
+  const output = openOutputs(job, { path });
   const startMs = performance.now();
   const { records } = await runJob(job, {
     inputs: inputsOf(job, [input]),
     parallelism: 1,
     startMs: Date.now(),
-    line: lineWriter(job, undefined, output),
+    line: output.line,
     note,
+    monotonicMs: () => performance.now(),
     yieldTurn: () => new Promise((resolve) => setTimeout(resolve, 0)),
     isStopped: () => false,
   });

@@ -66,6 +66,7 @@ export async function runOnFiles(
     startMs: Date.UTC(2026, 0, 1),
     line: (_uid, line) => void results.push(line),
     note: (text) => void notes.push(text),
+    monotonicMs: () => 0,
     yieldTurn: () => Promise.resolve(),
     isStopped: () => false,
   });

@@ -5,7 +5,7 @@ import type { BuiltJob } from "@shared/sdk/operator.ts";
 /** Text held back before it is written, characters. */
 const HELD_CHARACTERS_MAX = 256 * 1024;
 
-export interface Output {
+interface Output {
   write(line: string): void;
   /** Writes what is held back. */
   flush(): void;
@@ -13,7 +13,7 @@ export interface Output {
 }
 
 /** Opens the file at `path`, replacing it; stdout when there is none. @throws {UserError} `output-failed`. */
-export function openOutput(path: string | undefined): Output {
+function openOutput(path: string | undefined): Output {
   const file = path === undefined ? Deno.stdout : createFile(path);
   const encoder = new TextEncoder();
   let held = "";
@@ -32,24 +32,52 @@ export function openOutput(path: string | undefined): Output {
   };
 }
 
+/** Takes the lines of all sinks of a job. */
+export interface Outputs extends Omit<Output, "write"> {
+  readonly line: (sinkUid: string, line: string) => void;
+}
+
 /**
- * Hands lines of sinks to `output`: as they are when one sink writes, else with the name of the sink.
+ * Opens where the sinks of `job` write: `path` for all of them; without it a file sink writes its own file, and
+ * the others stdout. What several sinks share gets lines with the name of the sink.
  *
- * @param only The sink wanted; all of them unless given.
- * @throws {UserError} `sink-unknown`.
+ * @param options `only`: the sink wanted; all of them unless given.
+ * @throws {UserError} `sink-unknown`, `output-failed`.
  */
-export function lineWriter(
+export function openOutputs(
   job: BuiltJob,
-  only: string | undefined,
-  output: Output,
-): (sinkUid: string, line: string) => void {
-  const uids = job.graph.operators.filter(({ kind }) => kind === "sink").map(({ uid }) => uid);
+  { path, only }: { path?: string | undefined; only?: string | undefined },
+): Outputs {
+  const sinks = job.graph.operators.filter(({ kind }) => kind === "sink");
+  const uids = sinks.map(({ uid }) => uid);
   if (only !== undefined && !uids.includes(only)) {
     throw new UserError("sink-unknown", `The job has no sink "${only}": it has ${uids.join(", ")}`);
   }
-  if (uids.length === 1) return (_uid, line) => output.write(line);
-  if (only !== undefined) return (uid, line) => uid === only ? output.write(line) : undefined;
-  return (uid, line) => output.write(`{"sink":${JSON.stringify(uid)},"output":${asJson(line)}}`);
+  const wanted = sinks.filter(({ uid }) => only === undefined || uid === only);
+  const own = wanted.filter(({ sink }) => path === undefined && sink?.connector === "file");
+  const outputs = new Map(
+    own.map(({ uid, sink }) => [uid, openOutput(sink?.connector === "file" ? sink.path : path)]),
+  );
+  const sharing = wanted.filter((node) => !own.includes(node));
+  const shared = openOutput(path);
+  for (const { uid } of sharing) {
+    const name = `{"sink":${JSON.stringify(uid)},"output":`;
+    const named: Output = { ...shared, write: (line) => shared.write(`${name}${asJson(line)}}`) };
+    outputs.set(uid, sharing.length === 1 ? shared : named);
+  }
+  const opened = [shared, ...own.map(({ uid }) => outputs.get(uid)!)];
+  return {
+    line: wanted.length === 1 && uids.length === 1
+      ? onlyOutput(outputs)
+      : (uid, line) => outputs.get(uid)?.write(line),
+    flush: () => opened.forEach((output) => output.flush()),
+    close: () => opened.forEach((output) => output.close()),
+  };
+}
+
+function onlyOutput(outputs: ReadonlyMap<string, Output>): Outputs["line"] {
+  const [[, output] = []] = [...outputs];
+  return (_uid, line) => output!.write(line);
 }
 
 /** The line if it is JSON, else a text that holds it. */

@@ -8,7 +8,7 @@
  */
 import { buildCommand } from "@stricli/core";
 import { inputsOf } from "../../local/inputs.ts";
-import { lineWriter, openOutput } from "../../local/outputs.ts";
+import { openOutputs } from "../../local/outputs.ts";
 import { pairs } from "../flags.ts";
 import { CliError, EXIT_FAILED } from "../hub_api.ts";
 import { note } from "../terminal.ts";
@@ -40,7 +40,10 @@ export const run = buildCommand({
         ...text("File in place of the source; SOURCE=FILE when there are several", "FILE"),
         variadic: true,
       },
-      output: text("File for the output; stdout unless given", "FILE"),
+      output: text(
+        "File for the output of all sinks; stdout, and the files of file sinks, unless given",
+        "FILE",
+      ),
       sink: text("Write the output of this sink alone", "UID"),
       parallelism: {
         kind: "parsed",
@@ -64,7 +67,7 @@ async function runOnFiles(flags: RunFlags, file: string): Promise<void> {
   const { loadJob } = await import("../../build/load_job.ts");
   const job = await loadJob(file, pairs(flags.param));
   const inputs = inputsOf(job, flags.input ?? []);
-  const output = openOutput(flags.output);
+  const output = openOutputs(job, { path: flags.output, only: flags.sink });
   const stop = stopOnSignal();
   const startMs = performance.now();
   try {
@@ -72,8 +75,9 @@ async function runOnFiles(flags: RunFlags, file: string): Promise<void> {
       inputs,
       parallelism: flags.parallelism,
       startMs: Date.now(),
-      line: lineWriter(job, flags.sink, output),
+      line: output.line,
       note,
+      monotonicMs: () => performance.now(),
       yieldTurn: () => new Promise((resolve) => setTimeout(resolve, 0)),
       isStopped: () => stop.isAsked,
     });
