@@ -23,6 +23,8 @@ import { deleteSamplesBefore } from "./db/sample_store.ts";
 import { deleteSpentClaims } from "./db/savepoint_store.ts";
 
 const ROUND_INTERVAL_MS = 60_000;
+/** Rounds from one look at slow growth to the next. */
+const OLD_EVERY_ROUNDS = 60;
 const EVENT_RETENTION_MS = 7 * 86_400_000;
 /** After this, one checkpoint of each hour and outcome tells enough. */
 const CHECKPOINT_DETAIL_MS = 7 * 86_400_000;
@@ -45,18 +47,29 @@ export interface HistoryContext {
   readonly config: { readonly sampleRetentionMs: number };
 }
 
-/** One round. */
+/** Everything that has had its time. */
 export async function forgetHistory(context: HistoryContext): Promise<void> {
+  await forgetRecent(context);
+  await forgetOld(context);
+}
+
+/** What grows by the second, and what a job waits to be rid of. */
+async function forgetRecent(context: HistoryContext): Promise<void> {
   const { db, clock, config, hubTerm } = context;
   const nowMs = clock.nowMs();
   await deleteSamplesBefore(db, nowMs - config.sampleRetentionMs);
   await deleteEventsBefore(db, nowMs - EVENT_RETENTION_MS);
+  await deleteRequestsBefore(db, nowMs - REQUEST_RETENTION_MS);
+  await deleteSpentClaims(db, hubTerm, nowMs);
+}
+
+/** What grows slowly and is found by a look at whole tables. */
+async function forgetOld({ db, clock, hubTerm }: HistoryContext): Promise<void> {
+  const nowMs = clock.nowMs();
   await thinCheckpointsBefore(db, hubTerm, nowMs - CHECKPOINT_DETAIL_MS);
   for (const kind of HISTORY) {
     await deleteHistoryBefore(db, hubTerm, kind, nowMs - HISTORY_RETENTION_MS);
   }
-  await deleteSpentClaims(db, hubTerm, nowMs);
-  await deleteRequestsBefore(db, nowMs - REQUEST_RETENTION_MS);
 }
 
 /** Rounds at an interval, one at a time. @returns Stops them; no round runs when it resolves. */
@@ -64,10 +77,12 @@ export function startForgetting(context: HistoryContext): () => Promise<void> {
   let cancel = () => {};
   let round: Promise<void> = Promise.resolve();
   let isStopped = false;
+  let roundCount = 0;
   const arm = () => {
     if (isStopped) return;
     cancel = context.clock.after(ROUND_INTERVAL_MS, () => {
-      round = forgetHistory(context)
+      const isOldDue = roundCount++ % OLD_EVERY_ROUNDS === 0;
+      round = (isOldDue ? forgetHistory(context) : forgetRecent(context))
         .catch((error) => context.logger.warn("Old history was not deleted", { error }))
         .finally(arm);
     });

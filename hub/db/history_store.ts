@@ -20,8 +20,8 @@ import type { HubTerm } from "@shared/ids.ts";
 import type { Db } from "./client.ts";
 import { withReign } from "./hub_state_store.ts";
 
-/** Rows of one table that one round deletes; a round comes every minute. */
-const DELETED_MAX = 5_000;
+/** Rows of one table that one round deletes; a round comes every hour. */
+const DELETED_MAX = 100_000;
 
 /** What of a hub's history may go. */
 export type HistoryKind = "attempts" | "operations" | "alarmEdges" | "gaps" | "bundles";

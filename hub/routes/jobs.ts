@@ -58,8 +58,11 @@ const detailRoute = createRoute({
 
 const stopBody = z.strictObject({
   savepoint: z.boolean().default(false),
-  drain: z.boolean().default(false),
-});
+  drain: z.boolean().default(false).openapi({
+    description:
+      "Send the maximum watermark first: every window and event timer fires. Implies savepoint",
+  }),
+}).openapi({ example: { savepoint: true, drain: false } });
 const stopRoute = createRoute({
   method: "post",
   path: "/api/v1/jobs/{id}/stop",

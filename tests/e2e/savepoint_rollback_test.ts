@@ -11,6 +11,7 @@ import type {
   RollbackPlan,
   SavepointView,
 } from "@shared/api.ts";
+import type { KeyStateView, SavepointDiff } from "@shared/state_api.ts";
 import { CliError } from "../../tools/cli/hub_api.ts";
 import { type Scenario, withScenario } from "../support/scenario.ts";
 
@@ -116,9 +117,40 @@ Deno.test("stop with savepoint, then start from it: every record counted once (L
       drain: false,
     });
     const stopped = await scenario.ended(stop);
-    ok(typeof stopped.result?.["savepointId"] === "string", "the stop says where its savepoint is");
-    const job = await scenario.job();
-    deepStrictEqual(job.status, "stopped");
+    const savepointId = stopped.result?.["savepointId"];
+    ok(typeof savepointId === "string", "the stop says where its savepoint is");
+    deepStrictEqual(stopped.result?.["outcome"], "stopped");
+    deepStrictEqual((await scenario.job()).status, "stopped");
+
+    // Records go on coming while nobody reads: the broker keeps them in the sessions of the old job.
+    const acknowledged = scenario.load.acknowledged;
+    await scenario.until(
+      "records that nobody reads",
+      () => Promise.resolve(scenario.load.acknowledged > acknowledged + 1_000 ? true : null),
+    );
+    await scenario.redeploy({ fromSavepoint: savepointId, claim: true });
+    await scenario.untilCheckpoints(2);
+    await scenario.verifyExact();
+
+    const key = scenario.totals.latest.keys().next().value!;
+    const live = await scenario.api.get<KeyStateView>(
+      `/jobs/${scenario.jobId}/state/total?key=${key}`,
+    );
+    deepStrictEqual(
+      (Object.values(live.states)[0] as { n: number }).n,
+      scenario.totals.latest.get(key)!.n,
+      "what the agent answers is what left the sink",
+    );
+    const later = await takeSavepoint(scenario);
+    const saved = await scenario.api.get<KeyStateView>(
+      `/jobs/${scenario.jobId}/state/total?key=${key}&savepoint=${later}`,
+    );
+    deepStrictEqual(saved.states, live.states);
+    const diff = await scenario.api.get<SavepointDiff>(
+      `/savepoints/${later}/diff?against=${later}`,
+    );
+    deepStrictEqual(diff.items, []);
+    ok(diff.operators[0]!.unchanged > 0);
   }));
 
 async function takeSavepoint(scenario: Scenario): Promise<string> {

@@ -50,6 +50,8 @@ export interface ScenarioOptions {
 
 export const TWO_AGENTS = { "agent-1": { line: "1" }, "agent-2": { line: "2" } } as const;
 
+const COUNT_JOB = `${PROJECT_ROOT}/tests/e2e/jobs/count_job.ts`;
+
 let scenarioCount = 0;
 
 export class Scenario {
@@ -60,6 +62,7 @@ export class Scenario {
   load!: Load;
   totals!: Totals;
   jobId = "";
+  #params: Record<string, string> = {};
 
   private constructor(cluster: LocalCluster, folder: string, options: ScenarioOptions) {
     this.cluster = cluster;
@@ -102,7 +105,8 @@ export class Scenario {
   /** Deploys the counting job, waits until it runs, and starts the load. */
   async startCounting(splits = 2): Promise<void> {
     const params = { prefix: `in/${this.#name}`, out: `out/${this.#name}`, splits: String(splits) };
-    this.jobId = await this.deploy(`${PROJECT_ROOT}/tests/e2e/jobs/count_job.ts`, "count", params);
+    this.#params = params;
+    this.jobId = await this.deploy(COUNT_JOB, "count", params);
     const brokerUrl = this.#options.brokerUrl ?? this.cluster.brokerUrl;
     this.totals = await Totals.connect(brokerUrl, `${params.out}/+`);
     this.load = await Load.connect({
@@ -115,10 +119,20 @@ export class Scenario {
     this.load.run();
   }
 
+  /** The counting job runs again, under a new id, as `how` says. */
+  async redeploy(how: Readonly<Record<string, unknown>>): Promise<void> {
+    this.jobId = await this.deploy(COUNT_JOB, "count", this.#params, how);
+  }
+
   /** @returns The job's id, when it runs. */
-  async deploy(file: string, name: string, params: Record<string, string>): Promise<string> {
+  async deploy(
+    file: string,
+    name: string,
+    params: Record<string, string>,
+    how: Readonly<Record<string, unknown>> = {},
+  ): Promise<string> {
     const { bundle } = await bundleJob(file);
-    const operation = await this.api.post<OperationView>("/jobs", { name, bundle, params });
+    const operation = await this.api.post<OperationView>("/jobs", { name, bundle, params, ...how });
     const jobId = (await this.ended(operation)).jobId!;
     await this.until("the job to run", async () => {
       const job = await this.api.get<JobDetail>(`/jobs/${jobId}`);
