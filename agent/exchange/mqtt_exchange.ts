@@ -7,7 +7,7 @@
  *   opening ── CONNACK ── SUBACK ──▶ open ── close ──▶ over
  *      └──── refused, timeout ──▶ over   └── connection lost, gap, value without a form ──▶ over, `failed`
  *
- * Invariants (tests/services/exchange_test.ts):
+ * Invariants (mqtt_exchange_test.ts, tests/services/exchange_test.ts):
  *
  *   P7  One QoS, 1; a lost connection or a gap fails the attempt, nothing is sent a second time.
  *   A2  Everything of a channel goes to one topic, which names the attempt.
@@ -76,13 +76,16 @@ class MqttExchange implements Exchange {
   }
 
   async open(): Promise<void> {
-    const cancel = this.#ports.clock.after(OPEN_TIMEOUT_MS, () => {
-      this.#over();
-      this.#opened.reject(this.#error(`did not answer within ${OPEN_TIMEOUT_MS} ms`));
-    });
+    const cancel = this.#ports.clock.after(
+      OPEN_TIMEOUT_MS,
+      () => this.#opened.reject(this.#error(`did not answer within ${OPEN_TIMEOUT_MS} ms`)),
+    );
     void this.#connect();
     try {
       await this.#opened.promise;
+    } catch (thrown) {
+      this.#over();
+      throw thrown;
     } finally {
       cancel();
     }
@@ -192,7 +195,6 @@ class MqttExchange implements Exchange {
         isRetryable: false,
       }),
     );
-    this.#over();
   }
 
   #message(message: InboundMessage): void {
@@ -278,12 +280,9 @@ class MqttExchange implements Exchange {
   }
 
   #closed(close: SessionClose): void {
-    const wasOpening = this.#state === "opening";
     const error = this.#error(closeText(close), { isRetryable: !isRefusal(close) });
-    if (wasOpening) {
-      this.#over();
-      this.#opened.reject(error);
-    } else this.#fail(error.message, error.isRetryable);
+    if (this.#state === "opening") this.#opened.reject(error);
+    else this.#fail(error.message, error.isRetryable);
   }
 
   #fail(reason: string, isRetryable: boolean): void {

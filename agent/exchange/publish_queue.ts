@@ -12,7 +12,7 @@ import { reasonText } from "../connectors/mqtt_packets.ts";
 const FIRST_PACKET_ID = 2;
 const LAST_PACKET_ID = 65_535;
 
-/** The broker took a message that nobody has subscribed to: its taker has gone, and says so itself. */
+/** Below it the broker took the message; that nobody has subscribed to it is for the one who left to tell. */
 const REFUSED_FROM = 0x80;
 
 export interface Publication {
