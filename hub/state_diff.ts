@@ -51,6 +51,8 @@ export interface DiffQuestion {
   /** Goes on to the end, so that the counts are those of everything. */
   readonly isCounting: boolean;
   readonly signal: AbortSignal;
+  /** Lets heartbeats and other requests have their turn; called before every key group. */
+  readonly yieldTurn: () => Promise<void>;
 }
 
 export interface StateDiff {
@@ -73,6 +75,7 @@ export async function diffState(state: SavedState, question: DiffQuestion): Prom
     for (let group = 0; group < KEY_GROUP_COUNT; group++) {
       if (question.signal.aborted || (hasMore && !isCounting)) break;
       if (from !== null && uid === from.operator && group < from.group) continue;
+      await question.yieldTurn();
       const left = await state.entries(before, uid, group);
       const right = await state.entries(after, uid, group);
       for (const key of [...new Set([...left.keys(), ...right.keys()])].sort()) {

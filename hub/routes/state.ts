@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { setImmediate } from "node:timers/promises";
 import { createRoute, z } from "@hono/zod-openapi";
 import type { KeyStateView, SavepointDiff } from "@shared/state_api.ts";
 import type { AgentId, Attempt, JobId, SubtaskId } from "@shared/ids.ts";
@@ -34,6 +35,8 @@ import { jobOf, jobPath } from "./jobs.ts";
 import { keyStateSchema, savepointDiffSchema } from "./schemas.ts";
 
 const KEY_LENGTH_MAX = 4096;
+/** Comparisons at once: each may hold pieces of its own. */
+const DIFFS_MAX = 2;
 /** Key groups of the next page of differences are found by the place of the last one. */
 const positionSchema = z.object({ operator: z.string(), group: z.number().int(), key: z.string() });
 
@@ -72,6 +75,7 @@ const diffRoute = createRoute({
 });
 
 export function addStateRoutes(app: HubApp, deps: RouteDeps): void {
+  let diffsUnderWay = 0;
   serve(app, deps, "viewer", stateRoute, async (c) => {
     const { id, operator } = c.req.valid("param");
     const { key, savepoint } = c.req.valid("query");
@@ -83,19 +87,25 @@ export function addStateRoutes(app: HubApp, deps: RouteDeps): void {
   });
   serve(app, deps, "viewer", diffRoute, async (c) => {
     const { against, operator = null, kind = null, limit, cursor } = c.req.valid("query");
+    if (diffsUnderWay >= DIFFS_MAX) throw tooManyDiffs();
     const before = await completedSavepoint(deps, c.req.valid("param").id);
     const after = await completedSavepoint(deps, against);
     const from: DiffPosition | null = readCursor(cursor, positionSchema);
-    const diff = await readable(diffState(new SavedState(deps.hub.objects, deps.openPiece), {
+    const sides = {
       before: await snapshotsOf(deps, before),
       after: await snapshotsOf(deps, after),
+    };
+    diffsUnderWay++;
+    const diff = await readable(diffState(new SavedState(deps.hub.objects, deps.openPiece), {
+      ...sides,
       operator,
       kind,
       from,
       limit,
       isCounting: from === null,
       signal: c.req.raw.signal,
-    }));
+      yieldTurn: () => setImmediate(),
+    })).finally(() => diffsUnderWay--);
     const last = diff.items.at(-1);
     return c.json(
       {
@@ -110,6 +120,16 @@ export function addStateRoutes(app: HubApp, deps: RouteDeps): void {
       200,
     );
   });
+}
+
+function tooManyDiffs(): Refusal {
+  return new Refusal(
+    429,
+    "diffs-under-way",
+    `${DIFFS_MAX} comparisons of savepoints are under way: repeat in a moment`,
+    {},
+    { "retry-after": "5" },
+  );
 }
 
 async function completedSavepoint(deps: RouteDeps, id: string): Promise<SavepointRecord> {
