@@ -143,7 +143,7 @@ Deno.test("jobs: deploy, look, stop, roll back", async (t) => {
   });
 
   await t.step(
-    "a broker nobody knows and a window too small are refused with numbers (M8)",
+    "a broker nobody knows, a window too small and files are refused, with numbers (M8)",
     async () => {
       const other = { name: "other" };
       const graph = testGraph("other");
@@ -163,6 +163,11 @@ Deno.test("jobs: deploy, look, stop, roll back", async (t) => {
       const small = await problemOf(await deploy(test, other));
       deepEqual([small.status, small.code], [422, "window-too-small"]);
       match(small.detail, /25000 messages\/s.*14 s.*525000.*65535/);
+      const lines = { connector: "file", path: "in.jsonl", format: "jsonl" } as const;
+      withSource(lines);
+      const local = await problemOf(await deploy(test, other));
+      deepEqual([local.status, local.code], [422, "local-only"]);
+      match(local.detail, /fileSource and fileSink work with jobs run and testJob/);
       test.graph = graph;
       equal((await db.select().from(operations)).length, 1);
     },
