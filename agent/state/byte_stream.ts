@@ -8,6 +8,11 @@
 import { PenstockError } from "@shared/errors.ts";
 
 const INITIAL_BYTES = 1024;
+/** Longest varint. */
+const NUMBER_BYTES_MAX = 8;
+const INT_MAX = 0x7fffffff;
+/** Longest UTF-8 form of one UTF-16 unit. */
+const UTF8_BYTES_MAX = 3;
 /** Largest magnitude whose zigzag form is still an exact number. */
 export const ZIGZAG_MAX = 2 ** 51;
 
@@ -51,18 +56,37 @@ export class ByteWriter {
 
   /** @param value Integer, `0 <= value <= Number.MAX_SAFE_INTEGER`. */
   varint(value: number): void {
-    this.#reserve(8);
-    let rest = value;
-    while (rest >= 0x80) {
-      this.#bytes[this.#length++] = (rest % 0x80) | 0x80;
-      rest = Math.floor(rest / 0x80);
-    }
-    this.#bytes[this.#length++] = rest;
+    this.#reserve(NUMBER_BYTES_MAX);
+    this.#putVarint(value);
   }
 
   /** @param value Integer of at most `ZIGZAG_MAX` either side of 0. */
   zigzag(value: number): void {
     this.varint(value >= 0 ? value * 2 : -value * 2 - 1);
+  }
+
+  /** `zigzag` of each. */
+  zigzags(values: readonly number[]): void {
+    this.#reserve(values.length * NUMBER_BYTES_MAX);
+    for (let i = 0; i < values.length; i++) {
+      const value = values[i]!;
+      this.#putVarint(value >= 0 ? value * 2 : -value * 2 - 1);
+    }
+  }
+
+  /** `varint` of the length of each. */
+  lengths(values: readonly string[]): void {
+    this.#reserve(values.length * NUMBER_BYTES_MAX);
+    for (let i = 0; i < values.length; i++) this.#putVarint(values[i]!.length);
+  }
+
+  /** `f64` of each. */
+  f64s(values: readonly number[]): void {
+    this.#reserve(values.length * 8);
+    for (let i = 0; i < values.length; i++) {
+      this.#view.setFloat64(this.#length + i * 8, values[i]!, true);
+    }
+    this.#length += values.length * 8;
   }
 
   /** Bytes as they are; the reader has to know how many. */
@@ -77,12 +101,7 @@ export class ByteWriter {
    * UTF-8 form and would come back as another string, and two keys as one.
    */
   text(value: string): void {
-    if (value.isWellFormed()) {
-      const bytes = encoder.encode(value);
-      this.varint(bytes.length * 2);
-      this.raw(bytes);
-      return;
-    }
+    if (value.isWellFormed()) return this.#utf8(value);
     this.varint(value.length * 2 + 1);
     this.#reserve(value.length * 2);
     for (let i = 0; i < value.length; i++) {
@@ -99,6 +118,37 @@ export class ByteWriter {
   /** Forgets what was written and keeps its memory for what comes. */
   clear(): void {
     this.#length = 0;
+  }
+
+  /** There is room for it. Beyond 31 bits an integer has no cheap shift. */
+  #putVarint(value: number): void {
+    const bytes = this.#bytes;
+    let rest = value;
+    while (rest > INT_MAX) {
+      bytes[this.#length++] = (rest % 0x80) | 0x80;
+      rest = Math.floor(rest / 0x80);
+    }
+    while (rest >= 0x80) {
+      bytes[this.#length++] = (rest & 0x7f) | 0x80;
+      rest >>>= 7;
+    }
+    bytes[this.#length++] = rest;
+  }
+
+  /** Without a copy where all characters are ASCII: then there are as many bytes as characters. */
+  #utf8(value: string): void {
+    const { length } = value;
+    this.#reserve(NUMBER_BYTES_MAX + length * UTF8_BYTES_MAX);
+    const start = this.#length;
+    this.varint(length * 2);
+    const { written } = encoder.encodeInto(value, this.#bytes.subarray(this.#length));
+    if (written !== length) {
+      const bytes = this.#bytes.slice(this.#length, this.#length + written);
+      this.#length = start;
+      this.varint(written * 2);
+      this.#bytes.set(bytes, this.#length);
+    }
+    this.#length += written;
   }
 
   #reserve(count: number): void {

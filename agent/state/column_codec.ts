@@ -43,11 +43,9 @@ export function writeColumn(to: ByteWriter, values: readonly unknown[], depth = 
     case ABSENT:
       return;
     case INTS:
-      for (const value of values) to.zigzag(value as number);
-      return;
+      return to.zigzags(values as readonly number[]);
     case FLOATS:
-      for (const value of values) to.f64(value as number);
-      return;
+      return to.f64s(values as readonly number[]);
     case TEXTS:
       return writeTexts(to, values as readonly string[]);
     case SHAPE:
@@ -172,7 +170,7 @@ function writeMixed(to: ByteWriter, values: readonly unknown[]): void {
 
 /** Lengths in UTF-16 units, then all texts joined: one call encodes and decodes the whole column. */
 export function writeTexts(to: ByteWriter, values: readonly string[]): void {
-  for (const value of values) to.varint(value.length);
+  to.lengths(values);
   to.text(values.join(""));
 }
 

@@ -277,6 +277,7 @@ export function digestOf(bytes: Uint8Array): Digest {
 
 function compress(plain: Uint8Array): Uint8Array {
   return bytesOf(zstdCompressSync(plain, {
+    chunkSize: BLOCK_BYTES,
     params: { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL },
   }));
 }
