@@ -8,6 +8,7 @@ import { createHash } from "node:crypto";
 import { setImmediate } from "node:timers";
 import { Agent } from "../../agent/agent.ts";
 import type { SinkWriter } from "../../agent/connectors/connector.ts";
+import { mqttExchangeOpener } from "../../agent/exchange/mqtt_exchange.ts";
 import { createConnectorFactory } from "../../agent/runner/connector_factory.ts";
 import type { ConnectorFactory } from "../../agent/runner/connectors.ts";
 import { Runner, type RunnerPorts } from "../../agent/runner/runner.ts";
@@ -16,7 +17,7 @@ import { MemoryFiles } from "../../agent/testdata/fake_world.ts";
 import type { AgentSessions, AgentSocket } from "../../hub/agent_sessions.ts";
 import type { ChildExit, ChildProcess } from "@shared/child_process.ts";
 import type { Clock } from "@shared/clock.ts";
-import type { Connection } from "@shared/dialer.ts";
+import type { Connection, Dialer } from "@shared/dialer.ts";
 import type { AgentId } from "@shared/ids.ts";
 import type { Logger } from "@shared/logger.ts";
 import type { JobDefinition } from "@shared/sdk/operator.ts";
@@ -218,6 +219,7 @@ export class SimAgent {
     };
     own.let = life.let;
     const dialer = broker.dialerOf(this.id);
+    const dial: Dialer = async (url, options) => own.connectionOver(await dialer(url, options));
     return {
       ...process,
       clock: gated,
@@ -229,11 +231,12 @@ export class SimAgent {
           clock: gated,
           random: this.#random,
           logger: SILENT,
-          dial: async (url, options) => own.connectionOver(await dialer(url, options)),
+          dial,
         });
         const createSink: ConnectorFactory["createSink"] = () => memorySink(onOutput);
         return { createSource: real.createSource.bind(real), createSink };
       },
+      openExchange: mqttExchangeOpener({ dial, clock: gated, random: this.#random }),
       stopDead: () => {},
     };
   }
