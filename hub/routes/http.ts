@@ -17,12 +17,13 @@ import {
 import type { Context, MiddlewareHandler } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { getCookie } from "hono/cookie";
-import { UserError } from "@shared/errors.ts";
+import { messageOf, UserError } from "@shared/errors.ts";
 import type { AgentId, JobId, RegionId } from "@shared/ids.ts";
 import type { JobGraph } from "@shared/job_graph.ts";
 import type { BrokerConfig, KeyAnswer } from "@shared/messages.ts";
 import { bearerOf, identify, mayAct, type Principal, SESSION_COOKIE } from "../auth.ts";
 import type { AgentRecord } from "../db/agent_store.ts";
+import { touchApiToken } from "../db/token_store.ts";
 import type { HubContext } from "../ports.ts";
 import type { FailureLimit } from "../rate_limit.ts";
 import type { OpenSavedPiece } from "../saved_state.ts";
@@ -124,6 +125,7 @@ function authorize(
   deps: RouteDeps,
   access: Exclude<Access, "public">,
 ): MiddlewareHandler<HubEnv> {
+  const note = usageNotes(deps);
   return async (c, next) => {
     const bearer = bearerOf(c.req.header("authorization"));
     const cookie = getCookie(c, SESSION_COOKIE) ?? null;
@@ -139,7 +141,30 @@ function authorize(
     }
     if (principal.isSession) refuseForeignOrigin(c);
     c.set("principal", principal);
+    await note(principal.name);
     await next();
+  };
+}
+
+/** Tokens whose use is remembered at once. */
+const USAGE_TOKENS_MAX = 1_000;
+/** How fresh `lastUsedAt` of a token is kept; every request would be a write otherwise. */
+const USAGE_EVERY_MS = 60_000;
+
+/** Remembers, once a minute for each token and route, that a token was used. */
+function usageNotes({ hub }: RouteDeps): (principal: string) => Promise<void> {
+  const notedMs = new Map<string, number>();
+  return async (principal) => {
+    if (!principal.startsWith("token:")) return;
+    const nowMs = hub.clock.nowMs();
+    if (nowMs - (notedMs.get(principal) ?? -Infinity) < USAGE_EVERY_MS) return;
+    if (notedMs.size >= USAGE_TOKENS_MAX) notedMs.clear();
+    notedMs.set(principal, nowMs);
+    try {
+      await touchApiToken(hub.db, principal.slice("token:".length), nowMs);
+    } catch (thrown) {
+      hub.logger.warn("Use of a token was not noted", { principal, error: messageOf(thrown) });
+    }
   };
 }
 

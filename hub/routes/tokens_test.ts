@@ -46,6 +46,8 @@ Deno.test("tokens: an admin makes tokens with roles for people and programs (S19
     equal((await test.call("GET", "/api/v1/jobs", { token: created.token })).status, 401);
     const jobs = await (await test.call("GET", "/api/v1/jobs")).json() as Page<JobSummary>;
     equal(jobs.items[0]?.createdByName, "night-shift");
+    const used = (await list()).find(({ name }) => name === "night-shift");
+    equal(used?.lastUsedAt, new Date(test.clock.nowMs()).toISOString());
   });
 
   await t.step("what does not fit together is refused with the field", async () => {

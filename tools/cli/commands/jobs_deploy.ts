@@ -226,9 +226,9 @@ function printPlan(plan: DeployPlan, flags: DeployFlags): void {
   const from = plan.from === null
     ? "empty"
     : plan.from.savepointId === null
-    ? `a savepoint of job ${plan.from.jobId} (judged by its checkpoint ${plan.from.checkpointId})`
-    : `savepoint ${plan.from.savepointId}`;
-  print(`Job "${plan.name}" would start from ${from}, with parallelism ${plan.parallelism}`);
+    ? `from a savepoint of job ${plan.from.jobId} (judged by its checkpoint ${plan.from.checkpointId})`
+    : `from savepoint ${plan.from.savepointId}`;
+  print(`Job "${plan.name}" would start ${from}, with parallelism ${plan.parallelism}`);
   print(
     plan.sessions === "continued"
       ? "Its sources go on with the sessions of the job before"
