@@ -28,9 +28,14 @@ export function piecesOf(plan: RestorePlan, subtasks: readonly SubtaskPlan[]): P
   return [...new Map(pieces.map((piece) => [piece.digest, piece])).values()];
 }
 
+/** Pieces on their way at once: a chain of deltas is many small ones, and each is a round trip. */
+const AHEAD_MAX = 6;
+/** What they may be together, bytes; a larger piece comes alone. */
+const AHEAD_BYTES_MAX = 1024 * 1024;
+
 /**
- * Gives each of `pieces` to `take`, one after the other, so that one piece at a time is in
- * memory; keeps what it downloads. The caller refers to the digests in the store beforehand.
+ * Gives each of `pieces` to `take`, one after the other, with few in memory at a time; keeps what it
+ * downloads. The caller refers to the digests in the store beforehand.
  *
  * @throws {PenstockError} As `downloadBlob`.
  */
@@ -44,9 +49,25 @@ export async function restorePieces(
     take: (digest: Digest, bytes: Uint8Array) => Promise<void>;
   },
 ): Promise<void> {
-  for (const piece of pieces) {
+  const ahead: { readonly piece: PieceRef; readonly bytes: Promise<Uint8Array> }[] = [];
+  let aheadBytes = 0;
+  const waiting = [...pieces];
+  while (waiting.length > 0 || ahead.length > 0) {
     options.signal.throwIfAborted();
-    await options.take(piece.digest, await pieceBytes(plan, piece, options));
+    const next = waiting[0];
+    const hasRoom = ahead.length < AHEAD_MAX && aheadBytes + (next?.bytes ?? 0) <= AHEAD_BYTES_MAX;
+    if (next !== undefined && (ahead.length === 0 || hasRoom)) {
+      waiting.shift();
+      aheadBytes += next.bytes;
+      const bytes = pieceBytes(plan, next, options);
+      // One that fails before its turn is told in its turn.
+      bytes.catch(() => {});
+      ahead.push({ piece: next, bytes });
+      continue;
+    }
+    const { piece, bytes } = ahead.shift()!;
+    aheadBytes -= piece.bytes;
+    await options.take(piece.digest, await bytes);
   }
 }
 
