@@ -357,6 +357,8 @@ export class Simulation {
     deepStrictEqual(sorted(this.#counted), sorted(this.#expected));
     const total = this.#published.reduce((sum, count) => sum + count, 0);
     deepStrictEqual(this.#outputs.size, total, "each record has one output id");
+    const hasExchanged = this.#broker.clientIds.some((id) => id.startsWith("penstock-x-"));
+    deepStrictEqual(hasExchanged, this.#flow === "exchange", "agents exchange records");
   }
 
   readonly #fetch = ((url: string, init: RequestInit = {}): Promise<Response> => {
