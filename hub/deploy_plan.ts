@@ -6,7 +6,8 @@
  *
  * A job that starts from the savepoint of one that has ended goes on with that job's MQTT sessions: what
  * the broker has kept since is not lost. What the broker was told is done since the savepoint is a gap
- * (P4), and needs consent.
+ * (P4), and needs consent. A session keeps its subscriptions: where a source reads other topics or another
+ * broker now, the job cannot go on with the old sessions, and what waits in them is a gap as well.
  *
  * @module
  */
@@ -58,6 +59,8 @@ export type DeployJudgement =
   | { readonly kind: "not-completed"; readonly id: string; readonly status: string };
 
 interface Base {
+  /** What ran when it was saved. */
+  readonly graph: JobGraph;
   readonly from: NonNullable<DeployPlan["from"]>;
   readonly parts: readonly SavepointPart[];
   readonly sessionJobId: JobId | null;
@@ -68,8 +71,9 @@ export async function judgeDeployment(
   db: Db,
   question: DeployQuestion,
 ): Promise<DeployJudgement> {
-  const base = await baseOf(db, question);
-  if (base !== null && "kind" in base) return base;
+  const found = await baseOf(db, question);
+  if (found !== null && "kind" in found) return found;
+  const base = found === null ? null : withOwnSessions(found, question.graph);
   const { graph, regions, parallelism } = question;
   const snapshots = base?.parts.flatMap((part) => part.snapshots) ?? [];
   const placement = placeSavepoint(snapshots, regions);
@@ -114,6 +118,7 @@ async function baseOf(
   const last = await lastParts(db, job.id);
   if (last === null) return null;
   return {
+    graph: job.graph,
     from: { savepointId: null, jobId: job.id, checkpointId: last.checkpointId },
     parts: last.parts,
     sessionJobId: job.sessionJobId,
@@ -133,12 +138,31 @@ async function baseOfSavepoint(
   const { jobId, checkpointId } = savepoint;
   const sessionJobId = await freeSessions(db, jobId);
   return {
+    graph: savepoint.graph,
     from: { savepointId: id, jobId, checkpointId },
     parts: await savepointParts(db, savepoint),
     sessionJobId,
     // A copy beside a job that runs reads on its own: it loses nothing, it begins now.
     needsAllowGap: sessionJobId !== null && await isAcknowledgedSince(db, savepoint),
   };
+}
+
+/** The base, its sessions left behind if a source of the job would read something else through them. */
+function withOwnSessions(base: Base, graph: JobGraph): Base {
+  if (base.sessionJobId === null || readsTheSame(base.graph, graph)) return base;
+  return { ...base, sessionJobId: null, needsAllowGap: true };
+}
+
+/** Whether every split that both have is read from the same topics of the same broker. */
+function readsTheSame(before: JobGraph, now: JobGraph): boolean {
+  return now.operators.every(({ uid, source }) => {
+    const old = before.operators.find((node) => node.uid === uid)?.source;
+    if (source?.connector !== "mqtt" || old?.connector !== "mqtt") return true;
+    return source.broker === old.broker && source.splits.every(({ topics }, index) => {
+      const oldTopics = old.splits[index]?.topics;
+      return oldTopics === undefined || [...oldTopics].sort().join() === [...topics].sort().join();
+    });
+  });
 }
 
 /** Whose sessions wait at the broker for somebody to go on; null while a job reads through them. */

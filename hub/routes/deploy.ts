@@ -305,8 +305,12 @@ function refuseMisfit(judged: JudgedDeployment, body: DeployBody): void {
     throw new Refusal(
       409,
       "gap-needs-consent",
-      `Job ${plan.from?.jobId} went on after savepoint ${base}: what it has acknowledged since, the ` +
-        `brokers do not hold any more. Repeat with allowGap to accept this; nothing was changed`,
+      plan.sessions === "own"
+        ? `A source reads other topics or another broker than when savepoint ${base} was taken: the job ` +
+          `cannot go on with the old sessions, and what waits in them is lost to it. Repeat with ` +
+          `allowGap to accept this; nothing was changed`
+        : `Job ${plan.from?.jobId} went on after savepoint ${base}: what it has acknowledged since, the ` +
+          `brokers do not hold any more. Repeat with allowGap to accept this; nothing was changed`,
     );
   }
 }

@@ -166,6 +166,25 @@ Deno.test("deploy: a copy beside the job that still runs reads through sessions 
   await test.close();
 });
 
+Deno.test("deploy: a source that reads other topics cannot go on with the old sessions: a gap (P4)", async () => {
+  const test = await openTestHub();
+  await addSavepoint(test, { desiredState: "stopped" });
+  const graph = testGraph("new");
+  const [source, ...rest] = graph.operators;
+  const splits = [{ topics: ["other/+"], near: {} }, { topics: ["b/+"], near: {} }];
+  test.graph = {
+    ...graph,
+    operators: [{ ...source!, source: { ...source!.source!, splits } as never }, ...rest],
+  };
+  const problem = await problemOf(await deploy(test, { fromSavepoint: "s3" }));
+  deepEqual([problem.status, problem.code], [409, "gap-needs-consent"]);
+  match(problem.detail, /other topics/);
+  equal((await deploy(test, { fromSavepoint: "s3", allowGap: true })).status, 202);
+  const [row] = await test.hub.db.select().from(jobs).where(eq(jobs.name, "new"));
+  equal(row?.sessionJobId, null);
+  await test.close();
+});
+
 Deno.test("deploy: what was acknowledged after the savepoint is a gap that needs consent (P4)", async () => {
   const test = await openTestHub();
   await addSavepoint(test, { desiredState: "stopped" });

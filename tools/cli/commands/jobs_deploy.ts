@@ -161,7 +161,15 @@ async function stopForReplacement(
       EXIT_CONFLICT,
     );
   }
-  await trial(api, body, old);
+  const plan = await trial(api, body, old);
+  if (plan.needsAllowGap === true && !flags.allowGap) {
+    throw new CliError(
+      `A source reads other topics or another broker than in job "${old.name}": the new job cannot go on with ` +
+        `its sessions, and records published during the change are lost. Accept this with --allow-gap; ` +
+        `nothing was stopped`,
+      EXIT_CONFLICT,
+    );
+  }
   note(`The state of job "${old.name}" fits: stopping it with a savepoint`);
   const stop = { savepoint: true, drain: flags.drain };
   const ended = await follow(
@@ -244,6 +252,10 @@ function printPlan(plan: DeployPlan, flags: DeployFlags): void {
   }
   if (plan.straySubtasks.length > 0) print(`No place for: ${plan.straySubtasks.join(", ")}`);
   if (plan.needsAllowGap) {
-    print("Records acknowledged since the savepoint are gone at the brokers: needs --allow-gap");
+    print(
+      plan.sessions === "own"
+        ? "A source reads something else than before: what waits in the old sessions is lost: needs --allow-gap"
+        : "Records acknowledged since the savepoint are gone at the brokers: needs --allow-gap",
+    );
   }
 }
