@@ -126,6 +126,30 @@ Deno.test("mapWithState: state not written for its time to live is gone, and a c
   strictEqual(rig.subtask.tick().metrics.stateEntries, 0);
 });
 
+for (const ttlRefresh of ["write", "readAndWrite"] as const) {
+  Deno.test(`mapWithState: time to live is renewed on ${ttlRefresh} (S4)`, async () => {
+    const job = chainJob([{
+      kind: "mapWithState",
+      uid: "first",
+      onError: "fail",
+      keyOf: (visit: Visit) => visit.key,
+      initial: () => ({ at: -1 }),
+      // Answers the state it was given, but for the first record: that is no write.
+      fn: (state: { at: number }) => state.at === -1 ? [{ at: 0 }, "new"] : [state, "known"],
+      codecVersion: 1,
+      ttlMs: 10_000,
+      ttlRefresh,
+    }]);
+    const rig = await new SubtaskRig(job).start();
+    for (let i = 0; i < 3; i++) {
+      rig.emit({ key: "a" });
+      rig.clock.advance(6_000);
+    }
+    const third = ttlRefresh === "write" ? "new" : "known";
+    deepStrictEqual(out(rig), ["new", "known", third]);
+  });
+}
+
 Deno.test("detect: a detector that changes its state in place cannot change a snapshot that was begun (A5)", async () => {
   const detector: Detector<{ value: number }, { n: number }> = {
     name: "count",
