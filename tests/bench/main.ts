@@ -47,6 +47,10 @@ const BENCHES: readonly Bench[] = [
     run: async () => ({ ...await (await import("./exchange_bench.ts")).benchExchange(note) }),
   },
   {
+    figures: ["rescalePauseMs"],
+    run: async () => ({ ...await (await import("./rescale_bench.ts")).benchRescale(note) }),
+  },
+  {
     figures: ["failoverMs", "hubRestartMs"],
     run: async () => ({ ...await (await import("./recovery_bench.ts")).benchRecovery(note) }),
   },
@@ -70,6 +74,7 @@ const GOALS: Readonly<Record<string, { goal: number; isAtLeast: boolean; unit: s
   w4RssMb: { goal: 160, isAtLeast: false, unit: "MB" },
   exchangePerSecond: { goal: 120_000, isAtLeast: true, unit: "records/s" },
   alignmentP99Ms: { goal: 200, isAtLeast: false, unit: "ms" },
+  rescalePauseMs: { goal: 5_000, isAtLeast: false, unit: "ms" },
   failoverMs: { goal: 10_000, isAtLeast: false, unit: "ms" },
   hubRestartMs: { goal: 10_000, isAtLeast: false, unit: "ms" },
 };
