@@ -57,10 +57,7 @@ export default defineJob("w3-anomaly", (job, params) => {
   )
     .keyBy((message) => message.m)
     .flatMapWithState("courses", { initial: (): number[][] => [] }, (windows, message) => {
-      const next = message.v.map((
-        value,
-        d,
-      ) => [...(windows[d] ?? []).slice(1 - WINDOW_SIZE), value]);
+      const next = message.v.map((value, d) => slid(windows[d], value));
       return [next, unlikelyCourses(message, next)];
     })
     .sink(
@@ -68,6 +65,13 @@ export default defineJob("w3-anomaly", (job, params) => {
       mqttSink({ broker: "plant", topic: params.output ?? "workload/out", delivery: "staged" }),
     );
 });
+
+/** The last values of a window with one more, as a window of its own: state is not changed in place. */
+function slid(window: readonly number[] = [], value: number): number[] {
+  const next = window.length < WINDOW_SIZE ? window.slice() : window.slice(1);
+  next.push(value);
+  return next;
+}
 
 function unlikelyCourses({ m, i }: Message, windows: readonly number[][]): UnlikelyCourse[] {
   const found: UnlikelyCourse[] = [];
