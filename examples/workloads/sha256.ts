@@ -50,25 +50,37 @@ function mixBlock(hash: Int32Array, words: Int32Array): void {
     const small1 = turned(b, 17) ^ turned(b, 19) ^ (b >>> 10);
     words[i] = words[i - 16]! + small0 + words[i - 7]! + small1;
   }
-  let [a, b, c, d, e, f, g, h] = hash as unknown as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
+  let a = hash[0]!;
+  let b = hash[1]!;
+  let c = hash[2]!;
+  let d = hash[3]!;
+  let e = hash[4]!;
+  let f = hash[5]!;
+  let g = hash[6]!;
+  let h = hash[7]!;
   for (let i = 0; i < ROUNDS; i++) {
     const choice = (e & f) ^ (~e & g);
     const big1 = turned(e, 6) ^ turned(e, 11) ^ turned(e, 25);
     const first = (h + big1 + choice + ROUND_CONSTANTS[i]! + words[i]!) | 0;
     const majority = (a & b) ^ (a & c) ^ (b & c);
     const big0 = turned(a, 2) ^ turned(a, 13) ^ turned(a, 22);
-    [h, g, f, e, d, c, b, a] = [g, f, e, (d + first) | 0, c, b, a, (first + big0 + majority) | 0];
+    h = g;
+    g = f;
+    f = e;
+    e = (d + first) | 0;
+    d = c;
+    c = b;
+    b = a;
+    a = (first + big0 + majority) | 0;
   }
-  for (const [i, word] of [a, b, c, d, e, f, g, h].entries()) hash[i]! += word;
+  hash[0]! += a;
+  hash[1]! += b;
+  hash[2]! += c;
+  hash[3]! += d;
+  hash[4]! += e;
+  hash[5]! += f;
+  hash[6]! += g;
+  hash[7]! += h;
 }
 
 function turned(word: number, bits: number): number {
