@@ -71,19 +71,16 @@ function told(k: number, count: number): readonly { k: number; count: number; is
   return count % TOLD_EVERY === 0 ? [{ k, count, isLast: false }] : NOTHING;
 }
 
-/** @param lines A line `key=count` for each key, in any order. */
-function digestOf(lines: string): Digest {
-  const counts = new Map<number, number>();
-  for (const line of lines.trimEnd().split("\n")) {
-    const cut = line.indexOf("=");
-    counts.set(Number(line.slice(0, cut)), Number(line.slice(cut + 1)));
-  }
+/** @param text A line `key=count` for each key, in any order. */
+function digestOf(text: string): Digest {
+  const lines = text.trimEnd().split("\n");
   let total = 0;
-  let sorted = "";
-  for (const k of Float64Array.from(counts.keys()).sort()) {
-    const count = counts.get(k)!;
-    total += count;
-    sorted += `${k}=${count}\n`;
-  }
-  return { keys: counts.size, total, "state_sha256": sha256(sorted) };
+  // Key and line in one number: numbers alone are sorted fast.
+  const order = Float64Array.from(lines, (line, index) => {
+    const cut = line.indexOf("=");
+    total += Number(line.slice(cut + 1));
+    return Number(line.slice(0, cut)) * lines.length + index;
+  }).sort();
+  const sorted = Array.from(order, (key) => lines[key % lines.length]);
+  return { keys: lines.length, total, "state_sha256": sha256(`${sorted.join("\n")}\n`) };
 }
