@@ -54,10 +54,9 @@ function rangeShares(
   snapshots: readonly SubtaskSnapshot[],
 ): RestoreShare[] {
   const stage = stageOf(plan.subtaskId);
-  const predecessor = snapshots.find(({ keyGroups }) => holds(keyGroups ?? EVERY_GROUP, range[0]));
   return snapshots.flatMap((snapshot): RestoreShare[] => {
     const take = (section: SectionRef) =>
-      sectionShare(section, { plan, range, stage, snapshot, predecessor });
+      sectionShare(section, { plan, range, stage, snapshot, snapshots });
     const pieces = snapshot.pieces
       .map((piece) => ({ ...piece, sections: piece.sections.flatMap(take) }))
       .filter((piece) => piece.sections.length > 0);
@@ -70,13 +69,13 @@ function rangeShares(
 
 function sectionShare(
   section: SectionRef,
-  { plan, range, stage, snapshot, predecessor }: {
+  { plan, range, stage, snapshot, snapshots }: {
     plan: SubtaskPlan;
     range: GroupRange;
     stage: string;
     snapshot: SubtaskSnapshot;
-    /** Held the first key group of the range. */
-    predecessor: SubtaskSnapshot | undefined;
+    /** All of the region. */
+    snapshots: readonly SubtaskSnapshot[];
   },
 ): SectionRef[] {
   if (section.kind === "source") return [];
@@ -91,11 +90,25 @@ function sectionShare(
       return groups.length === 0 ? [] : [{ ...section, groups }];
     }
     case "broadcast":
-      return snapshot === predecessor ? [section] : [];
+      return snapshot === broadcastHolder(section.uid, range, snapshots) ? [section] : [];
     case "sink":
       // One subtask takes over what cannot be divided: the one that owns the first key group of the old one.
       return holds(range, (snapshot.keyGroups ?? EVERY_GROUP)[0]) ? [section] : [];
   }
+}
+
+/** Every subtask of a stage held the same: it is taken from the one that owned the first key group of the range. */
+function broadcastHolder(
+  uid: string,
+  [from]: GroupRange,
+  snapshots: readonly SubtaskSnapshot[],
+): SubtaskSnapshot | undefined {
+  return snapshots.find(({ keyGroups, pieces }) =>
+    holds(keyGroups ?? EVERY_GROUP, from) &&
+    pieces.some(({ sections }) =>
+      sections.some((section) => section.kind === "broadcast" && section.uid === uid)
+    )
+  );
 }
 
 function holds([from, to]: GroupRange, group: number): boolean {

@@ -18,6 +18,21 @@ function planOf(index: number, parallelism: number): SubtaskPlan {
   };
 }
 
+/** Of the subtask in front: it owns no key groups, and nothing of it is for the stage. */
+const SOURCE: SubtaskSnapshot = {
+  ...snapshotOf(0, 1),
+  subtaskId: "in.0" as SubtaskId,
+  keyGroups: null,
+  pieces: [{
+    digest: "in" as Digest,
+    bytes: 1,
+    sections: [
+      { kind: "source", uid: "in", groups: [] },
+      { kind: "time", uid: "in", groups: [] },
+    ],
+  }],
+};
+
 /** A snapshot that holds every group of its range, staged output, broadcast state and time. */
 function snapshotOf(index: number, parallelism: number): SubtaskSnapshot {
   const keyGroups = keyGroupRange(index, parallelism);
@@ -48,7 +63,8 @@ Deno.test("restore share: at any parallelism each key group and each staged outp
   const parallelism = fc.integer({ min: 1, max: 128 });
   fc.assert(
     fc.property(parallelism, parallelism, (before, after) => {
-      const snapshots = Array.from({ length: before }, (_, index) => snapshotOf(index, before));
+      const stage = Array.from({ length: before }, (_, index) => snapshotOf(index, before));
+      const snapshots = [SOURCE, ...stage];
       const groups: number[] = [];
       const staged: string[] = [];
       for (let index = 0; index < after; index++) {
@@ -68,11 +84,11 @@ Deno.test("restore share: at any parallelism each key group and each staged outp
         strictEqual(broadcast.length, 1);
         if (before === after) {
           deepStrictEqual(shares.map(({ isOwn }) => isOwn), [true]);
-          deepStrictEqual(shares[0]!.pieces, snapshots[index]!.pieces);
+          deepStrictEqual(shares[0]!.pieces, stage[index]!.pieces);
         }
       }
       deepStrictEqual(groups, groupsOf([[0, 127]]));
-      deepStrictEqual(staged.sort(), snapshots.map(({ subtaskId }) => subtaskId).sort());
+      deepStrictEqual(staged.sort(), stage.map(({ subtaskId }) => subtaskId).sort());
     }),
     { numRuns: 100 },
   );
