@@ -98,8 +98,7 @@ export async function restoreLocal(
       },
     );
     if (time === null) continue;
-    chain.clock.restore({ watermarkMs: time.watermarkMs });
-    chain.sourceTime?.restore({ latestMs: time.latestEventMs });
+    chain.restore(time);
     timers.load();
   }
 }

@@ -35,6 +35,7 @@ import {
 import { hash53 } from "./origin.ts";
 import { compileProcess } from "./process_operator.ts";
 import { compileSource, type SourceTime } from "./source_operator.ts";
+import type { TimeState } from "./time_section.ts";
 import { compileWindow } from "./windows/window_operator.ts";
 
 export type {
@@ -61,9 +62,11 @@ export interface Chain {
   readonly counts: readonly OperatorCount[];
   /** Of the source; null when the subtask has none. */
   readonly sourceTime: SourceTime | null;
-  /** The subtask's event time, for snapshots: `capture()`, `restore(state)`. */
+  /** The subtask's event time. */
   readonly clock: EventClock;
   readonly watermarkMs: number;
+  /** Time goes on from a snapshot; nothing fires before the next advance (S4). */
+  restore(time: TimeState): void;
   /** Event time has come to `ms`: fires event timers and windows up to it, in chain order. */
   advanceWatermark(ms: number): void;
   /** Wall-clock time has passed: splits and keys may fall idle. Call it about once a second. */
@@ -104,6 +107,11 @@ export function compileChain(plan: ChainPlan, parts: ChainParts): Chain {
     clock,
     get watermarkMs() {
       return clock.watermarkMs;
+    },
+    restore: (time) => {
+      source?.time.restore({ latestMs: time.latestEventMs });
+      clock.restore(time);
+      if (source !== null) clock.restore(source.time);
     },
     advanceWatermark: (ms) => {
       clock.advance(ms);

@@ -133,12 +133,15 @@ export class ChannelOutputs {
    */
   settle(watermarkMs: number): void {
     if (watermarkMs <= this.#watermarkMs || this.#channels.length === 0) return;
+    if (watermarkMs >= MAX_WATERMARK_MS) this.setIdle(false);
     this.#watermarkMs = watermarkMs;
     this.flushSoon();
   }
 
+  /** The end of time counts at the other side, so who has come to it is not idle any more. */
   setIdle(isIdle: boolean): void {
     if (isIdle === this.#isIdle || this.#hasEnded) return;
+    if (isIdle && this.#watermarkMs >= MAX_WATERMARK_MS) return;
     this.#isIdle = isIdle;
     for (const channel of this.#channels) channel.idle(isIdle);
   }

@@ -192,3 +192,47 @@ Deno.test("region host: an output id is the same after a restore at another para
   deepStrictEqual(again, once);
   strictEqual(new Set(rig.sink.written.map(({ outputId }) => outputId)).size, 20);
 });
+
+/** Lets every split fall idle. */
+async function silence(rig: RegionRig): Promise<void> {
+  for (let second = 0; second < 3; second++) {
+    rig.clock.advance(1_000);
+    watermarks(rig);
+    await rig.quiet();
+  }
+}
+
+Deno.test("region host: a drain brings time to its end behind splits that are idle, too (L3)", async () => {
+  const rig = await new RegionRig(job(), { parallelism: 2, hostCount: 2 }).start();
+  for (const source of rig.sources) source.emit({ key: "a", atMs: 10_000 }, 1);
+  await silence(rig);
+  rig.trigger(1, true);
+  await rig.quiet();
+  ok(rig.snapshot(1) !== null);
+  deepStrictEqual(watermarks(rig), [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER]);
+});
+
+Deno.test("region host: a job that goes on behind a drain takes records that are no earlier than those before it", async () => {
+  const rig = await new RegionRig(job(), { parallelism: 1 }).start();
+  for (const source of rig.sources) source.emit({ key: "a", atMs: 10_000 }, 1);
+  rig.trigger(1, true);
+  await rig.quiet();
+  const drained = rig.snapshot(1);
+  const other = await new RegionRig(job(), { parallelism: 2, pieces: rig.pieces }).start(drained);
+  await other.quiet();
+  deepStrictEqual(watermarks(other), [9_999, 9_999]);
+  for (const source of other.sources) source.emit({ key: "a", atMs: 20_000 }, 1);
+  await other.quiet();
+  deepStrictEqual(watermarks(other), [19_999, 19_999]);
+});
+
+Deno.test("region host: a split that wakes holds event time from its first record on", async () => {
+  const rig = await new RegionRig(job(), { parallelism: 1 }).start();
+  for (const source of rig.sources) source.emit({ key: "a", atMs: 10_000 }, 1);
+  await silence(rig);
+  rig.sources[1]!.emit({ key: "a", atMs: 11_000 }, 2);
+  await rig.quiet();
+  rig.sources[0]!.emit({ key: "a", atMs: 50_000 }, 3);
+  await rig.quiet();
+  deepStrictEqual(watermarks(rig), [10_999]);
+});

@@ -320,8 +320,7 @@ export class Subtask implements TurnTaker {
       isOver: () => this.#phase !== "created",
     });
     if (time === null) return;
-    this.#chain.clock.restore({ watermarkMs: time.watermarkMs });
-    this.#chain.sourceTime?.restore({ latestMs: time.latestEventMs });
+    this.#chain.restore(time);
     this.#inputTime?.restore(time.watermarkMs);
     this.#timers.load();
   }
@@ -336,6 +335,7 @@ export class Subtask implements TurnTaker {
   #run(value: unknown, position: number, arrivedAtMs: number): void {
     if (this.#phase !== "running") return;
     const startedMs = this.#meter.begin();
+    this.#outputs.setIdle(false);
     this.#origin.setRecord(position, this.#latest.observe(arrivedAtMs));
     try {
       this.#chain.push(value);

@@ -41,7 +41,8 @@ interface Section {
 
 /**
  * @param pieces Bytes of every piece that the subtask's share names.
- * @returns How far event time had come: the least of those it succeeds. Null when it is over.
+ * @returns How far event time had come: the least of those it succeeds, -Infinity when that is its end. Null
+ *   when it is over.
  */
 export async function restoreSubtask(
   request: RestoreRequest,
@@ -107,6 +108,7 @@ function takeSections(
         sinks.get(uid)?.restore(bytes, checkpointId);
     }
   }
-  const hasTime = sections.some(({ kind }) => kind === "time");
-  return { watermarkMs: hasTime ? watermarkMs : MIN_WATERMARK_MS, latestEventMs };
+  // Behind a drain, or an end, time begins anew: by its maximum whatever comes now would be late.
+  const isTimed = watermarkMs < MAX_WATERMARK_MS;
+  return { watermarkMs: isTimed ? watermarkMs : MIN_WATERMARK_MS, latestEventMs };
 }
