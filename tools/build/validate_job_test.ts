@@ -57,13 +57,11 @@ for (
   });
 }
 
-Deno.test("validate job: refuses keyBy, which needs an exchange between agents", async () => {
+Deno.test("validate job: takes keyBy, as one region of all its splits", async () => {
   const line =
     `numbers.keyBy((r) => r.n).mapWithState("x", { initial: () => 0 }, (s, r) => [s + r.n, s]);`;
-  await rejects(
-    validateJob(await jobFile("keyby.ts", [...HEAD, line, ...TAIL])),
-    /uses keyBy, which needs an exchange/,
-  );
+  const { regions } = await validateJob(await jobFile("keyby.ts", [...HEAD, line, ...TAIL]));
+  deepEqual(regions.map(({ subtasks }) => subtasks.length), [2]);
 });
 
 Deno.test("validate job: refuses a file without a job", async () => {
