@@ -76,11 +76,22 @@ export {
 export type { Duration } from "./duration.ts";
 export type { Anomaly, Detector, ErrorPolicy, JobDefinition } from "./operator.ts";
 export {
+  healthyBaseline,
+  type HealthyBaselineOptions,
+  type HealthyBaselineState,
+} from "@shared/operators/healthy_baseline.ts";
+export {
   jointZScore,
   type JointZScoreOptions,
   type JointZScoreState,
   type SignalState,
 } from "@shared/operators/joint_z_score.ts";
+export {
+  seasonalLikelihood,
+  type SeasonalLikelihoodOptions,
+  type SeasonalLikelihoodState,
+} from "@shared/operators/seasonal_likelihood.ts";
+export type { Signals } from "@shared/operators/signals.ts";
 export { zScore, type ZScoreOptions, type ZScoreState } from "@shared/operators/z_score.ts";
 export {
   type AggregateOptions,

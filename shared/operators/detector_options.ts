@@ -1,0 +1,66 @@
+/**
+ * Checks of options that detectors share, with the error that all of them give.
+ *
+ * Pure.
+ *
+ * @module
+ */
+import { UserError } from "@shared/errors.ts";
+import { isCount } from "./baseline.ts";
+
+/** @throws {UserError} `bad-detector-option` with the first fault that is one. */
+export function checkDetector(
+  detector: string,
+  faults: readonly (string | null)[],
+  at: string | null,
+): void {
+  const fault = faults.find((found) => found !== null);
+  if (fault === undefined) return;
+  throw new UserError("bad-detector-option", `${detector}: ${fault}`, { at });
+}
+
+/** What is wrong with a function of the record, or null. */
+export function functionFault(name: string, fn: unknown): string | null {
+  return typeof fn === "function" ? null : `${name} must be a function of the record`;
+}
+
+/** What is wrong with a whole number in `min..max`, or null. */
+export function countFault(name: string, value: number, min: number, max: number): string | null {
+  return isCount(value) && value >= min && value <= max
+    ? null
+    : `${name} must be a whole number from ${min} to ${max}`;
+}
+
+/** What is wrong with a finite number above 0, or null. */
+export function positiveFault(name: string, value: number): string | null {
+  return value > 0 && value < Infinity ? null : `${name} must be a number above 0`;
+}
+
+/** What is wrong with a number above 0 and at most 1, or null. */
+export function weightFault(name: string, value: number): string | null {
+  return value > 0 && value <= 1 ? null : `${name} must be above 0 and at most 1`;
+}
+
+/** What is wrong with one of a few words, or null. */
+export function wordFault(name: string, value: string, words: readonly string[]): string | null {
+  return words.includes(value)
+    ? null
+    : `${name} must be one of ${words.map((word) => `"${word}"`).join(", ")}`;
+}
+
+/** Which side of normal is not normal. */
+export type Direction = "both" | "up" | "down";
+
+export const DIRECTIONS: readonly Direction[] = ["both", "up", "down"];
+
+/** How far a signed distance goes to the side that is watched. */
+export function sidedDistance(distance: number, direction: Direction): number {
+  switch (direction) {
+    case "both":
+      return Math.abs(distance);
+    case "up":
+      return distance;
+    case "down":
+      return -distance;
+  }
+}
