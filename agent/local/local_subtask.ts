@@ -122,11 +122,7 @@ export class LocalSubtask {
   /** The latest timer of the wall clock that is set; -Infinity when there is none. */
   lastTimerMs(): number {
     let lastMs = -Infinity;
-    for (const table of this.state.tables) {
-      for (const { timers } of table.entries()) {
-        lastMs = Math.max(lastMs, timers?.at(-1) ?? -Infinity);
-      }
-    }
+    for (const table of this.state.tables) lastMs = Math.max(lastMs, table.lastTimerMs());
     return lastMs;
   }
 

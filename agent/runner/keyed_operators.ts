@@ -123,21 +123,21 @@ function compileEnd(
   clock.onAdvance((watermarkMs) => {
     if (watermarkMs < MAX_WATERMARK_MS) return clock.wakeAt(MAX_WATERMARK_MS);
     const { nowMs } = origin;
-    for (const { key, first } of table.entries()) {
-      if (first === undefined) continue;
+    table.forEachFirst((key, first) => {
+      if (first === undefined) return;
       origin.setFiring({ kind: "event", uid, key, timeMs: MAX_WATERMARK_MS, nowMs });
       let outputs: readonly unknown[];
       try {
         outputs = listOf(onEnd(first, key));
       } catch (thrown) {
         setAside({ key }, thrown);
-        continue;
+        return;
       }
       for (const output of outputs) {
         count.recordsOut++;
         emit(output);
       }
-    }
+    });
   });
   clock.wakeAt(MAX_WATERMARK_MS);
 }

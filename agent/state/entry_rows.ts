@@ -101,6 +101,11 @@ export class EntryRows {
     return slot === 0 ? this.firstMs(row) : this.restMs(row)?.[slot - 1] ?? UNTIMED;
   }
 
+  /** Whether a row ever had a timer of processing time. */
+  get keepsTimers(): boolean {
+    return this.#timers !== null;
+  }
+
   /** Whether it has neither a value nor a timer. */
   isEmpty(row: number): boolean {
     if (this.#first[row] !== undefined || this.hasTimers(row)) return false;
@@ -110,6 +115,10 @@ export class EntryRows {
 
   hasTimers(row: number): boolean {
     return this.timers(row, "processing") !== null || this.timers(row, "event") !== null;
+  }
+
+  setFirst(row: number, value: unknown): void {
+    this.#first[row] = value;
   }
 
   setSlot(row: number, slot: number, value: unknown): void {

@@ -20,9 +20,11 @@ const HASH_BITS = 32;
 
 export class KeyIndex {
   readonly #texts = new Map<string, number>();
-  /** Open addressing with linear probing; a slot is free when its row is 0, so rows are kept plus 1. */
-  #numbers = new Int32Array(SLOTS_MIN);
-  #rows = new Int32Array(SLOTS_MIN);
+  /**
+   * Open addressing with linear probing. A slot is two cells side by side, so that a look costs one cache
+   * line: the number, and its row plus 1; 0 there is a free slot.
+   */
+  #cells = new Int32Array(2 * SLOTS_MIN);
   #numberCount = 0;
   #shift = HASH_BITS - Math.log2(SLOTS_MIN);
 
@@ -34,7 +36,7 @@ export class KeyIndex {
   find(key: TableKey): number {
     const mapKey = mapKeyOf(key);
     if (typeof mapKey === "string") return this.#texts.get(mapKey) ?? NO_ROW;
-    return this.#rows[this.#slotOf(mapKey)]! - 1;
+    return this.#cells[this.#cellOf(mapKey) + 1]! - 1;
   }
 
   /** Adds a key that is not there. */
@@ -44,10 +46,10 @@ export class KeyIndex {
       this.#texts.set(mapKey, row);
       return;
     }
-    if (++this.#numberCount > this.#rows.length * FILL_MAX) this.#grow();
-    const slot = this.#slotOf(mapKey);
-    this.#numbers[slot] = mapKey;
-    this.#rows[slot] = row + 1;
+    if (++this.#numberCount > this.#cells.length / 2 * FILL_MAX) this.#grow();
+    const cell = this.#cellOf(mapKey);
+    this.#cells[cell] = mapKey;
+    this.#cells[cell + 1] = row + 1;
   }
 
   /** Takes a key out that is there. */
@@ -58,45 +60,48 @@ export class KeyIndex {
       return;
     }
     this.#numberCount--;
-    this.#close(this.#slotOf(mapKey));
+    this.#close(this.#cellOf(mapKey));
   }
 
-  /** Slot of `number`, or the free one where it belongs. */
-  #slotOf(number: number): number {
-    const rows = this.#rows;
-    const numbers = this.#numbers;
-    const mask = rows.length - 1;
-    let slot = Math.imul(number, GOLDEN) >>> this.#shift;
-    while (rows[slot] !== 0 && numbers[slot] !== number) slot = (slot + 1) & mask;
-    return slot;
+  /** First cell of `number`, or of the free slot where it belongs. */
+  #cellOf(number: number): number {
+    const cells = this.#cells;
+    const mask = cells.length - 1;
+    let cell = this.#homeOf(number);
+    while (cells[cell + 1] !== 0 && cells[cell] !== number) cell = (cell + 2) & mask;
+    return cell;
+  }
+
+  #homeOf(number: number): number {
+    return (Math.imul(number, GOLDEN) >>> this.#shift) << 1;
   }
 
   /** Frees a slot; what had to go behind it moves up, so that no search ends too early. */
   #close(freed: number): void {
-    const mask = this.#rows.length - 1;
+    const cells = this.#cells;
+    const mask = cells.length - 1;
     let hole = freed;
-    this.#rows[hole] = 0;
-    for (let at = (hole + 1) & mask; this.#rows[at] !== 0; at = (at + 1) & mask) {
-      const home = Math.imul(this.#numbers[at]!, GOLDEN) >>> this.#shift;
+    cells[hole + 1] = 0;
+    for (let at = (hole + 2) & mask; cells[at + 1] !== 0; at = (at + 2) & mask) {
+      const home = this.#homeOf(cells[at]!);
       // It may stay when its home lies behind the hole, going round.
       if (((at - home) & mask) < ((at - hole) & mask)) continue;
-      this.#numbers[hole] = this.#numbers[at]!;
-      this.#rows[hole] = this.#rows[at]!;
-      this.#rows[at] = 0;
+      cells[hole] = cells[at]!;
+      cells[hole + 1] = cells[at + 1]!;
+      cells[at + 1] = 0;
       hole = at;
     }
   }
 
   #grow(): void {
-    const [numbers, rows] = [this.#numbers, this.#rows];
-    this.#numbers = new Int32Array(rows.length * 2);
-    this.#rows = new Int32Array(rows.length * 2);
+    const before = this.#cells;
+    this.#cells = new Int32Array(before.length * 2);
     this.#shift--;
-    for (let old = 0; old < rows.length; old++) {
-      if (rows[old] === 0) continue;
-      const slot = this.#slotOf(numbers[old]!);
-      this.#numbers[slot] = numbers[old]!;
-      this.#rows[slot] = rows[old]!;
+    for (let old = 0; old < before.length; old += 2) {
+      if (before[old + 1] === 0) continue;
+      const cell = this.#cellOf(before[old]!);
+      this.#cells[cell] = before[old]!;
+      this.#cells[cell + 1] = before[old + 1]!;
     }
   }
 }

@@ -24,17 +24,11 @@
 import { assert } from "@shared/assert.ts";
 import { KEY_GROUP_COUNT } from "@shared/job_graph.ts";
 import { keyGroupOf } from "@shared/key_groups.ts";
-import {
-  columnsOf,
-  countSince,
-  isExpired,
-  isGone,
-  type SavedEntry,
-  savedEntry,
-} from "./captured_group.ts";
+import { columnsOf, countSince, isExpired, isGone, savedEntry } from "./captured_group.ts";
 import { EntryRows, RowCursor } from "./entry_rows.ts";
 import type { GroupColumns } from "./group_columns.ts";
 import { NO_ROW } from "./key_index.ts";
+import { createGroup, noteRemoved, removedKeys, type TableGroup } from "./table_group.ts";
 import { migrated, type StoredLayout, type TableSlot } from "./table_slots.ts";
 import {
   type Entry,
@@ -49,9 +43,6 @@ export { type Entry, slotOf, type TableKey, type TimeDomain } from "./table_entr
 
 /** A group is written whole when more than this share of it changed: a delta would save too little. */
 export const DELTA_SHARE_MAX = 0.8;
-/** Removed keys remembered per group beyond the number of its entries; with more it is written whole. */
-const TOMBSTONES_SPARE_MAX = 64;
-
 export interface TableOptions {
   readonly uid: string;
   readonly slotCount: number;
@@ -77,21 +68,6 @@ export interface StoredGroup extends TakenGroup {
   readonly interval: number;
 }
 
-interface Group {
-  /** Its entries, in no order that matters. */
-  readonly rows: number[];
-  /** Number of the interval between captures in which it was last written. */
-  writtenIn: number;
-  /** A capture has yet to take it. */
-  isWanted: boolean;
-  /** Entries changed or removed since that capture, as they were. */
-  saved: SavedEntry[];
-  /** Keys removed, with the interval of it, oldest first; a key may be there twice. */
-  removed: { readonly key: string; readonly interval: number }[];
-  /** Keys removed before this interval are not all known. */
-  removedFrom: number;
-}
-
 export class StateTable {
   readonly uid: string;
   readonly slotCount: number;
@@ -104,7 +80,7 @@ export class StateTable {
   readonly #rows: EntryRows;
   /** What `find` answers. */
   readonly #found: RowCursor;
-  readonly #groups: readonly Group[];
+  readonly #groups: readonly TableGroup[];
   #interval = 1;
   #latestMs = 0;
   /** The latest time seen before the capture: by it the snapshot leaves expired entries out. */
@@ -124,14 +100,7 @@ export class StateTable {
     this.#isMutable = options.isMutable;
     this.#rows = new EntryRows(options.slotCount);
     this.#found = new RowCursor(this.#rows);
-    this.#groups = Array.from({ length: KEY_GROUP_COUNT }, () => ({
-      rows: [],
-      writtenIn: 0,
-      isWanted: false,
-      saved: [],
-      removed: [],
-      removedFrom: 0,
-    }));
+    this.#groups = Array.from({ length: KEY_GROUP_COUNT }, createGroup);
   }
 
   /** Entries held, expired ones that were not yet swept included. */
@@ -168,7 +137,14 @@ export class StateTable {
 
   /** `put` for an entry that `find` has just given. */
   write(found: Entry, slot: number, value: unknown, nowMs: number): void {
-    this.#write((found as RowCursor).row, slot, value, nowMs);
+    const { row } = found as RowCursor;
+    if (slot !== 0 || value === undefined || this.#expires) {
+      this.#write(row, slot, value, nowMs);
+      return;
+    }
+    // The common case, once a record.
+    if (this.#rows.changedIn[row] !== this.#interval) this.#beforeWrite(row);
+    this.#rows.setFirst(row, value);
   }
 
   /** Begins the time to live of one slot anew, for state that is kept by reading it. */
@@ -287,7 +263,7 @@ export class StateTable {
     own.isWanted = false;
     own.saved = [];
     if (since !== null && since >= own.removedFrom) {
-      const removed = this.#removedKeys(own, since);
+      const removed = removedKeys(own, since, this.#interval);
       const { count, changed } = countSince(of, since);
       if (changed + removed.length <= count * DELTA_SHARE_MAX) {
         const columns = columnsOf(of, this.ttls, (_, changedIn) => changedIn > since);
@@ -364,6 +340,21 @@ export class StateTable {
     }
   }
 
+  /** Shows the key and the value of slot 0 of every entry, in no order that matters. */
+  forEachFirst(show: (key: string, first: unknown) => void): void {
+    for (const { rows } of this.#groups) {
+      for (const row of [...rows]) show(this.#rows.key(row), this.#rows.first(row));
+    }
+  }
+
+  /** The latest timer of processing time; -Infinity when there is none. */
+  lastTimerMs(): number {
+    let lastMs = -Infinity;
+    if (!this.#rows.keepsTimers) return lastMs;
+    for (const { timers } of this.entries()) lastMs = Math.max(lastMs, timers?.at(-1) ?? -Infinity);
+    return lastMs;
+  }
+
   /** A copy of every entry, in no order that matters. */
   *entries(): IterableIterator<Entry> {
     for (const { rows } of this.#groups) {
@@ -432,10 +423,7 @@ export class StateTable {
     this.#detach(row);
     // No capture has seen a key that came and went in one interval.
     if (isNew) return;
-    group.removed.push({ key, interval: this.#interval });
-    if (group.removed.length <= group.rows.length + TOMBSTONES_SPARE_MAX) return;
-    group.removed = [];
-    group.removedFrom = this.#interval;
+    noteRemoved(group, key, this.#interval);
   }
 
   #detach(row: number): void {
@@ -478,13 +466,5 @@ export class StateTable {
     group.writtenIn = interval;
     if (group.isWanted) group.saved.push(savedEntry(this.#rows, row, this.#isMutable));
     changedIn[row] = interval;
-  }
-
-  #removedKeys(group: Group, since: number): string[] {
-    const keys = new Set<string>();
-    for (const { key, interval } of group.removed) {
-      if (interval > since && interval < this.#interval) keys.add(key);
-    }
-    return [...keys];
   }
 }

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { setImmediate } from "node:timers";
 import type { JobDefinition } from "penstock";
 import { runJob } from "../../agent/local/run_job.ts";
 import { note, print } from "../../tools/cli/terminal.ts";
@@ -28,7 +29,7 @@ async function runEngine(workload: Workload, input: string, path: string): Promi
     line: output.line,
     note,
     monotonicMs: () => performance.now(),
-    yieldTurn: () => new Promise((resolve) => setTimeout(resolve, 0)),
+    yieldTurn: () => new Promise((resolve) => setImmediate(resolve)),
     isStopped: () => false,
   });
   output.flush();

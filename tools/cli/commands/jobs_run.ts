@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { setImmediate } from "node:timers";
 import { buildCommand } from "@stricli/core";
 import { inputsOf } from "../../local/inputs.ts";
 import { openOutputs } from "../../local/outputs.ts";
@@ -78,7 +79,7 @@ async function runOnFiles(flags: RunFlags, file: string): Promise<void> {
       line: output.line,
       note,
       monotonicMs: () => performance.now(),
-      yieldTurn: () => new Promise((resolve) => setTimeout(resolve, 0)),
+      yieldTurn: () => new Promise((resolve) => setImmediate(resolve)),
       isStopped: () => stop.isAsked,
     });
     output.flush();
