@@ -127,16 +127,11 @@ export class JobPlan {
     return [...within].filter(begins).sort().join(", ");
   }
 
-  /**
-   * State per key lives in the subtasks of one stage, or of sources alone: otherwise one key would have state in
-   * two of them.
-   */
-  #checkStages(): void {
-    const keyedHeads = new Set(
-      this.#edges.filter(({ kind }) => kind === "keyBy").map(({ to }) => to),
-    );
+  /** The stages that each operator is part of, by the operators at which they begin. */
+  #stages(): ReadonlyMap<string, ReadonlySet<string>> {
+    const keyedHeads = this.#keyedHeads();
     const headsOf = new Map<string, Set<string>>();
-    for (const { uid, kind, isKeyed } of this.#nodes) {
+    for (const { uid, kind } of this.#nodes) {
       const isHead = kind === "source" || keyedHeads.has(uid);
       const heads = new Set(isHead ? [uid] : []);
       for (const edge of this.#edges) {
@@ -144,6 +139,22 @@ export class JobPlan {
         for (const head of headsOf.get(edge.from)!) heads.add(head);
       }
       headsOf.set(uid, heads);
+    }
+    return headsOf;
+  }
+
+  #keyedHeads(): ReadonlySet<string> {
+    return new Set(this.#edges.filter(({ kind }) => kind === "keyBy").map(({ to }) => to));
+  }
+
+  /**
+   * State per key lives in the subtasks of one stage, or of sources alone: otherwise one key would have state in
+   * two of them.
+   */
+  #checkStages(headsOf: ReadonlyMap<string, ReadonlySet<string>>): void {
+    const keyedHeads = this.#keyedHeads();
+    for (const { uid, isKeyed } of this.#nodes) {
+      const heads = headsOf.get(uid)!;
       if (!isKeyed || heads.size < 2 || ![...heads].some((head) => keyedHeads.has(head))) continue;
       throw new UserError(
         "mixed-stages",
@@ -153,6 +164,33 @@ export class JobPlan {
         { at: this.#declaredAt.get(uid) ?? null },
       );
     }
+  }
+
+  /**
+   * Channels run one way: a stage whose own records come back to it would wait for its own barrier. Only a
+   * broadcast can lead back, since it does not begin a stage.
+   */
+  #checkBroadcasts(headsOf: ReadonlyMap<string, ReadonlySet<string>>): void {
+    const exchanges = this.#edges.filter(isExchange);
+    const behind = (head: string) =>
+      exchanges.filter(({ from }) => headsOf.get(from)!.has(head))
+        .flatMap(({ to }) => [...headsOf.get(to)!]);
+    for (const { to } of exchanges.filter(({ kind }) => kind === "broadcast")) {
+      for (const head of headsOf.get(to)!) {
+        const reached = new Set(behind(head));
+        for (const next of reached) for (const further of behind(next)) reached.add(further);
+        if (reached.has(head)) throw this.#circle(to, head);
+      }
+    }
+  }
+
+  #circle(uid: string, head: string): UserError {
+    return new UserError(
+      "broadcast-circle",
+      `What "${uid}" gets as a broadcast is made of the records of "${head}", which it runs beside: neither could ` +
+        `go on without the other. Put keyBy, not keyByLocal, before "${uid}", or broadcast a source of its own`,
+      { at: this.#declaredAt.get(uid) ?? null },
+    );
   }
 
   #sourcesBehind(inputs: readonly Input[]): (OperatorNode & { source: SourceDescriptor })[] {
@@ -168,7 +206,7 @@ export class JobPlan {
 
   /**
    * @param at Place of `defineJob`.
-   * @throws {UserError} `no-source`, `no-sink` or `mixed-stages`.
+   * @throws {UserError} `no-source`, `no-sink`, `mixed-stages` or `broadcast-circle`.
    */
   finish(name: string, at: string | null): BuiltJob {
     const has = (kind: OperatorNode["kind"]) => this.#nodes.some((node) => node.kind === kind);
@@ -182,7 +220,9 @@ export class JobPlan {
         at,
       });
     }
-    this.#checkStages();
+    const headsOf = this.#stages();
+    this.#checkStages(headsOf);
+    this.#checkBroadcasts(headsOf);
     const operators = [
       ...this.#nodes.filter((node) => node.kind === "source"),
       ...this.#nodes.filter((node) => node.kind !== "source"),

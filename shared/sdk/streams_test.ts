@@ -246,3 +246,27 @@ Deno.test("per key: operators behind have a clock as their last state; sources m
     (error) => (error as UserError).code === "mixed-event-time",
   );
 });
+
+Deno.test("broadcast: rules made of the records they are for are refused where the stage would wait for itself", () => {
+  const onRecord = () => {};
+  const onBroadcast = () => {};
+  const ofItself = errorOf((_, stream) => {
+    const broadcast = stream.filter("rules", (n) => n < 0).broadcast();
+    stream.keyByLocal(String).process("watch", { broadcast, onBroadcast, onRecord })
+      .sink("out", out());
+  });
+  equal(ofItself.code, "broadcast-circle");
+  const aroundAKeyedStage = errorOf((_, stream) => {
+    const broadcast = stream.keyBy(String)
+      .mapWithState("totals", { initial: () => 0 }, (sum, n) => [sum + n, sum + n]).broadcast();
+    stream.keyByLocal(String).process("watch", { broadcast, onBroadcast, onRecord })
+      .sink("out", out());
+  });
+  equal(aroundAKeyedStage.code, "broadcast-circle");
+  match(aroundAKeyedStage.message, /"watch".*"in"/);
+  defineJob("behind-key-by", (job) => {
+    const stream = job.source("in", numbers());
+    const broadcast = stream.filter("rules", (n) => n < 0).broadcast();
+    stream.keyBy(String).process("watch", { broadcast, onBroadcast, onRecord }).sink("out", out());
+  }).build({});
+});
