@@ -88,3 +88,15 @@ Deno.test("broadcast: silent rules do not hold event time up", async () => {
   const metrics = rig.hosts[0]!.tick().metrics.find(({ subtaskId }) => subtaskId === "in.0");
   ok(metrics!.watermarkMs !== null);
 });
+
+Deno.test("broadcast: what waited behind the barrier of a checkpoint that nobody ended runs before a drain (A4, L3)", async () => {
+  const rig = await new RegionRig(limits, { parallelism: 1, hostCount: 3 }).start();
+  rig.hosts[1]!.trigger(1 as CheckpointId, { isDrain: false });
+  rig.sources[0]!.emit(reading("a"), 1);
+  deepStrictEqual(outputs(rig), []);
+  rig.trigger(2, true);
+  await rig.quiet();
+  deepStrictEqual(outputs(rig), ["a undefined"]);
+  const positions = rig.snapshot(2)!.request.snapshots.flatMap(({ splits }) => splits);
+  strictEqual(positions.find(({ sourceUid }) => sourceUid === "in")?.position, 1);
+});

@@ -82,6 +82,8 @@ export class SubtaskCheckpoints {
       return this.decline(checkpointId, "not-running", detail);
     }
     if (isDrain) {
+      // What waits behind an earlier barrier runs before time ends: nobody else would run it.
+      this.#alignment.cancel((checkpointId - 1) as CheckpointId);
       this.#drainedBy = checkpointId;
       if (this.#hasSource) this.#options.drain();
       this.#options.holds.add(DRAINED);
