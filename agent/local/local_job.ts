@@ -9,7 +9,7 @@
  *
  * Each source has one split here, whatever the job says: a file is not cut into splits.
  *
- * Invariants (agent/local/local_job_test.ts):
+ * Invariants (agent/local/testing_test.ts):
  *
  *   1  A watermark leaves a subtask behind the records that came before it.
  *   2  Timers that a record's time makes due fire before the record.

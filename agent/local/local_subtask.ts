@@ -170,7 +170,12 @@ export class LocalSubtask {
       };
     }
     return (record) => {
-      const owner = ownerOfGroup(keyGroupOf(keyOf(record)), targets.length);
+      let owner = 0;
+      try {
+        owner = ownerOfGroup(keyGroupOf(keyOf(record)), targets.length);
+      } catch {
+        // The operator meets the same, and does what its error policy says.
+      }
       targets[owner]!(record, lanes.next());
     };
   }

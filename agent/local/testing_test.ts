@@ -1,5 +1,13 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
-import { alarmSink, defineJob, mqttSink, mqttSource, recordType, valueState } from "penstock";
+import {
+  alarmSink,
+  defineJob,
+  generatorSource,
+  mqttSink,
+  mqttSource,
+  recordType,
+  valueState,
+} from "penstock";
 import { testJob } from "penstock/testing";
 
 interface Reading {
@@ -151,3 +159,26 @@ Deno.test("testJob: says what there is when a name is wrong", () => {
   throws(() => t.outputs("count"), /it has "counts"/);
   throws(() => t.state("counts", "a"), /it has "count"/);
 });
+
+for (const parallelism of [1, 3]) {
+  Deno.test(`testJob: a key function that throws sets its record aside, parallelism ${parallelism}`, () => {
+    const t = testJob(
+      defineJob("keys", (job) => {
+        job.source("in", generatorSource<number>({ next: () => undefined }))
+          .keyBy((n) => {
+            if (n < 0) throw new Error("no key");
+            return n;
+          })
+          .mapWithState("sum", { initial: () => 0, onError: "dead-letter" }, (sum, n) => [
+            sum + n,
+            sum + n,
+          ])
+          .sink("out", mqttSink({ broker: "plant", topic: "out" }));
+      }),
+      { parallelism },
+    );
+    t.push("in", [1, -1, 2]);
+    deepEqual(t.outputs("out"), [1, 2]);
+    deepEqual(t.deadLetters, [{ uid: "sum", reason: "no key", position: 2 }]);
+  });
+}

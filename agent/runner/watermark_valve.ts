@@ -8,7 +8,7 @@
  *
  *   W1  The watermark never goes back.
  *   W2  It is at most that of every open input that is not idle, unless it was there before that input woke.
- *   W3  It is idle iff no input is closed or active: every open one is idle, and one is open.
+ *   W3  It is idle iff an input is open, and every open one is idle.
  *   W4  When every input is closed, time has come to its end.
  *
  * @module
