@@ -6,7 +6,7 @@
  * @module
  */
 import { UserError } from "@shared/errors.ts";
-import { isCount } from "./baseline.ts";
+import { isCount, type VerdictRule } from "./baseline.ts";
 
 /** @throws {UserError} `bad-detector-option` with the first fault that is one. */
 export function checkDetector(
@@ -48,6 +48,29 @@ export function wordFault(name: string, value: string, words: readonly string[])
     : `${name} must be one of ${words.map((word) => `"${word}"`).join(", ")}`;
 }
 
+/** When a score turns into an anomaly and back. */
+export interface VerdictOptions {
+  /** Score that is not normal. */
+  readonly threshold?: number;
+  /** Score below which an anomaly ends; default half the threshold. */
+  readonly clearBelow?: number;
+  /** Values in a row that it takes to begin or to end an anomaly. */
+  readonly minConsecutive?: number;
+}
+
+/** The rule of `options`, with what they do not say. */
+export function verdictRuleOf(
+  options: VerdictOptions,
+  defaults: { readonly threshold: number; readonly minConsecutive: number },
+): VerdictRule {
+  const threshold = options.threshold ?? defaults.threshold;
+  return {
+    threshold,
+    clearBelow: options.clearBelow ?? threshold / 2,
+    minConsecutive: options.minConsecutive ?? defaults.minConsecutive,
+  };
+}
+
 /** Which side of normal is not normal. */
 export type Direction = "both" | "up" | "down";
 
@@ -62,5 +85,17 @@ export function sidedDistance(distance: number, direction: Direction): number {
       return distance;
     case "down":
       return -distance;
+  }
+}
+
+/** The sum of the side that is watched; the larger of two. */
+export function sidedSum(up: number, down: number, direction: Direction): number {
+  switch (direction) {
+    case "both":
+      return Math.max(up, down);
+    case "up":
+      return up;
+    case "down":
+      return down;
   }
 }

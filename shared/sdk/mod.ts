@@ -75,23 +75,58 @@ export {
 } from "./file.ts";
 export type { Duration } from "./duration.ts";
 export type { Anomaly, Detector, ErrorPolicy, JobDefinition } from "./operator.ts";
+export type { Direction, VerdictOptions } from "@shared/operators/detector_options.ts";
+export { cusum, type CusumOptions, type CusumState } from "@shared/operators/cusum.ts";
+export {
+  ewmaChart,
+  type EwmaChartOptions,
+  type EwmaChartState,
+} from "@shared/operators/ewma_chart.ts";
+export {
+  halfSpaceTrees,
+  type HalfSpaceTreesOptions,
+  type HalfSpaceTreesState,
+} from "@shared/operators/half_space_trees.ts";
 export {
   healthyBaseline,
   type HealthyBaselineOptions,
   type HealthyBaselineState,
 } from "@shared/operators/healthy_baseline.ts";
 export {
+  holtWinters,
+  type HoltWintersOptions,
+  type HoltWintersState,
+} from "@shared/operators/holt_winters.ts";
+export {
   jointZScore,
   type JointZScoreOptions,
   type JointZScoreState,
   type SignalState,
 } from "@shared/operators/joint_z_score.ts";
+export { limit, type LimitOptions, type LimitState } from "@shared/operators/limit.ts";
+export {
+  pageHinkley,
+  type PageHinkleyOptions,
+  type PageHinkleyState,
+} from "@shared/operators/page_hinkley.ts";
+export {
+  pcaMonitor,
+  type PcaMonitorOptions,
+  type PcaMonitorState,
+} from "@shared/operators/pca_monitor.ts";
+export {
+  rateOfChange,
+  type RateOfChangeOptions,
+  type RateOfChangeState,
+} from "@shared/operators/rate_of_change.ts";
+export { robustZ, type RobustZOptions, type RobustZState } from "@shared/operators/robust_z.ts";
 export {
   seasonalLikelihood,
   type SeasonalLikelihoodOptions,
   type SeasonalLikelihoodState,
 } from "@shared/operators/seasonal_likelihood.ts";
 export type { Signals } from "@shared/operators/signals.ts";
+export { stuckAt, type StuckAtOptions, type StuckAtState } from "@shared/operators/stuck_at.ts";
 export { zScore, type ZScoreOptions, type ZScoreState } from "@shared/operators/z_score.ts";
 export {
   type AggregateOptions,
