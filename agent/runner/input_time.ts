@@ -7,7 +7,7 @@
  * @module
  */
 import { createValve, stepValve, type ValveEvent, type ValveState } from "./watermark_valve.ts";
-import { MIN_WATERMARK_MS } from "./watermarks.ts";
+import { MAX_WATERMARK_MS, MIN_WATERMARK_MS } from "./watermarks.ts";
 
 export class InputTime {
   readonly #isTimed: readonly boolean[];
@@ -41,7 +41,9 @@ export class InputTime {
   #create(watermarkMs: number): ValveState {
     let valve = createValve(this.#isTimed.length, watermarkMs);
     for (const [input, isTimed] of this.#isTimed.entries()) {
-      if (!isTimed) valve = stepValve(valve, { kind: "idle", input, isIdle: true });
+      if (isTimed) continue;
+      valve = stepValve(valve, { kind: "idle", input, isIdle: true });
+      valve = stepValve(valve, { kind: "watermark", input, watermarkMs: MAX_WATERMARK_MS });
     }
     return valve;
   }

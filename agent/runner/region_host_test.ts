@@ -236,3 +236,18 @@ Deno.test("region host: a split that wakes holds event time from its first recor
   await rig.quiet();
   deepStrictEqual(watermarks(rig), [10_999]);
 });
+
+Deno.test("region host: the end of one split is not the end of time while another is idle", async () => {
+  const rig = await new RegionRig(job(), { parallelism: 1 }).start();
+  for (const source of rig.sources) source.emit({ key: "a", atMs: 10_000 }, 1);
+  await silence(rig);
+  rig.sources[0]!.output.ended!();
+  await rig.quiet();
+  deepStrictEqual(watermarks(rig), [9_999]);
+  rig.sources[1]!.emit({ key: "a", atMs: 11_000 }, 2);
+  await rig.quiet();
+  deepStrictEqual(watermarks(rig), [10_999]);
+  rig.sources[1]!.output.ended!();
+  await rig.quiet();
+  deepStrictEqual(watermarks(rig), [Number.MAX_SAFE_INTEGER]);
+});

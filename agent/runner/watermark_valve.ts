@@ -9,7 +9,7 @@
  *   W1  The watermark never goes back.
  *   W2  It is at most that of every open input that is not idle, unless it was there before that input woke.
  *   W3  It is idle iff an input is open, and every open one is idle.
- *   W4  When every input is closed, time has come to its end.
+ *   W4  Time comes to its end when every input is closed or has come to it; one that is idle may go on.
  *
  * @module
  */
@@ -77,13 +77,16 @@ function outcome(
   let leastMs = MAX_WATERMARK_MS;
   let openCount = 0;
   let activeCount = 0;
+  let mayGoOn = false;
   for (const { isOpen, isIdle, watermarkMs } of inputs) {
     if (!isOpen) continue;
     openCount++;
+    if (watermarkMs < MAX_WATERMARK_MS) mayGoOn = true;
     if (isIdle) continue;
     activeCount++;
     leastMs = Math.min(leastMs, watermarkMs);
   }
   const isIdle = activeCount === 0 && openCount > 0;
-  return { watermarkMs: isIdle ? beforeMs : Math.max(beforeMs, leastMs), isIdle };
+  const isHeld = isIdle || (mayGoOn && leastMs >= MAX_WATERMARK_MS);
+  return { watermarkMs: isHeld ? beforeMs : Math.max(beforeMs, leastMs), isIdle };
 }
