@@ -6,7 +6,8 @@
  * for streaming data", IJCAI 2011. Each tree halves the space `depth` times, along signals drawn by chance, and
  * counts how many records of the last window fell on each side. A record in a region of little mass is anomalous.
  * The structure is drawn once, without data but for the range of the first window, so it costs the same for ever
- * and forgets by window.
+ * and forgets by window. The trees are averaged by the logarithms of their densities, not by their masses: one tree that
+ * divides the space badly cannot hide what the others see.
  *
  * Chance comes from `seed` and the first records of the key alone, and what was drawn is part of the state: a replay
  * draws the same.
@@ -36,6 +37,10 @@ import { countSignals, isComplete, namesOf, type Signals, vectorOf } from "./sig
 
 /** Mass of a region, as a part of the window, below which it is not divided any further. */
 const SPARSE_PART = 0.1;
+/** Added to the mass of a region, so that an empty one has a logarithm. */
+const EMPTY_MASS = 0.5;
+/** Score below which an anomaly ends unless said otherwise: as dense as if spread evenly. */
+const CLEAR_BELOW = 0.5;
 /** Smallest range of a signal, as a part of its size. */
 const RELATIVE_RANGE_MIN = 1e-6;
 
@@ -44,6 +49,8 @@ export interface HalfSpaceTreesOptions<In> extends VerdictOptions {
   readonly signals: (record: In) => Signals;
   /** Score that is not normal: 0.5 where records are as dense as if spread evenly, 1 where none was; default 0.9. */
   readonly threshold?: number;
+  /** Score below which an anomaly ends; default 0.5. */
+  readonly clearBelow?: number;
   /** Trees; default 25. */
   readonly trees?: number;
   /** Divisions from the root of a tree to a leaf; default 6. */
@@ -52,7 +59,7 @@ export interface HalfSpaceTreesOptions<In> extends VerdictOptions {
   readonly window?: number;
   /** Seed of the trees; default 1. */
   readonly seed?: number;
-  /** Records in a row that it takes to begin or to end an anomaly; default 2. */
+  /** Records in a row that it takes to begin or to end an anomaly; default 3. */
   readonly minConsecutive?: number;
 }
 
@@ -106,7 +113,7 @@ interface Settings extends VerdictRule {
  * };
  * for (let i = 0; i < 300; i++) see(i % 2 === 0 ? 10 : 40, i % 2 === 0 ? 500 : 2_000 + i % 7);
  * equal(motor.judge(state).isAnomalous, false);
- * for (let i = 0; i < 2; i++) see(40, 500);
+ * for (let i = 0; i < 3; i++) see(40, 500);
  * ok(motor.judge(state).isAnomalous);
  * ```
  */
@@ -114,9 +121,9 @@ export function halfSpaceTrees<In>(
   options: HalfSpaceTreesOptions<In>,
 ): Detector<In, HalfSpaceTreesState> {
   const settings: Settings = {
-    ...verdictRuleOf({ clearBelow: options.threshold ?? 0.9, ...options }, {
+    ...verdictRuleOf({ clearBelow: CLEAR_BELOW, ...options }, {
       threshold: 0.9,
-      minConsecutive: 2,
+      minConsecutive: 3,
     }),
     trees: options.trees ?? 25,
     depth: options.depth ?? 6,
@@ -257,23 +264,23 @@ function countAndWeigh(
   { trees, depth, window }: Settings,
 ): number {
   const inner = 2 ** depth - 1;
-  let density = 0;
+  let decades = 0;
   for (let tree = 0; tree < trees; tree++) {
     const masses = tree * (2 * inner + 1);
-    let weighed = -1;
+    let density = -1;
     let node = 0;
     for (let level = 0; level <= depth; level++) {
       latest[masses + node]!++;
       const mass = reference[masses + node]!;
       const isLast = level === depth || mass <= SPARSE_PART * window;
-      if (weighed < 0 && isLast) weighed = mass / window * 2 ** level;
+      if (density < 0 && isLast) density = (mass + EMPTY_MASS) / window * 2 ** level;
       if (level === depth) break;
       const at = tree * inner + node;
       node = 2 * node + (vector[splitSignals[at]!]! < splitAt[at]! ? 1 : 2);
     }
-    density += weighed / trees;
+    decades += Math.log10(density) / trees;
   }
-  return density;
+  return 10 ** decades;
 }
 
 /** 32 bits of the numbers of a vector (FNV-1a). */

@@ -12,7 +12,9 @@
  * A signal that wandered while the machine was healthy (a temperature that follows the weather) has no normal
  * to be far from, and is left out. When all of them wander, all are watched.
  *
- *   learning ── learnRecords ──▶ normal ◀── score beyond threshold, or within it ──▶ anomalous
+ *   learning ── learnRecords ──▶ normal
+ *   normal ── minConsecutive scores beyond threshold ──▶ anomalous
+ *   anomalous ── minConsecutive scores within clearBelow ──▶ normal
  *
  * Invariants:
  *   1. There is no score while it is learning.
@@ -23,15 +25,20 @@
  */
 import { callSiteOf } from "@shared/sdk/call_site.ts";
 import type { Detector } from "@shared/sdk/operator.ts";
+import { nextVerdict, type VerdictRule, verdictRuleFault } from "./baseline.ts";
 import {
   checkDetector,
   countFault,
   functionFault,
-  positiveFault,
+  type VerdictOptions,
+  verdictRuleOf,
   weightFault,
 } from "./detector_options.ts";
 import { countSignals, isComplete, namesOf, type Signals, vectorOf } from "./signals.ts";
 
+const THRESHOLD = 6;
+/** Part of the threshold below which an anomaly ends unless said otherwise. */
+const CLEAR_PART = 0.8;
 /** Largest distance one value counts for, deviations. */
 const DISTANCE_MAX = 10;
 /** First-order autocorrelation beyond which a signal wanders. */
@@ -42,15 +49,19 @@ const SETTLING_RECORDS = 20;
 const RELATIVE_STD_DEV_MIN = 1e-6;
 const ABSOLUTE_STD_DEV_MIN = 1e-9;
 
-export interface HealthyBaselineOptions<In> {
+export interface HealthyBaselineOptions<In> extends VerdictOptions {
   /** The signals by name; what is not a finite number is passed over. */
   readonly signals: (record: In) => Signals;
   /** Complete records of the healthy machine that are learned from; default 400. */
   readonly learnRecords?: number;
-  /** Smoothed distance that is an anomaly, in deviations it had while healthy; default 5.5. */
+  /** Smoothed distance that is an anomaly, in deviations it had while healthy; default 6. */
   readonly threshold?: number;
+  /** Score below which an anomaly ends; default 0.8 of the threshold. */
+  readonly clearBelow?: number;
   /** Weight of the newest value in the smoothed one, above 0 up to 1; default 0.05. */
   readonly smoothing?: number;
+  /** Records in a row that it takes to begin or to end an anomaly; default 1. */
+  readonly minConsecutive?: number;
 }
 
 /** What is known of one signal. */
@@ -75,9 +86,14 @@ export interface HealthyBaselineState {
   /** In the order of `names`; empty while learning. */
   models: SignalModel[];
   score: number;
+  isAnomalous: boolean;
+  evidence: number;
 }
 
-type Settings = Required<Omit<HealthyBaselineOptions<unknown>, "signals">>;
+interface Settings extends VerdictRule {
+  readonly learnRecords: number;
+  readonly smoothing: number;
+}
 
 /**
  * Watches many signals per key for lasting shifts away from the machine's healthy beginning.
@@ -107,32 +123,36 @@ type Settings = Required<Omit<HealthyBaselineOptions<unknown>, "signals">>;
 export function healthyBaseline<In>(
   options: HealthyBaselineOptions<In>,
 ): Detector<In, HealthyBaselineState> {
+  const threshold = options.threshold ?? THRESHOLD;
   const settings: Settings = {
+    ...verdictRuleOf({ clearBelow: threshold * CLEAR_PART, ...options }, {
+      threshold,
+      minConsecutive: 1,
+    }),
     learnRecords: options.learnRecords ?? 400,
-    threshold: options.threshold ?? 5.5,
     smoothing: options.smoothing ?? 0.05,
   };
   checkDetector("healthyBaseline", [
     functionFault("signals", options.signals),
     countFault("learnRecords", settings.learnRecords, 50, 10_000),
-    positiveFault("threshold", settings.threshold),
     weightFault("smoothing", settings.smoothing),
+    verdictRuleFault(settings),
   ], callSiteOf(healthyBaseline));
   return {
     name: "healthyBaseline",
     label: `healthyBaseline threshold ${settings.threshold}`,
     codecVersion: 1,
-    initial: () => ({ names: [], rows: [], models: [], score: 0 }),
+    initial: () => ({ names: [], rows: [], models: [], score: 0, isAnomalous: false, evidence: 0 }),
     value: (record) => countSignals(options.signals(record)),
     step: (state, _count, _atMs, record) => {
       takeIn(state, options.signals(record), settings);
       return state;
     },
-    judge: ({ score }) => ({
+    judge: ({ score, isAnomalous }) => ({
       score,
       value: score,
       threshold: settings.threshold,
-      isAnomalous: score > settings.threshold,
+      isAnomalous,
     }),
   };
 }
@@ -142,6 +162,7 @@ function takeIn(state: HealthyBaselineState, signals: Signals, settings: Setting
   const vector = vectorOf(signals, state.names);
   if (state.models.length > 0) {
     state.score = scoreOf(state.models, vector, settings.smoothing);
+    Object.assign(state, nextVerdict(state, state.score, settings));
     return;
   }
   if (!isComplete(vector)) return;

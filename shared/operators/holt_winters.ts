@@ -81,6 +81,8 @@ export interface HoltWintersState {
   count: number;
   /** Whether the first season is over. */
   isBegun: boolean;
+  /** Values that were compared with a forecast. */
+  forecasts: number;
   /** Signed distance of the last value from its forecast, deviations. */
   score: number;
   isAnomalous: boolean;
@@ -169,6 +171,7 @@ function initialState(phases: number): HoltWintersState {
     beginMs: null,
     count: 0,
     isBegun: false,
+    forecasts: 0,
     score: 0,
     isAnomalous: false,
     evidence: 0,
@@ -230,7 +233,7 @@ function learnFrom(
   const size = Math.abs(of.distance);
   const own = deviations[of.index]!;
   deviations[of.index] = Number.isNaN(own) ? size : own + settings.seasonal * (size - own);
-  const weight = Math.max(DEVIATION_WEIGHT_MIN, 1 / state.count);
+  const weight = Math.max(DEVIATION_WEIGHT_MIN, 1 / ++state.forecasts);
   state.deviation += weight * (size - state.deviation);
 }
 
