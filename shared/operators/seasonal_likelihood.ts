@@ -46,7 +46,7 @@ export interface SeasonalLikelihoodOptions<In> {
   readonly value: (record: In) => number | null | undefined;
   /** Decades of improbability that are an anomaly; default 7. */
   readonly threshold?: number;
-  /** Distances counted before a distance is judged; default 100. */
+  /** Distances counted before a distance is judged; default 300. */
   readonly warmUp?: number;
   /** Records for which an anomaly silences what is not worse, beside 5 % of those seen; default 50. */
   readonly quietRecords?: number;
@@ -107,7 +107,7 @@ export function seasonalLikelihood<In>(
 ): Detector<In, SeasonalLikelihoodState> {
   const settings: Settings = {
     threshold: options.threshold ?? 7,
-    warmUp: options.warmUp ?? 100,
+    warmUp: options.warmUp ?? 300,
     quietRecords: options.quietRecords ?? 50,
   };
   checkDetector("seasonalLikelihood", [
