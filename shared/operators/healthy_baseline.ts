@@ -9,8 +9,10 @@
  * of an autoregression, after L. C. Alwan and H. V. Roberts, "Time-series modeling for statistical process
  * control", Journal of Business & Economic Statistics 6(1), 1988. The score is the largest distance.
  *
- * A signal that wandered while the machine was healthy (a temperature that follows the weather) has no normal
- * to be far from, and is left out. When all of them wander, all are watched.
+ * A signal that wandered while the machine was healthy (a temperature that follows the weather) will wander on, so
+ * its distance says less. Its values are worth fewer independent ones, n(1 - r)/(1 + r) of n: G. V. Bayley and J. M.
+ * Hammersley, "The 'effective' number of independent observations in an autocorrelated time series", Supplement
+ * to the Journal of the Royal Statistical Society 8(2), 1946. Its distance is lowered by the root of that part.
  *
  *   learning ── learnRecords ──▶ normal
  *   normal ── minConsecutive scores beyond threshold ──▶ anomalous
@@ -41,8 +43,8 @@ const THRESHOLD = 6;
 const CLEAR_PART = 0.8;
 /** Largest distance one value counts for, deviations. */
 const DISTANCE_MAX = 10;
-/** First-order autocorrelation beyond which a signal wanders. */
-const WANDERING = 0.7;
+/** Largest first-order autocorrelation that is reckoned with. */
+const AUTOCORRELATION_MAX = 0.999;
 /** Rows that the smoothed values take to begin: they do not say how much they vary. */
 const SETTLING_RECORDS = 20;
 /** Smallest deviation assumed, as a part of the mean and as such. */
@@ -71,7 +73,8 @@ interface SignalModel {
   readonly autocorrelation: number;
   /** Variance of the smoothed residual while healthy. */
   readonly smoothedVariance: number;
-  readonly isWatched: boolean;
+  /** What its distance weighs: 1, less for a signal that wanders. */
+  readonly weight: number;
   /** Distance of the last value from the mean, deviations. */
   last: number;
   smoothed: number;
@@ -168,8 +171,8 @@ function takeIn(state: HealthyBaselineState, signals: Signals, settings: Setting
   if (!isComplete(vector)) return;
   state.rows.push(vector);
   if (state.rows.length < settings.learnRecords) return;
-  state.models = watched(
-    state.names.map((_, signal) => modelOf(state.rows.map((row) => row[signal]!), settings)),
+  state.models = state.names.map((_, signal) =>
+    modelOf(state.rows.map((row) => row[signal]!), settings)
   );
   state.rows = [];
 }
@@ -181,8 +184,8 @@ function scoreOf(models: SignalModel[], vector: Float64Array, smoothing: number)
     const value = vector[signal]!;
     if (Number.isNaN(value)) continue;
     smooth(model, value, smoothing);
-    if (!model.isWatched) continue;
-    largest = Math.max(largest, Math.abs(model.smoothed) / Math.sqrt(model.smoothedVariance));
+    const distance = Math.abs(model.smoothed) / Math.sqrt(model.smoothedVariance);
+    largest = Math.max(largest, distance * model.weight);
   }
   return largest;
 }
@@ -205,10 +208,17 @@ function modelOf(values: readonly number[], { smoothing }: Settings): SignalMode
     ABSOLUTE_STD_DEV_MIN,
   );
   const products = values.slice(1).map((value, i) => (value - mean) * (values[i]! - mean));
-  const autocorrelation = products.reduce((sum, product) => sum + product, 0) /
-    (values.length * stdDev ** 2);
-  const model = { mean, stdDev, autocorrelation, smoothedVariance: 0, last: 0, smoothed: 0 };
-  const draft: SignalModel = { ...model, isWatched: Math.abs(autocorrelation) <= WANDERING };
+  const found = products.reduce((sum, product) => sum + product, 0) / (values.length * stdDev ** 2);
+  const autocorrelation = Math.max(-AUTOCORRELATION_MAX, Math.min(AUTOCORRELATION_MAX, found));
+  const draft: SignalModel = {
+    mean,
+    stdDev,
+    autocorrelation,
+    smoothedVariance: 0,
+    weight: Math.min(1, Math.sqrt((1 - autocorrelation) / (1 + autocorrelation))),
+    last: 0,
+    smoothed: 0,
+  };
   const squares = values.map((value) => {
     smooth(draft, value, smoothing);
     return draft.smoothed ** 2;
@@ -217,12 +227,6 @@ function modelOf(values: readonly number[], { smoothing }: Settings): SignalMode
   const expected = smoothing / (2 - smoothing) * (1 - autocorrelation ** 2);
   const seen = meanOf(squares.slice(SETTLING_RECORDS));
   return { ...draft, smoothedVariance: Math.max(seen, expected, ABSOLUTE_STD_DEV_MIN) };
-}
-
-function watched(models: SignalModel[]): SignalModel[] {
-  return models.some((model) => model.isWatched)
-    ? models
-    : models.map((model) => ({ ...model, isWatched: true }));
 }
 
 function meanOf(values: readonly number[]): number {

