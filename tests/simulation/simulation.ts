@@ -34,6 +34,8 @@ const PARALLELISM_MAX = 4;
 const STEP_MS = 200;
 /** The clock moves in parts of a step, so that one event can follow another within it. */
 const PART_MS = 20;
+/** From the connection of the last agent to the deployment. */
+const SETTLE_MS = 2_000;
 /** Longest upload. */
 const UPLOAD_MS_MAX = 1_000;
 const STEPS = 400;
@@ -171,6 +173,10 @@ export class Simulation {
       await createAgent(db, { id: agent.id, name, labels: {}, credentialHash: name, nowMs });
       await agent.start();
     }
+    const { sessions } = this.#hub;
+    const areHere = () => this.#agents.every(({ id }) => sessions.verdict(id) === "held");
+    await this.#hub.until(areHere, "all agents are connected");
+    await this.#hub.pass(SETTLE_MS);
     const digest = createHash("sha256").update(BUNDLE).digest("hex");
     await db.insert(bundles).values({ digest, bundle: BUNDLE, createdAt: new Date(clock.nowMs()) });
     this.#hub.objects.objects.set(digest as Digest, new TextEncoder().encode(BUNDLE));
