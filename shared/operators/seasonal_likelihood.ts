@@ -32,9 +32,10 @@ const HOUR_MS = 3_600_000;
 const DAY_HOURS = 24;
 const WEEK_HOURS = 168;
 /** Values of an hour that its mean remembers. */
-const PROFILE_MEMORY = 420;
-/** Weight of the newest distance in the smoothed one. */
-const SMOOTHING = 1 / 4;
+const PROFILE_MEMORY = 100;
+/** Weight of the newest distance in the smoothed ones. */
+const DAY_SMOOTHING = 1 / 4;
+const WEEK_SMOOTHING = 1 / 3;
 /** Values seen from which on the score is lowered, and by how many decades for each decade of them. */
 const TRIALS_FROM = 1_000;
 const TRIALS_WEIGHT = 0.75;
@@ -161,9 +162,16 @@ function stepLikelihood(
   const hour = Math.floor(atMs / HOUR_MS);
   const fromDay = takeIn(state.day, modulo(hour, DAY_HOURS), value);
   const fromWeek = takeIn(state.week, modulo(hour, WEEK_HOURS), value);
-  const surprise = smoothedSurprise(state.dayDistance, fromDay, settings.warmUp) +
-    (fromWeek === null ? 0 : countedSurprise(state.weekTail, Math.abs(fromWeek), settings.warmUp)) +
-    smoothedSurprise(state.weekDistance, fromWeek, settings.warmUp);
+  const { warmUp } = settings;
+  let surprise = 0;
+  if (fromDay !== null) {
+    surprise += smoothedSurprise(state.dayDistance, fromDay, { weight: DAY_SMOOTHING, warmUp });
+  }
+  if (fromWeek !== null) {
+    const weight = WEEK_SMOOTHING;
+    surprise += countedSurprise(state.weekTail, Math.abs(fromWeek), warmUp);
+    surprise += smoothedSurprise(state.weekDistance, fromWeek, { weight, warmUp });
+  }
   state.count++;
   const trials = TRIALS_WEIGHT * Math.log10(state.count / TRIALS_FROM);
   state.score = news(state, Math.max(0, surprise - Math.max(0, trials)), settings);
@@ -178,9 +186,13 @@ function takeIn({ means, counts }: Profile, hour: number, value: number): number
   return count === 0 ? null : distance;
 }
 
-function smoothedSurprise(of: Smoothed, distance: number | null, warmUp: number): number {
-  if (distance === null) return 0;
-  of.value += SMOOTHING * (distance - of.value);
+/** Surprise at a smoothed distance that takes one more in. */
+function smoothedSurprise(
+  of: Smoothed,
+  distance: number,
+  { weight, warmUp }: { readonly weight: number; readonly warmUp: number },
+): number {
+  of.value += weight * (distance - of.value);
   return countedSurprise(of.tail, Math.abs(of.value), warmUp);
 }
 
