@@ -233,7 +233,7 @@ export class RegionRun implements RunnerTenant {
         this.#snapshotters.get(report.subtaskId)?.snapshot(report);
         break;
       case "declined":
-        this.#snapshotters.get(report.subtaskId)?.declined(report);
+        this.#declined(report);
         break;
       case "requestCheckpoint":
         this.#ports.send({ ...report, jobId, reason: "window-pressure" });
@@ -260,6 +260,12 @@ export class RegionRun implements RunnerTenant {
     const detail = exit.reason.slice(0, REASON_CHARS_MAX);
     this.#sendEvent({ type: "runner-exited", detail, fields: {} });
     this.#fail(exit.reason, exit.isRetryable);
+  }
+
+  #declined(report: Extract<RunnerReport, { kind: "declined" }>): void {
+    const { subtaskId } = report;
+    if (subtaskId !== null) return this.#snapshotters.get(subtaskId)?.declined(report);
+    for (const snapshotter of this.#snapshotters.values()) snapshotter.declined(report);
   }
 
   #sendEvent(event: RegionEvent): void {

@@ -91,6 +91,39 @@ Deno.test("region run: a checkpoint that one subtask declines is given up by tha
   equal(world.link.of("acknowledge").map((acknowledge) => acknowledge.subtaskId), [SUBTASK]);
 });
 
+Deno.test("region run: a runner without the region declines for every subtask of the agent", async () => {
+  const world = new World();
+  await world.agent();
+  world.link.welcome();
+  // The region's first subtask is on another agent.
+  world.link.tell(deploy({ subtasks: [keyed(1, 3), keyed(2, 3)] }));
+  await settle();
+  world.link.tell({ kind: "run", ...world.region(1) });
+  await settle();
+  world.trigger(1, 1);
+  await settle();
+  const { regionId, attempt } = world.region(1);
+  const why = { reason: "not-running", detail: "no such attempt" } as const;
+  const checkpointId = 1 as CheckpointId;
+  world.child.report({
+    kind: "declined",
+    regionId,
+    attempt,
+    subtaskId: null,
+    checkpointId,
+    ...why,
+  });
+  await settle();
+  equal(
+    world.link.of("decline").map(({ subtaskId, reason, detail }) => ({
+      subtaskId,
+      reason,
+      detail,
+    })),
+    [{ subtaskId: "count.1", ...why }, { subtaskId: "count.2", ...why }],
+  );
+});
+
 Deno.test("region run: a trigger that finds the region not running is declined for every subtask", async () => {
   const world = new World();
   await world.agent();

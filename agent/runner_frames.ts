@@ -126,7 +126,8 @@ export type RunnerReport =
   })
   | (OfRegion & {
     readonly kind: "declined";
-    readonly subtaskId: SubtaskId;
+    /** Null: every subtask of the region that this agent runs. */
+    readonly subtaskId: SubtaskId | null;
     readonly checkpointId: CheckpointId;
     readonly reason: "not-running" | "snapshot-failed" | "sink-failed" | "superseded";
     readonly detail: string;

@@ -12,7 +12,7 @@
  */
 import type { Clock } from "@shared/clock.ts";
 import { messageOf, UserError } from "@shared/errors.ts";
-import type { Attempt, Digest, RegionId, SubtaskId } from "@shared/ids.ts";
+import type { Attempt, Digest, RegionId } from "@shared/ids.ts";
 import type { BrokerConfig, ExchangeConfig, KeyAnswer } from "@shared/messages.ts";
 import type { BuiltJob } from "@shared/sdk/operator.ts";
 import type { RunnerCommand, RunnerReport } from "../runner_frames.ts";
@@ -196,10 +196,10 @@ export class Runner {
       kind: "declined",
       regionId,
       attempt,
-      subtaskId: regionId as string as SubtaskId,
+      subtaskId: null,
       checkpointId,
       reason: "not-running",
-      detail: "The runner has no such subtask",
+      detail: "The runner has no such attempt of the region",
     });
   }
 

@@ -89,9 +89,9 @@ Deno.test("runner: a source captures only on a trigger of its own attempt, once 
   await rig.settle();
   deepStrictEqual(source!.calls, ["start"]);
   const declined = rig.reports.filter((report) => report.kind === "declined");
-  deepStrictEqual(declined.map(({ attempt, reason }) => [attempt, reason]), [
-    [1, "not-running"],
-    [3, "not-running"],
+  deepStrictEqual(declined.map(({ attempt, subtaskId, reason }) => [attempt, subtaskId, reason]), [
+    [1, null, "not-running"],
+    [3, null, "not-running"],
   ]);
   rig.send(trigger(2, 7));
   rig.send(trigger(2, 7));
