@@ -276,10 +276,12 @@ export function digestOf(bytes: Uint8Array): Digest {
 }
 
 function compress(plain: Uint8Array): Uint8Array {
-  return bytesOf(zstdCompressSync(plain, {
+  const stored = zstdCompressSync(plain, {
     chunkSize: BLOCK_BYTES,
     params: { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL },
-  }));
+  });
+  // A copy of its own: what zlib gives holds a whole chunk, for as long as the piece is gathered.
+  return bytesOf(stored).slice();
 }
 
 /** The same bytes without the Buffer around them, whose `slice` is a view. */

@@ -3,6 +3,8 @@
 export interface Usage {
   readonly cpuSeconds: number;
   readonly rssMb: number;
+  /** The part of it that is pages of files, the executable's above all. */
+  readonly fileMb: number;
 }
 
 const CLOCK_TICKS_PER_SECOND = 100;
@@ -20,12 +22,13 @@ export function machineText(): string {
 /** CPU time and resident memory of one process now. */
 export function usageOf(pid: number): Usage {
   const fields = statOf(pid);
-  const rssKb = Number(
-    /VmRSS:\s+(\d+)/.exec(Deno.readTextFileSync(`/proc/${pid}/status`))?.[1] ?? 0,
-  );
+  const status = Deno.readTextFileSync(`/proc/${pid}/status`);
+  const mb = (name: string) =>
+    Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1] ?? 0) / 1024;
   return {
     cpuSeconds: (Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS_PER_SECOND,
-    rssMb: rssKb / 1024,
+    rssMb: mb("VmRSS"),
+    fileMb: mb("RssFile"),
   };
 }
 

@@ -23,7 +23,10 @@ const RATE_TO = 0.85;
 export interface W4Figures {
   readonly w4BrokerShare: number;
   readonly w4CpuSecondsPerMillion: number;
+  /** The plain sum of the resident sizes of agent and runner. */
   readonly w4RssMb: number;
+  /** The same with the pages of files counted once: those of the executable, which both map alike. */
+  readonly w4RssSharedOnceMb: number;
   readonly w4PerSecond: number;
   readonly countOnlyPerSecond: number;
 }
@@ -64,12 +67,15 @@ export async function benchW4(say: (line: string) => void): Promise<W4Figures> {
     const counted: number[] = [];
     const shares: number[] = [];
     const cpu: number[] = [];
-    let rssMb = 0;
+    let [rssMb, sharedOnceMb] = [0, 0];
     for (let round = 0; round < ROUNDS; round++) {
       const plain = await countOnlyRound(broker.url, round);
       counted.push(plain);
       const before = totalCpu(pids);
-      const watch = setInterval(() => rssMb = Math.max(rssMb, totalRss(pids)), 100);
+      const watch = setInterval(() => {
+        rssMb = Math.max(rssMb, totalRss(pids));
+        sharedOnceMb = Math.max(sharedOnceMb, residentMb(pids));
+      }, 100);
       const rate = await penstockRound(cluster, broker.url, jobId, round);
       clearInterval(watch);
       cpu.push((totalCpu(pids) - before) / (RECORDS / 1_000_000));
@@ -78,13 +84,16 @@ export async function benchW4(say: (line: string) => void): Promise<W4Figures> {
         `w4 round ${round + 1}: count-only ${plain.toFixed(0)}/s, keyed count ${
           rate.toFixed(0)
         }/s, ` +
-          `${cpu.at(-1)!.toFixed(2)} CPU s per million, ${rssMb.toFixed(0)} MB`,
+          `${cpu.at(-1)!.toFixed(2)} CPU s per million, ${
+            rssMb.toFixed(0)
+          } MB (shared pages once: ${sharedOnceMb.toFixed(0)} MB)`,
       );
     }
     return {
       w4BrokerShare: median(shares),
       w4CpuSecondsPerMillion: median(cpu),
       w4RssMb: rssMb,
+      w4RssSharedOnceMb: sharedOnceMb,
       w4PerSecond: median(shares) * median(counted),
       countOnlyPerSecond: median(counted),
     };
@@ -179,6 +188,13 @@ async function publish(brokerUrl: string, topic: string, seed: number): Promise<
 
 function totalCpu(pids: readonly number[]): number {
   return pids.reduce((sum, pid) => sum + usageOf(pid).cpuSeconds, 0);
+}
+
+/** Own pages of each, and once the pages of files, which all of them map alike. */
+function residentMb(pids: readonly number[]): number {
+  const usages = pids.map(usageOf);
+  const own = usages.reduce((sum, { rssMb, fileMb }) => sum + rssMb - fileMb, 0);
+  return own + Math.max(...usages.map(({ fileMb }) => fileMb));
 }
 
 function totalRss(pids: readonly number[]): number {
