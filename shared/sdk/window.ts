@@ -77,14 +77,15 @@ const PANES_MAX = 10_000;
  *
  * @example
  * ```ts
- * import { ok } from "node:assert/strict";
+ * import { deepEqual } from "node:assert/strict";
  * import { defineJob, generatorSource, mqttSink, tumbling } from "penstock";
+ * import { testJob } from "penstock/testing";
  *
  * interface Reading { pump: string; ts: number; kW: number }
  *
  * const job = defineJob("energy", (job) => {
- *   job.source("readings", generatorSource<Reading>({ next: () => undefined, eventTime: (r) => r.ts }))
- *     .keyByLocal((r) => r.pump)
+ *   job.source("in", generatorSource<Reading>({ next: () => undefined, eventTime: (r) => r.ts }))
+ *     .keyBy((r) => r.pump)
  *     .window("per-minute", tumbling("1m"), {
  *       initial: () => ({ n: 0, sum: 0 }),
  *       add: (acc, r) => ({ n: acc.n + 1, sum: acc.sum + r.kW }),
@@ -94,7 +95,13 @@ const PANES_MAX = 10_000;
  *     .sink("means", mqttSink({ broker: "plant", topic: (mean) => `out/mean/${mean.pump}` }));
  * });
  *
- * ok(job.build({}).graph.operators.some((node) => node.label === "tumbling 1m"));
+ * const t = testJob(job);
+ * t.push("in", [{ pump: "a", ts: 0, kW: 4 }, { pump: "a", ts: 59_999, kW: 6 }]);
+ * deepEqual(t.outputs("means"), []);
+ * t.push("in", [{ pump: "a", ts: 60_000, kW: 9 }]); // nothing before it is expected any more
+ * deepEqual(t.outputs("means"), [{ pump: "a", start: 0, mean: 5 }]);
+ * t.push("in", [{ pump: "a", ts: 30_000, kW: 8 }]); // late, but within 10 s: a new result
+ * deepEqual(t.outputs("means")[1], { pump: "a", start: 0, mean: 6 });
  * ```
  */
 export function tumbling(size: Duration, options: { offset?: Duration } = {}): WindowAssigner {
@@ -119,22 +126,30 @@ export function tumbling(size: Duration, options: { offset?: Duration } = {}): W
  *
  * @example
  * ```ts
- * import { ok } from "node:assert/strict";
+ * import { deepEqual } from "node:assert/strict";
  * import { defineJob, generatorSource, mqttSink, sliding } from "penstock";
+ * import { testJob } from "penstock/testing";
  *
  * interface Reading { pump: string; ts: number; bar: number }
  *
  * const job = defineJob("peaks", (job) => {
- *   job.source("readings", generatorSource<Reading>({ next: () => undefined, eventTime: (r) => r.ts }))
- *     .keyByLocal((r) => r.pump)
- *     .window("last-hour", sliding("1h", "1m"), {
+ *   job.source("in", generatorSource<Reading>({ next: () => undefined, eventTime: (r) => r.ts }))
+ *     .keyBy((r) => r.pump)
+ *     .window("last-2m", sliding("2m", "1m"), {
  *       reduce: (a, b) => a.bar >= b.bar ? a : b,
- *       result: (peak, w) => ({ pump: w.key, until: w.end, bar: peak.bar }),
+ *       result: (peak, w) => ({ until: w.end, bar: peak.bar }),
  *     })
- *     .sink("peaks", mqttSink({ broker: "plant", topic: (peak) => `out/peak/${peak.pump}` }));
+ *     .sink("peaks", mqttSink({ broker: "plant", topic: "out/peaks" }));
  * });
  *
- * ok(job.build({}).graph.operators.some((node) => node.label === "sliding 1h every 1m"));
+ * const t = testJob(job);
+ * t.push("in", [{ pump: "a", ts: 30_000, bar: 7 }, { pump: "a", ts: 90_000, bar: 5 }]);
+ * t.drain();
+ * deepEqual(t.outputs("peaks"), [
+ *   { until: 60_000, bar: 7 },
+ *   { until: 120_000, bar: 7 }, // both readings are in this one
+ *   { until: 180_000, bar: 5 },
+ * ]);
  * ```
  */
 export function sliding(
@@ -163,24 +178,29 @@ export function sliding(
  *
  * @example
  * ```ts
- * import { ok } from "node:assert/strict";
+ * import { deepEqual } from "node:assert/strict";
  * import { defineJob, generatorSource, mqttSink, session } from "penstock";
- *
- * interface Stroke { press: string; ts: number }
+ * import { testJob } from "penstock/testing";
  *
  * const job = defineJob("batches", (job) => {
- *   job.source("strokes", generatorSource<Stroke>({ next: () => undefined, eventTime: (s) => s.ts }))
- *     .keyByLocal((s) => s.press)
+ *   job.source("in", generatorSource<number>({ next: () => undefined, eventTime: (ts) => ts }))
+ *     .keyBy(() => "press")
  *     .window("batch", session("5m"), {
  *       initial: () => 0,
  *       add: (strokes) => strokes + 1,
  *       merge: (a, b) => a + b,
- *       result: (strokes, w) => ({ press: w.key, from: w.start, to: w.end, strokes }),
+ *       result: (strokes, w) => ({ from: w.start, to: w.end, strokes }),
  *     })
- *     .sink("batches", mqttSink({ broker: "plant", topic: (batch) => `out/batch/${batch.press}` }));
+ *     .sink("batches", mqttSink({ broker: "plant", topic: "out/batches" }));
  * });
  *
- * ok(job.build({}).graph.operators.some((node) => node.label === "session, gap 5m"));
+ * const t = testJob(job);
+ * t.push("in", [0, 60_000, 400_000]);
+ * t.drain();
+ * deepEqual(t.outputs("batches"), [
+ *   { from: 0, to: 360_000, strokes: 2 }, // ends 5 minutes behind its last stroke
+ *   { from: 400_000, to: 700_000, strokes: 1 },
+ * ]);
  * ```
  */
 export function session(gap: Duration): WindowAssigner {
@@ -198,17 +218,22 @@ export function session(gap: Duration): WindowAssigner {
  *
  * @example
  * ```ts
- * import { ok } from "node:assert/strict";
+ * import { deepEqual } from "node:assert/strict";
  * import { count, defineJob, generatorSource, mqttSink } from "penstock";
+ * import { testJob } from "penstock/testing";
  *
- * const job = defineJob("tens", (job) => {
- *   job.source("parts", generatorSource({ next: (n) => ({ machine: n % 3, mm: n % 7 }) }))
- *     .keyByLocal((part) => part.machine)
- *     .window("widest", count(10), { reduce: (a, b) => a.mm >= b.mm ? a : b })
- *     .sink("out", mqttSink({ broker: "plant", topic: (part) => `out/widest/${part.machine}` }));
+ * const job = defineJob("widest", (job) => {
+ *   const parts = job.source("in", generatorSource<number>({ next: () => undefined }))
+ *     .keyBy(() => "all");
+ *   const max = { initial: () => 0, add: Math.max, merge: Math.max };
+ *   parts.window("max-of-3", count(3), max).sink("of-3", mqttSink({ broker: "plant", topic: "a" }));
+ *   parts.window("max-last-3", count(3, 1), max).sink("last-3", mqttSink({ broker: "plant", topic: "b" }));
  * });
  *
- * ok(job.build({}).graph.operators.some((node) => node.label === "count 10"));
+ * const t = testJob(job);
+ * t.push("in", [9, 4, 5, 6]);
+ * deepEqual(t.outputs("of-3"), [9]);
+ * deepEqual(t.outputs("last-3"), [9, 9, 9, 6]);
  * ```
  */
 export function count(size: number, slide: number = size): WindowAssigner {
@@ -229,23 +254,26 @@ export function count(size: number, slide: number = size): WindowAssigner {
  *
  * @example
  * ```ts
- * import { ok } from "node:assert/strict";
+ * import { deepEqual } from "node:assert/strict";
  * import { defineJob, everyEventTime, generatorSource, global, mqttSink } from "penstock";
- *
- * interface Part { line: string; ts: number }
+ * import { testJob } from "penstock/testing";
  *
  * const job = defineJob("totals", (job) => {
- *   job.source("parts", generatorSource<Part>({ next: () => undefined, eventTime: (p) => p.ts }))
- *     .keyByLocal((part) => part.line)
+ *   job.source("in", generatorSource<number>({ next: () => undefined, eventTime: (ts) => ts }))
+ *     .keyBy(() => "line")
  *     .window("total", global({ trigger: everyEventTime("1m") }), {
  *       initial: () => 0,
  *       add: (parts) => parts + 1,
- *       result: (parts, w) => ({ line: w.key, parts }),
  *     })
- *     .sink("out", mqttSink({ broker: "plant", topic: (total) => `out/total/${total.line}` }));
+ *     .sink("totals", mqttSink({ broker: "plant", topic: "out/totals" }));
  * });
  *
- * ok(job.build({}).graph.operators.some((node) => node.label === "global, every 1m of event time"));
+ * const t = testJob(job);
+ * t.push("in", [10_000, 20_000]);
+ * t.advanceWatermark(60_000);
+ * t.push("in", [70_000]);
+ * t.advanceWatermark(120_000);
+ * deepEqual(t.outputs("totals"), [2, 3]);
  * ```
  */
 export function global<In>(options: { trigger: Trigger<In> }): WindowAssigner<In> {
@@ -274,23 +302,26 @@ export function global<In>(options: { trigger: Trigger<In> }): WindowAssigner<In
  *
  * @example
  * ```ts
- * import { ok } from "node:assert/strict";
+ * import { deepEqual } from "node:assert/strict";
  * import { defineJob, generatorSource, mqttSink, stateWindow } from "penstock";
+ * import { testJob } from "penstock/testing";
  *
- * interface Reading { pump: string; ts: number; isRunning: boolean; kW: number }
+ * interface Reading { pump: string; ts: number; kW: number }
  *
  * const job = defineJob("runs", (job) => {
- *   job.source("readings", generatorSource<Reading>({ next: () => undefined, eventTime: (r) => r.ts }))
- *     .keyByLocal((r) => r.pump)
- *     .window("run", stateWindow((r) => r.isRunning), {
+ *   job.source("in", generatorSource<Reading>({ next: () => undefined, eventTime: (r) => r.ts }))
+ *     .keyBy((r) => r.pump)
+ *     .window("run", stateWindow((r) => r.kW > 1), {
  *       initial: () => 0,
  *       add: (peak, r) => Math.max(peak, r.kW),
- *       result: (peak, w) => ({ pump: w.key, start: w.start, end: w.end, peak }),
+ *       result: (peak, w) => ({ start: w.start, end: w.end, peak }),
  *     })
- *     .sink("out", mqttSink({ broker: "plant", topic: (run) => `out/run/${run.pump}` }));
+ *     .sink("runs", mqttSink({ broker: "plant", topic: "out/runs" }));
  * });
  *
- * ok(job.build({}).graph.operators.some((node) => node.label === "while a condition holds"));
+ * const t = testJob(job);
+ * t.push("in", [0, 5, 7, 0, 0].map((kW, n) => ({ pump: "a", ts: n * 1_000, kW })));
+ * deepEqual(t.outputs("runs"), [{ start: 1_000, end: 3_000, peak: 7 }]);
  * ```
  */
 export function stateWindow<In>(condition: (record: In) => boolean): WindowAssigner<In> {
@@ -305,10 +336,20 @@ export function stateWindow<In>(condition: (record: In) => boolean): WindowAssig
  *
  * @example
  * ```ts
- * import { ok } from "node:assert/strict";
- * import { everyCount, global } from "penstock";
+ * import { deepEqual } from "node:assert/strict";
+ * import { defineJob, everyCount, generatorSource, global, mqttSink } from "penstock";
+ * import { testJob } from "penstock/testing";
  *
- * ok(global({ trigger: everyCount(100, { purge: true }) }).label === "global, every 100 records");
+ * const job = defineJob("parts", (job) => {
+ *   job.source("in", generatorSource<number>({ next: () => undefined }))
+ *     .keyBy(() => "all")
+ *     .window("sum", global({ trigger: everyCount(2) }), { reduce: (a, b) => a + b })
+ *     .sink("out", mqttSink({ broker: "plant", topic: "out" }));
+ * });
+ *
+ * const t = testJob(job);
+ * t.push("in", [1, 2, 3, 4]);
+ * deepEqual(t.outputs("out"), [3, 10]); // with purge: [3, 7]
  * ```
  */
 export function everyCount(count: number, options: { purge?: boolean } = {}): Trigger {
@@ -322,9 +363,32 @@ export function everyCount(count: number, options: { purge?: boolean } = {}): Tr
 }
 
 /**
- * Fires when event time passes a whole multiple of `interval` and records have come since.
+ * Fires when event time passes the whole multiple of `interval` that follows the first record since it last fired.
  *
  * @param options `purge`: forget the records then; kept unless true.
+ *
+ * @example
+ * ```ts
+ * import { deepEqual } from "node:assert/strict";
+ * import { defineJob, everyEventTime, generatorSource, global, mqttSink } from "penstock";
+ * import { testJob } from "penstock/testing";
+ *
+ * const job = defineJob("hourly", (job) => {
+ *   job.source("in", generatorSource<number>({ next: () => undefined, eventTime: (ts) => ts }))
+ *     .keyBy(() => "all")
+ *     .window("parts", global({ trigger: everyEventTime("1h", { purge: true }) }), {
+ *       initial: () => 0,
+ *       add: (parts) => parts + 1,
+ *     })
+ *     .sink("out", mqttSink({ broker: "plant", topic: "out" }));
+ * });
+ *
+ * const t = testJob(job);
+ * t.push("in", [600_000, 1_200_000]);
+ * t.advanceWatermark(3_600_000);
+ * t.advanceWatermark(7_200_000); // no part since: no result
+ * deepEqual(t.outputs("out"), [2]);
+ * ```
  */
 export function everyEventTime(interval: Duration, options: { purge?: boolean } = {}): Trigger {
   const at = callSiteOf(everyEventTime);
@@ -337,10 +401,31 @@ export function everyEventTime(interval: Duration, options: { purge?: boolean } 
 }
 
 /**
- * Fires when the wall clock passes a whole multiple of `interval` and records have come since. The window's
- * `start` and `end` are then times of arrival.
+ * Fires when the wall clock passes the whole multiple of `interval` that follows the first record since it last
+ * fired. The window's `start` and `end` are then times of arrival.
  *
  * @param options `purge`: forget the records then; kept unless true.
+ *
+ * @example
+ * ```ts
+ * import { deepEqual } from "node:assert/strict";
+ * import { defineJob, everyProcessingTime, generatorSource, global, mqttSink } from "penstock";
+ * import { testJob } from "penstock/testing";
+ *
+ * const job = defineJob("live", (job) => {
+ *   job.source("in", generatorSource<number>({ next: () => undefined }))
+ *     .keyBy(() => "all")
+ *     .window("sum", global({ trigger: everyProcessingTime("10s") }), { reduce: (a, b) => a + b })
+ *     .sink("out", mqttSink({ broker: "plant", topic: "out" }));
+ * });
+ *
+ * const t = testJob(job, { startMs: 0 });
+ * t.push("in", [1, 2]);
+ * t.advanceTo(10_000);
+ * t.push("in", [3]);
+ * t.advanceTo(30_000); // one result: after 20 s there was nothing new
+ * deepEqual(t.outputs("out"), [3, 6]);
+ * ```
  */
 export function everyProcessingTime(
   interval: Duration,
@@ -362,13 +447,24 @@ export function everyProcessingTime(
  *
  * @example
  * ```ts
- * import { ok } from "node:assert/strict";
- * import { global, triggerOn } from "penstock";
+ * import { deepEqual } from "node:assert/strict";
+ * import { defineJob, generatorSource, global, mqttSink, triggerOn } from "penstock";
+ * import { testJob } from "penstock/testing";
  *
- * interface Part { line: string; isLast: boolean }
+ * const orderDone = triggerOn((isLast: boolean) => isLast ? "fireAndPurge" : "continue");
+ * const job = defineJob("orders", (job) => {
+ *   job.source("in", generatorSource<boolean>({ next: () => undefined }))
+ *     .keyBy(() => "line")
+ *     .window("order", global({ trigger: orderDone }), {
+ *       initial: () => 0,
+ *       add: (parts) => parts + 1,
+ *     })
+ *     .sink("out", mqttSink({ broker: "plant", topic: "out" }));
+ * });
  *
- * const perOrder = global({ trigger: triggerOn((part: Part) => part.isLast ? "fireAndPurge" : "continue") });
- * ok(perOrder.label === "global, by a function");
+ * const t = testJob(job);
+ * t.push("in", [false, true, true]);
+ * deepEqual(t.outputs("out"), [2, 1]);
  * ```
  */
 export function triggerOn<In, Acc = unknown>(
