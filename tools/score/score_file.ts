@@ -6,7 +6,7 @@
  * @module
  */
 import { basename, dirname, join, relative } from "node:path";
-import { UserError } from "@shared/errors.ts";
+import { messageOf, UserError } from "@shared/errors.ts";
 import type { DetectState } from "@shared/operators/anomaly_edges.ts";
 import { defineJob, fileSink, fileSource } from "penstock";
 import { type TestJob, testJob } from "penstock/testing";
@@ -43,17 +43,30 @@ export interface ScorePlace {
 /**
  * Scores one file, and answers how many rows it has.
  *
- * @throws {RecordRefused} If a row does not have the fields of the header.
+ * @throws {UserError} `row-unreadable` if a row does not have the fields of the header.
  */
 export function scoreFile(series: Series, { path, inFolder, outFolder }: ScorePlace): number {
   const [header = "", ...lines] = Deno.readTextFileSync(path).split(/\r?\n/)
     .filter((line) => line !== "");
-  const { decode } = createCsvDecoder(header);
+  const rows = decodeRows(path, header, lines);
   const to = join(outFolder, dirname(relative(inFolder, path)), basename(path));
-  const text = [series.header, ...judgeRows(series, lines.map(decode))].join("\n") + "\n";
+  const text = [series.header, ...judgeRows(series, rows)].join("\n") + "\n";
   Deno.mkdirSync(dirname(to), { recursive: true });
   Deno.writeTextFileSync(to, text);
   return lines.length;
+}
+
+function decodeRows(path: string, header: string, lines: readonly string[]): Row[] {
+  let read = 0;
+  try {
+    const { decode } = createCsvDecoder(header);
+    return lines.map((line) => {
+      read++;
+      return decode(line);
+    });
+  } catch (cause) {
+    throw new UserError("row-unreadable", `${path}, row ${read}: ${messageOf(cause)}`, { cause });
+  }
 }
 
 /** A line of the answer for each row: what the operator knew when it had read that row and no later one. */

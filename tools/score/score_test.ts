@@ -1,4 +1,4 @@
-import { equal, notEqual, ok } from "node:assert/strict";
+import { equal, notEqual, ok, throws } from "node:assert/strict";
 import { judgeRows, scoreFile } from "./score_file.ts";
 import { NAB, type Row, SKAB } from "./series.ts";
 
@@ -8,7 +8,8 @@ const STEP_MS = 300_000;
 function nabRows(count: number, strangeFrom = Infinity): Row[] {
   return Array.from({ length: count }, (_, i) => ({
     timestamp: new Date(i * STEP_MS).toISOString().slice(0, 19).replace("T", " "),
-    value: 50 + 10 * Math.sin(i / 288 * 2 * Math.PI) + Math.sin(i * i * 1.7) + (i >= strangeFrom ? 80 : 0),
+    value: 50 + 10 * Math.sin(i / 288 * 2 * Math.PI) + Math.sin(i * i * 1.7) +
+      (i >= strangeFrom ? 80 : 0),
   }));
 }
 
@@ -69,6 +70,12 @@ Deno.test("score: writes a file of the same name below the other folder", async 
     equal(lines.length, 50);
     equal(lines[49]!.split(",")[0], rows[49]!.split(",")[0]);
     notEqual(lines[49]!.split(",")[2], "");
+    const broken = `${inFolder}/real/b.csv`;
+    await Deno.writeTextFile(broken, "timestamp,value\n2026-01-01 00:00:00,1\n2026-01-01\n");
+    throws(
+      () => scoreFile(NAB, { path: broken, inFolder, outFolder }),
+      /b\.csv, row 2: the row has 1/,
+    );
   } finally {
     await Deno.remove(inFolder, { recursive: true });
     await Deno.remove(outFolder, { recursive: true });
