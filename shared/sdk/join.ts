@@ -16,8 +16,9 @@ import type { Window } from "./window_spec.ts";
  *
  * @example
  * ```ts
- * import { ok } from "node:assert/strict";
+ * import { deepEqual } from "node:assert/strict";
  * import { defineJob, generatorSource, mqttSink, tumbling } from "penstock";
+ * import { testJob } from "penstock/testing";
  *
  * interface Flow { pump: string; ts: number; litres: number }
  * interface Power { pump: string; ts: number; kW: number }
@@ -32,7 +33,11 @@ import type { Window } from "./window_spec.ts";
  *     .sink("out", mqttSink({ broker: "plant", topic: (both) => `out/efficiency/${both.pump}` }));
  * });
  *
- * ok(job.build({}).graph.edges.some((edge) => edge.to === "same-minute" && edge.input === 1));
+ * const t = testJob(job);
+ * t.push("flow", [{ pump: "a", ts: 10_000, litres: 30 }, { pump: "a", ts: 70_000, litres: 50 }]);
+ * t.push("power", [{ pump: "a", ts: 40_000, kW: 3 }]);
+ * t.drain();
+ * deepEqual(t.outputs("out"), [{ pump: "a", minute: 0, litresPerKW: 10 }]);
  * ```
  */
 export interface WindowJoinOptions<Left, Right, Out> extends WindowOptions<Left | Right> {
@@ -45,13 +50,14 @@ export interface WindowJoinOptions<Left, Right, Out> extends WindowOptions<Left 
  *
  * @example
  * ```ts
- * import { ok } from "node:assert/strict";
+ * import { deepEqual } from "node:assert/strict";
  * import { defineJob, generatorSource, mqttSink } from "penstock";
+ * import { testJob } from "penstock/testing";
  *
  * interface Event { press: string; ts: number; kind: "stroke" | "alarm" }
  *
  * const job = defineJob("causes", (job) => {
- *   const events = job.source("events", generatorSource<Event>({ next: () => undefined, eventTime: (e) => e.ts }));
+ *   const events = job.source("in", generatorSource<Event>({ next: () => undefined, eventTime: (e) => e.ts }));
  *   const strokes = events.filter("strokes", (e) => e.kind === "stroke").keyByLocal((e) => e.press);
  *   events.filter("alarms", (e) => e.kind === "alarm").keyByLocal((e) => e.press)
  *     .intervalJoin("before-alarm", strokes, {
@@ -62,7 +68,13 @@ export interface WindowJoinOptions<Left, Right, Out> extends WindowOptions<Left 
  *     .sink("out", mqttSink({ broker: "plant", topic: (pair) => `out/cause/${pair.press}` }));
  * });
  *
- * ok(job.build({}).graph.operators.some((node) => node.label === "join, -5s to 0s"));
+ * const t = testJob(job);
+ * t.push("in", [
+ *   { press: "a", ts: 1_000, kind: "stroke" },
+ *   { press: "a", ts: 6_000, kind: "stroke" },
+ *   { press: "a", ts: 8_000, kind: "alarm" }, // the first stroke is 7 s before it
+ * ]);
+ * deepEqual(t.outputs("out"), [{ press: "a", secondsBefore: 2 }]);
  * ```
  */
 export interface IntervalJoinOptions<Left, Right, Out> extends OperatorOptions {
@@ -94,13 +106,16 @@ interface TableOptions<Record, Row, Out> extends OperatorOptions {
  *
  * @example
  * ```ts
- * import { ok } from "node:assert/strict";
+ * import { deepEqual } from "node:assert/strict";
  * import { defineJob, generatorSource, mqttSink } from "penstock";
+ * import { testJob } from "penstock/testing";
+ *
+ * interface Part { material: string; celsius: number }
  *
  * const limits = new Map([["steel", 80], ["brass", 60]]);
  *
  * const job = defineJob("limits", (job) => {
- *   job.source("parts", generatorSource({ next: (n) => ({ material: n % 2 ? "steel" : "tin", celsius: n }) }))
+ *   job.source("in", generatorSource<Part>({ next: () => undefined }))
  *     .keyByLocal((part) => part.material)
  *     .lookupJoin("limit", {
  *       lookup: (material) => limits.get(material),
@@ -111,7 +126,12 @@ interface TableOptions<Record, Row, Out> extends OperatorOptions {
  *     .sink("out", mqttSink({ broker: "plant", topic: (part) => `out/part/${part.material}` }));
  * });
  *
- * ok(job.build({}).graph.operators.some((node) => node.label === "lookup, cache 10m"));
+ * const t = testJob(job);
+ * t.push("in", [{ material: "brass", celsius: 70 }, { material: "tin", celsius: 70 }]);
+ * deepEqual(t.outputs("out"), [
+ *   { material: "brass", celsius: 70, isOver: true },
+ *   { material: "tin", celsius: 70, isOver: false },
+ * ]);
  * ```
  */
 export interface LookupJoinOptions<Record, Row, Out> extends TableOptions<Record, Row, Out> {
@@ -129,18 +149,17 @@ export interface LookupJoinOptions<Record, Row, Out> extends TableOptions<Record
  *
  * @example
  * ```ts
- * import { ok } from "node:assert/strict";
- * import { defineJob, mqttSink, mqttSource } from "penstock";
+ * import { deepEqual } from "node:assert/strict";
+ * import { defineJob, generatorSource, mqttSink } from "penstock";
+ * import { testJob } from "penstock/testing";
  *
  * interface Order { line: string; product: string | null }
  * interface Count { line: string; parts: number }
  *
  * const job = defineJob("by-product", (job) => {
- *   const orders = job.source("orders", mqttSource<Order>({
- *     broker: "plant",
- *     splits: [{ topics: ["plant/+/order"] }],
- *   })).keyBy((order) => order.line);
- *   job.source("counts", mqttSource<Count>({ broker: "plant", splits: [{ topics: ["plant/+/count"] }] }))
+ *   const orders = job.source("orders", generatorSource<Order>({ next: () => undefined }))
+ *     .keyBy((order) => order.line);
+ *   job.source("counts", generatorSource<Count>({ next: () => undefined }))
  *     .keyBy((count) => count.line)
  *     .lookupJoin("product", orders, {
  *       isRemoval: (order) => order.product === null,
@@ -149,7 +168,12 @@ export interface LookupJoinOptions<Record, Row, Out> extends TableOptions<Record
  *     .sink("out", mqttSink({ broker: "plant", topic: (count) => `out/count/${count.line}` }));
  * });
  *
- * ok(job.build({}).graph.operators.some((node) => node.label === "lookup in a stream"));
+ * const t = testJob(job);
+ * t.push("orders", [{ line: "1", product: "valve" }]);
+ * t.push("counts", [{ line: "1", parts: 5 }, { line: "2", parts: 7 }]); // line 2 has no order: no output
+ * t.push("orders", [{ line: "1", product: null }]);
+ * t.push("counts", [{ line: "1", parts: 6 }]);
+ * deepEqual(t.outputs("out"), [{ line: "1", parts: 5, product: "valve" }]);
  * ```
  */
 export interface TableJoinOptions<Record, Row, Out> extends TableOptions<Record, Row, Out> {
