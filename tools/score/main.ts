@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { resolve } from "node:path";
 import { messageOf } from "@shared/errors.ts";
 import { note } from "../cli/terminal.ts";
 import { csvFilesBelow, scoreFile } from "./score_file.ts";
@@ -15,7 +16,10 @@ import { NAB, type Series, SKAB } from "./series.ts";
 const SERIES: Readonly<Record<string, Series>> = { nab: NAB, skab: SKAB };
 
 if (import.meta.main) {
-  const [name = "", inFolder, outFolder] = Deno.args;
+  // A task runs in the project's folder; names are those of the folder it was called from.
+  const calledFrom = Deno.env.get("INIT_CWD") ?? Deno.cwd();
+  const [name = "", ...folders] = Deno.args;
+  const [inFolder, outFolder] = folders.map((folder) => resolve(calledFrom, folder));
   const series = SERIES[name];
   if (series === undefined || inFolder === undefined || outFolder === undefined) {
     note("Usage: deno task score nab|skab IN_DIR OUT_DIR");
