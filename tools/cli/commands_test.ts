@@ -1,4 +1,5 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
+import type { JobGraph } from "@shared/job_graph.ts";
 import { penstock } from "./main.ts";
 
 interface Call {
@@ -58,6 +59,19 @@ async function cli(
       : answerOf(call) ?? [404, {}];
     return Response.json(body, { status });
   });
+  try {
+    const flags = ["--hub", `http://127.0.0.1:${hub.addr.port}`, "--token", "t"];
+    const ran = await penstockRan([...args, ...flags]);
+    return { ...ran, calls: calls.filter(({ path }) => !path.startsWith("/jobs?")) };
+  } finally {
+    await hub.shutdown();
+  }
+}
+
+/** Runs one command line and keeps what it writes. */
+async function penstockRan(
+  args: readonly string[],
+): Promise<{ code: number; out: string; err: string }> {
   const written = { out: "", err: "" };
   const streams = [["out", Deno.stdout], ["err", Deno.stderr]] as const;
   const originals = streams.map(([, stream]) => stream.writeSync);
@@ -68,17 +82,15 @@ async function cli(
     };
   }
   try {
-    const flags = ["--hub", `http://127.0.0.1:${hub.addr.port}`, "--token", "t"];
-    const code = await penstock([...args, ...flags]);
-    return { code, ...written, calls: calls.filter(({ path }) => !path.startsWith("/jobs?")) };
+    return { code: await penstock(args), ...written };
   } finally {
     for (const [i, [, stream]] of streams.entries()) stream.writeSync = originals[i]!;
-    await hub.shutdown();
   }
 }
 
 const sanitize = { sanitizeOps: false, sanitizeResources: false };
 const FILE = "tests/e2e/jobs/count_job.ts";
+const BY_TOPICS = "examples/workloads/w4.ts";
 
 Deno.test(
   "cli: rescale names the parallelism, and refuses one that cannot be before it calls",
@@ -179,6 +191,20 @@ Deno.test("cli: flags that contradict each other are a usage error", sanitize, a
     const ran = await cli(["jobs", "deploy", FILE, ...flags], () => undefined);
     deepEqual([ran.code, ran.calls], [2, []], flags.join(" "));
   }
+});
+
+Deno.test("cli: a job file is checked with the params it is built with", sanitize, async () => {
+  const splits = async (...params: string[]) => {
+    const ran = await penstockRan(["jobs", "validate", BY_TOPICS, "-o", "json", ...params]);
+    equal(ran.code, 0, ran.err);
+    const { graph } = JSON.parse(ran.out) as { graph: JobGraph };
+    const source = graph.operators[0]?.source;
+    return source?.connector === "mqtt" ? source.splits.length : null;
+  };
+  deepEqual([await splits(), await splits("--param", "topics=a,b,c")], [1, 3]);
+  const wrong = await penstockRan(["jobs", "validate", BY_TOPICS, "--param", "topics"]);
+  equal(wrong.code, 2);
+  match(wrong.err, /Want KEY=VALUE, found "topics"/);
 });
 
 Deno.test(

@@ -8,21 +8,13 @@ export type HubFlags = {
   readonly output: OutputFormat;
 };
 
+/** An optional flag with a value. */
+export const textFlag = (brief: string, placeholder: string) =>
+  ({ kind: "parsed", parse: String, optional: true, brief, placeholder }) as const;
+
 export const HUB_FLAGS = {
-  hub: {
-    kind: "parsed",
-    parse: String,
-    optional: true,
-    brief: "URL of the hub (PENSTOCK_HUB; default http://127.0.0.1:8080)",
-    placeholder: "URL",
-  },
-  token: {
-    kind: "parsed",
-    parse: String,
-    optional: true,
-    brief: "Bearer token (PENSTOCK_TOKEN)",
-    placeholder: "T",
-  },
+  hub: textFlag("URL of the hub (PENSTOCK_HUB; default http://127.0.0.1:8080)", "URL"),
+  token: textFlag("Bearer token (PENSTOCK_TOKEN)", "T"),
   output: { kind: "enum", values: OUTPUT_FORMATS, default: "table", brief: "table, json or yaml" },
 } as const;
 
@@ -62,6 +54,12 @@ export function hubApi(flags: HubFlags): HubApi {
   }
   return new HubApi({ hubUrl: hubUrl.replace(/\/+$/, ""), token });
 }
+
+/** Params that a job is built with; see `pairs`. */
+export const PARAM_FLAG = {
+  ...textFlag("Parameter of the job; repeatable", "k=v"),
+  variadic: true,
+} as const;
 
 /** `k=v` pairs as a record. */
 export function pairs(values: readonly string[] | undefined): Record<string, string> {

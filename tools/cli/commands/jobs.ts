@@ -8,6 +8,8 @@ import {
   HUB_FLAGS,
   hubApi,
   type HubFlags,
+  pairs,
+  PARAM_FLAG,
   WAIT_FLAGS,
   type WaitFlags,
 } from "../flags.ts";
@@ -104,20 +106,22 @@ const SUBTASK_COLUMNS = {
   shed: (one: SubtaskMetricsView) => one.metrics?.shedRecords ?? null,
 };
 
+type ValidateFlags = Pick<HubFlags, "output"> & { readonly param?: readonly string[] };
+
 const validate = buildCommand({
   docs: {
     brief: "Check a job file without a hub: builds its graph in a process without permissions",
   },
   parameters: {
-    flags: { output: HUB_FLAGS.output },
+    flags: { output: HUB_FLAGS.output, param: PARAM_FLAG },
     aliases: HUB_ALIASES,
     positional: {
       kind: "tuple",
       parameters: [{ brief: "Job file", placeholder: "F.ts", parse: String }],
     },
   },
-  async func(flags: Pick<HubFlags, "output">, file: string) {
-    const { graph, regions } = await validateJob(file);
+  async func(flags: ValidateFlags, file: string) {
+    const { graph, regions } = await validateJob(file, pairs(flags.param));
     if (flags.output !== "table") return printValue({ graph, regions }, flags.output);
     print(
       `Job "${graph.name}" is valid: ${graph.operators.length} operators, ${regions.length} regions`,

@@ -12,7 +12,15 @@ import type { JobSummary, OperationView } from "@shared/api.ts";
 import type { DeployPlan } from "@shared/state_api.ts";
 import { bundleJob } from "../../build/bundle_job.ts";
 import { validateJob } from "../../build/validate_job.ts";
-import { HUB_ALIASES, hubApi, pairs, WAIT_FLAGS, type WaitFlags } from "../flags.ts";
+import {
+  HUB_ALIASES,
+  hubApi,
+  pairs,
+  PARAM_FLAG,
+  textFlag,
+  WAIT_FLAGS,
+  type WaitFlags,
+} from "../flags.ts";
 import { CliError, EXIT_CONFLICT, EXIT_FAILED, EXIT_USAGE, type HubApi } from "../hub_api.ts";
 import { follow } from "../operations.ts";
 import { printRows, printValue } from "../output.ts";
@@ -34,8 +42,6 @@ type DeployFlags = WaitFlags & {
 /** Body of POST /jobs. */
 type DeployBody = Readonly<Record<string, unknown>> & { readonly name: string };
 
-const text = (brief: string, placeholder: string) =>
-  ({ kind: "parsed", parse: String, optional: true, brief, placeholder }) as const;
 const flag = (brief: string) => ({ kind: "boolean", default: false, brief }) as const;
 
 export const deploy = buildCommand({
@@ -49,15 +55,8 @@ export const deploy = buildCommand({
   parameters: {
     flags: {
       ...WAIT_FLAGS,
-      param: {
-        kind: "parsed",
-        parse: String,
-        optional: true,
-        variadic: true,
-        brief: "Parameter of the job; repeatable",
-        placeholder: "k=v",
-      },
-      name: text("Name to run it under instead of the file's own", "N"),
+      param: PARAM_FLAG,
+      name: textFlag("Name to run it under instead of the file's own", "N"),
       parallelism: {
         kind: "parsed",
         parse: parallelismOf,
@@ -65,13 +64,13 @@ export const deploy = buildCommand({
         brief: "Subtasks of each keyed stage; default: one for each split of the largest source",
         placeholder: "N",
       },
-      fromSavepoint: text("Savepoint to start from", "ID"),
+      fromSavepoint: textFlag("Savepoint to start from", "ID"),
       claim: flag("The job takes the savepoint over: it goes when the job needs it no more"),
       allowNonRestoredState: flag(
         "Go on although there is saved state of operators this job does not have",
       ),
       allowGap: flag("Go on although the brokers do not hold all records since the savepoint"),
-      replace: text("Running job, by id or name, whose place it takes", "J"),
+      replace: textFlag("Running job, by id or name, whose place it takes", "J"),
       drain: flag(
         "With --replace: fire all timers and windows of the old job before its savepoint",
       ),

@@ -10,7 +10,7 @@ import { setImmediate } from "node:timers";
 import { buildCommand } from "@stricli/core";
 import { inputsOf } from "../../local/inputs.ts";
 import { openOutputs } from "../../local/outputs.ts";
-import { pairs } from "../flags.ts";
+import { pairs, PARAM_FLAG, textFlag } from "../flags.ts";
 import { CliError, EXIT_FAILED } from "../hub_api.ts";
 import { note } from "../terminal.ts";
 
@@ -24,9 +24,6 @@ type RunFlags = {
   readonly param?: readonly string[];
 };
 
-const text = (brief: string, placeholder: string) =>
-  ({ kind: "parsed", parse: String, optional: true, brief, placeholder }) as const;
-
 export const run = buildCommand({
   docs: {
     brief: "Run a job on files, without hub and broker",
@@ -38,14 +35,14 @@ export const run = buildCommand({
   parameters: {
     flags: {
       input: {
-        ...text("File in place of the source; SOURCE=FILE when there are several", "FILE"),
+        ...textFlag("File in place of the source; SOURCE=FILE when there are several", "FILE"),
         variadic: true,
       },
-      output: text(
+      output: textFlag(
         "File for the output of all sinks; stdout, and the files of file sinks, unless given",
         "FILE",
       ),
-      sink: text("Write the output of this sink alone", "UID"),
+      sink: textFlag("Write the output of this sink alone", "UID"),
       parallelism: {
         kind: "parsed",
         parse: parseParallelism,
@@ -53,7 +50,7 @@ export const run = buildCommand({
         brief: "Subtasks of each keyed stage",
         placeholder: "N",
       },
-      param: { ...text("Parameter of the job; repeatable", "k=v"), variadic: true },
+      param: PARAM_FLAG,
     },
     positional: {
       kind: "tuple",
