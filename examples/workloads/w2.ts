@@ -69,7 +69,7 @@ export default defineJob("w2-minutes", (job, params) => {
     .keyBy(() => "all")
     .flatMapWithState("late-count", {
       initial: () => 0,
-      onEnd: (late: number): (Minute | LateCount)[] => [{ late }],
+      onEnd: (late: number): LateCount[] => [{ late }],
     }, (late, one) => [late + one, []]);
 
   minutes.map("result", (minute): Minute | LateCount => minute)

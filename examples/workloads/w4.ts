@@ -52,7 +52,7 @@ export default defineJob("w4-counters", (job, params) => {
     // Text grows without being copied, unlike a list.
     .flatMapWithState("digest", {
       initial: () => "",
-      onEnd: (lines: string): (Count | Digest)[] => [digestOf(lines)],
+      onEnd: (lines: string) => [digestOf(lines)],
     }, (lines, { k, count }) => [lines + `${k}=${count}\n`, []]);
 
   counts

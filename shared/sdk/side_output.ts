@@ -14,8 +14,8 @@ import { callSiteOf } from "./call_site.ts";
 export interface SideOutput<Out> {
   readonly kind: "sideOutput";
   readonly tag: string;
-  /** Carries the type alone; never set. */
-  readonly recordType?: Out;
+  /** Carries the type alone; never set. A method, so that a stream stays one of any wider record type. */
+  takes?(record: Out): void;
 }
 
 /** A record that could not be processed. */

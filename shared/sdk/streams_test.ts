@@ -4,11 +4,13 @@ import {
   defineJob,
   generatorSource,
   type JobBuilder,
+  type KeyedStream,
   mqttSink,
   mqttSource,
   sideOutput,
   type SourceTimeOptions,
   type Stream,
+  type WindowOptions,
 } from "./mod.ts";
 
 interface Reading {
@@ -100,6 +102,25 @@ Deno.test("union: state per key behind a keyBy and beside it is refused; behind 
   equal(edgesOf(define("keyByLocal", "keyByLocal")).length, 4);
 });
 
+Deno.test("union: takes a stream of narrower records, and no other", () => {
+  interface Named {
+    name: string;
+  }
+  const edges = edgesOf((_, stream) => {
+    const readings = stream.map("readings", (n): Reading | Named => ({ pump: `p${n}`, ts: n }));
+    const names = stream.map("names", (n): Named => ({ name: `n${n}` }));
+    const wider: KeyedStream<Reading | Named> = names.keyBy(({ name }) => name);
+    readings.union(names, wider).sink("out", out());
+    // @ts-expect-error: numbers are neither.
+    readings.union(stream).sink("wrong", out());
+  });
+  deepEqual(edges.filter(({ to }) => to === "out").map(({ from }) => from), [
+    "readings",
+    "names",
+    "names",
+  ]);
+});
+
 Deno.test("side output: is an edge of its own; a tag that nobody writes may be read", () => {
   deepEqual(
     edgesOf((_, stream) => {
@@ -113,6 +134,14 @@ Deno.test("side output: is an edge of its own; a tag that nobody writes may be r
       { from: "twice", to: "late", kind: "forward", output: "late" },
     ],
   );
+});
+
+Deno.test("side output: late records go to a tag of their own type alone", () => {
+  const late = sideOutput<number>("late");
+  const taken: WindowOptions<number> = { lateOutput: late };
+  // @ts-expect-error: readings are no numbers.
+  const refused: WindowOptions<Reading> = { lateOutput: late };
+  deepEqual(taken, refused);
 });
 
 Deno.test("side output: a tag must be one", () => {

@@ -57,12 +57,12 @@ export interface AggregateOptions<In, Acc, Out> extends WindowOptions<In> {
   readonly merge?: (a: Acc, b: Acc) => Acc;
 }
 
-/** Windows that combine their records two by two. */
+/** Windows that combine their records two by two. Methods, so that a stream is also one of any wider record type. */
 export interface ReduceOptions<In, Out> extends WindowOptions<In> {
   /** Two records as one, the earlier first; changes neither. Any grouping must give the same. */
-  readonly reduce: (a: In, b: In) => In;
+  reduce(a: In, b: In): In;
   /** The result of a window; the combined record unless given. */
-  readonly result?: (value: In, w: Window) => Out;
+  result?(value: In, w: Window): Out;
 }
 
 const COUNT_MAX = 1_000_000_000;
