@@ -31,6 +31,7 @@ export const PROPERTY = {
   MAXIMUM_QOS: 0x24,
   ASSIGNED_CLIENT_ID: 0x12,
   USER: 0x26,
+  MAXIMUM_PACKET_BYTES: 0x27,
 } as const;
 
 export const SESSION_TAKEN_OVER = 0x8e;
@@ -105,6 +106,9 @@ export function encodePublish(topic: string, packetId: number, payload: Uint8Arr
   return packet((PACKET.PUBLISH << 4) | 2, body);
 }
 
+/** Most bytes of a PUBLISH beside its topic and payload: a head of 5, a length and a packet id of 2, properties of 1. */
+export const PUBLISH_FRAMING_BYTES_MAX = 10;
+
 /** PUBACKs of success [3.4], one after the other. */
 export function encodePubacks(packetIds: Uint16Array): Uint8Array {
   const bytes = new Uint8Array(4 * packetIds.length);
@@ -139,6 +143,8 @@ export interface BrokerProfile {
   readonly receiveMaximum: number;
   readonly sessionExpirySeconds: number | null;
   readonly maximumQos: number;
+  /** Longest packet the broker takes from us. */
+  readonly maximumPacketBytes: number | null;
   readonly serverKeepAliveSeconds: number | null;
 }
 
@@ -159,6 +165,7 @@ export function decodeConnack(body: Uint8Array): { reasonCode: number; profile: 
       receiveMaximum: numberOf(PROPERTY.RECEIVE_MAXIMUM) ?? 65_535,
       sessionExpirySeconds: numberOf(PROPERTY.SESSION_EXPIRY_SECONDS),
       maximumQos: numberOf(PROPERTY.MAXIMUM_QOS) ?? 2,
+      maximumPacketBytes: numberOf(PROPERTY.MAXIMUM_PACKET_BYTES),
       serverKeepAliveSeconds: numberOf(PROPERTY.SERVER_KEEP_ALIVE_SECONDS),
     },
   };

@@ -21,7 +21,11 @@ import type { Connection, Dialer } from "@shared/dialer.ts";
 import { PenstockError } from "@shared/errors.ts";
 import type { Random } from "@shared/random.ts";
 import type { InboundMessage } from "../connectors/mqtt_packet_reader.ts";
-import { type BrokerProfile, reasonText } from "../connectors/mqtt_packets.ts";
+import {
+  type BrokerProfile,
+  PUBLISH_FRAMING_BYTES_MAX,
+  reasonText,
+} from "../connectors/mqtt_packets.ts";
 import { MqttSession, type SessionClose, type SessionEvents } from "../connectors/mqtt_session.ts";
 import type { ElementBatch } from "../runner/exchange_batch.ts";
 import type { Exchange, ExchangeOptions, OpenExchange } from "../runner/exchange_port.ts";
@@ -170,16 +174,26 @@ class MqttExchange implements Exchange {
     closed: (close) => this.#closed(close),
   };
 
-  #connected({ receiveMaximum, maximumQos }: BrokerProfile): void {
-    if (maximumQos < 1) {
-      return this.#opened.reject(this.#error("takes QoS 0 only, want 1", { isRetryable: false }));
-    }
+  #connected(profile: BrokerProfile): void {
+    const wrong = this.#unfit(profile);
+    if (wrong !== null) return this.#opened.reject(this.#error(wrong, { isRetryable: false }));
     const session = this.#session!;
     this.#publications = new PublishQueue(
       (topic, packetId, frame) => session.publish(topic, packetId, frame),
-      receiveMaximum,
+      profile.receiveMaximum,
     );
     session.subscribe(this.#channels.topics);
+  }
+
+  /** What the broker grants too little of; null when it will do. */
+  #unfit({ maximumQos, maximumPacketBytes }: BrokerProfile): string | null {
+    if (maximumQos < 1) return "takes QoS 0 only, want 1";
+    // A topic is ASCII: its characters are its bytes.
+    const topicBytes = Math.max(0, ...this.#channels.sends.map(({ topic }) => topic.length));
+    const needed = PUBLISH_FRAMING_BYTES_MAX + topicBytes + FRAME_BYTES_MAX;
+    if (maximumPacketBytes === null || maximumPacketBytes >= needed) return null;
+    return `takes packets of at most ${maximumPacketBytes} bytes, want ${needed}. ` +
+      `Raise its maximum packet size, or name another broker for the exchange`;
   }
 
   #subscribed(reasonCodes: readonly number[]): void {

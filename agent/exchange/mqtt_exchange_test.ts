@@ -19,8 +19,9 @@ import {
   packet,
 } from "../connectors/mqtt_packets.ts";
 import { BatchBuilder, type ElementBatch } from "../runner/exchange_batch.ts";
-import type { Exchange } from "../runner/exchange_port.ts";
+import type { ChannelAddress, Exchange } from "../runner/exchange_port.ts";
 import { ChannelTable, type TableOptions } from "./channel_table.ts";
+import { FRAME_BYTES_MAX } from "./frame_codec.ts";
 import { mqttExchangeOpener } from "./mqtt_exchange.ts";
 
 const CHANNEL = { from: "a.0" as SubtaskId, to: "b.0" as SubtaskId };
@@ -88,6 +89,35 @@ Deno.test("mqtt exchange: what a broker does not grant is told when it opens, wi
   const worlds = [unanswered, denied, weak, dead];
   deepStrictEqual(worlds.flatMap(({ failures }) => failures), []);
   ok(worlds.every(({ broker }) => broker.isClosed));
+});
+
+Deno.test("mqtt exchange: a broker that takes no packet as long as the longest frame is refused, with both numbers", async () => {
+  const topicBytes = "penstock/x/job-1/in.0/3/b.0".length;
+  // Head of a packet, topic and packet id, no properties; the longest frame.
+  const longest = 5 + 2 + topicBytes + 2 + 1 + FRAME_BYTES_MAX;
+  const connack = (maximumPacketBytes: number) => {
+    const properties = new ByteWriter().byte(0x27).uint32(maximumPacketBytes);
+    return packet(PACKET.CONNACK << 4, new ByteWriter().byte(0).byte(0).block(properties));
+  };
+  const small = new World([CHANNEL]);
+  const refused = rejects(small.open(), {
+    isRetryable: false,
+    message: new RegExp(`at most ${longest - 1} bytes, want ${longest}. Raise`),
+  });
+  await settle();
+  small.broker.send(connack(longest - 1));
+  await refused;
+  ok(small.broker.isClosed);
+
+  const large = new World([CHANNEL]);
+  const opening = large.open();
+  await settle();
+  large.broker.send(connack(longest));
+  await settle();
+  const granted = new ByteWriter().uint16(1).byte(0).byte(1).byte(1);
+  large.broker.send(packet(PACKET.SUBACK << 4, granted));
+  await opening;
+  notStrictEqual(large.exchange, null);
 });
 
 Deno.test("mqtt exchange: frames of one read are acknowledged in one write, credit follows when the work is done (A4)", async () => {
@@ -171,7 +201,12 @@ class World {
   readonly batches: ElementBatch[] = [];
   readonly failures: string[] = [];
   readonly events: RegionEvent[] = [];
+  readonly #sends: readonly ChannelAddress[];
   exchange: Exchange | null = null;
+
+  constructor(sends: readonly ChannelAddress[] = []) {
+    this.#sends = sends;
+  }
 
   static async opened(): Promise<World> {
     const world = new World();
@@ -194,6 +229,7 @@ class World {
     this.exchange = await open({
       ...OF,
       broker,
+      sends: this.#sends,
       receives: [CHANNEL],
       onBatch: (_, batch) => void this.batches.push(batch),
       onCredit: () => {},
