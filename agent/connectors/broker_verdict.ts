@@ -176,7 +176,10 @@ export function profileEvent(
 }
 
 /** A broker that sent fewer than the probe asked has a limit of its own; else what was asked holds. */
-function windowGiven(grant: BrokerGrant, finding: ProbeFinding): number {
+export function windowGiven(
+  grant: Pick<BrokerGrant, "windowAsked">,
+  finding: ProbeFinding,
+): number {
   if (finding.kind === "unknown" || finding.facts.windowSeen === null) return grant.windowAsked;
   const { windowSeen, windowAsked } = finding.facts;
   return windowSeen < windowAsked ? Math.min(windowSeen, grant.windowAsked) : grant.windowAsked;

@@ -29,7 +29,7 @@ import type { BrokerConfig, RegionEvent } from "@shared/messages.ts";
 import type { Random } from "@shared/random.ts";
 import type { SourceSpec } from "@shared/sdk/operator.ts";
 import { isProbeTopic } from "./broker_probe.ts";
-import { type ProbeFinding, profileEvent } from "./broker_verdict.ts";
+import { type ProbeFinding, profileEvent, windowGiven } from "./broker_verdict.ts";
 import type { RestoreOptions, SourceMetrics, SourceOutput, SourceReader } from "./connector.ts";
 import { decodeJson, RecordRefused } from "./json_decoder.ts";
 import { MessageHash } from "./message_hash.ts";
@@ -95,12 +95,15 @@ class MqttSource implements SourceReader {
   #mismatchesTold = 0;
   #batchAtMs = 0;
   #lastRecordAtMs: number | null = null;
+  /** Unacknowledged messages after which the broker waits: what was asked, or less where the probe saw less. */
+  #windowSize: number;
   #failsWhenSubscribed: string | null = null;
   #cancelRetry: () => void = () => {};
   #confirmed: () => void = () => {};
 
   constructor(options: MqttSourceOptions) {
     this.#options = options;
+    this.#windowSize = options.spec.receiveMaximum;
     this.#policy = new ReconnectPolicy(options.random);
     const filters = options.spec.topics[options.splitIndex];
     if (filters === undefined) {
@@ -164,7 +167,7 @@ class MqttSource implements SourceReader {
       position: this.#ledger.position,
       duplicatesDropped: this.#ledger.duplicateCount,
       windowUsed: this.#ledger.usedCount,
-      windowSize: this.#options.spec.receiveMaximum,
+      windowSize: this.#windowSize,
       isConnected: this.#isAttached,
     };
   }
@@ -309,6 +312,8 @@ class MqttSource implements SourceReader {
     const { broker, spec, probe } = this.#options;
     const finding = await probe(broker);
     if (this.#isStopped || this.#profile !== connack) return;
+    this.#windowSize = Math.max(1, windowGiven({ windowAsked: spec.receiveMaximum }, finding));
+    this.#tellPressure();
     const { detail, fields } = profileEvent({
       broker: broker.name,
       connack,
@@ -352,10 +357,7 @@ class MqttSource implements SourceReader {
 
   #batchEnded(): void {
     this.#release();
-    if (!this.#isPressureTold && 2 * this.#ledger.usedCount >= this.#options.spec.receiveMaximum) {
-      this.#isPressureTold = true;
-      this.#options.output.windowPressure();
-    }
+    this.#tellPressure();
     const mismatchCount = this.#ledger.mismatchCount;
     if (mismatchCount > this.#mismatchesTold) {
       const givenUpCount = mismatchCount - this.#mismatchesTold;
@@ -365,6 +367,13 @@ class MqttSource implements SourceReader {
         position: this.#ledger.position,
       });
     }
+  }
+
+  /** Asks for a checkpoint when half of the window is used (M8). */
+  #tellPressure(): void {
+    if (this.#isPressureTold || 2 * this.#ledger.usedCount < this.#windowSize) return;
+    this.#isPressureTold = true;
+    this.#options.output.windowPressure();
   }
 
   /** Writes what the ledger releases, with a ping behind it. */

@@ -197,6 +197,27 @@ Deno.test("mqtt source: restored from a checkpoint, drops what the state holds a
   equal(world.source.metrics().duplicatesDropped, 2);
 });
 
+Deno.test("mqtt source: half of the window is half of what the broker gives, where that is less (M8)", async () => {
+  const world = new World();
+  world.finding = {
+    kind: "done",
+    facts: {
+      grantedQos: 1,
+      windowAsked: 60,
+      windowSeen: 4,
+      doesSessionSurvive: true,
+      keepsOrder: true,
+      keepsPacketIds: true,
+    },
+  };
+  await world.start();
+  equal(world.source.metrics().windowSize, 4);
+  await world.send(publish(1, "1"));
+  equal(world.pressure, 0);
+  await world.send(publish(2, "2"));
+  equal(world.pressure, 1);
+});
+
 Deno.test("mqtt source: reports once per connection what the broker grants and the guarantee that follows (M7)", async () => {
   const world = await World.started();
   world.broker.subackCode = 0;
