@@ -153,12 +153,29 @@ export function valueState<Value>(options: StateKindOptions = {}): ValueState<Va
  *
  * @example
  * ```ts
- * import { equal } from "node:assert/strict";
- * import { listState } from "penstock";
+ * import { deepEqual } from "node:assert/strict";
+ * import { defineJob, generatorSource, listState, mqttSink, recordType } from "penstock";
+ * import { testJob } from "penstock/testing";
  *
- * const recent = listState<{ at: number; level: number }>({ ttl: "1h" });
- * // In onRecord: ctx.state.recent.add({ at: r.ts, level: r.level }); ctx.state.recent.get().length
- * equal(recent.kind, "list");
+ * interface Reading { tank: string; device: string; level: number }
+ *
+ * const job = defineJob("tanks", (job) => {
+ *   job.source("in", generatorSource<Reading>({ next: () => undefined }))
+ *     .keyBy((r) => r.tank)
+ *     .process("tank", {
+ *       state: { levels: listState<number>({ ttl: "1h" }) },
+ *       emits: recordType<readonly number[]>(),
+ *       onRecord(r, ctx) {
+ *         ctx.state.levels.add(r.level);
+ *         ctx.emit(ctx.state.levels.get());
+ *       },
+ *     })
+ *     .sink("out", mqttSink({ broker: "plant", topic: "out" }));
+ * });
+ *
+ * const t = testJob(job);
+ * t.push("in", [{ tank: "t", device: "a", level: 4 }, { tank: "t", device: "b", level: 6 }]);
+ * deepEqual(t.outputs("out"), [[4], [4, 6]]);
  * ```
  */
 export function listState<Item>(options: StateKindOptions = {}): ListState<Item> {
@@ -173,12 +190,29 @@ export function listState<Item>(options: StateKindOptions = {}): ListState<Item>
  *
  * @example
  * ```ts
- * import { equal } from "node:assert/strict";
- * import { mapState } from "penstock";
+ * import { deepEqual } from "node:assert/strict";
+ * import { defineJob, generatorSource, mapState, mqttSink, recordType } from "penstock";
+ * import { testJob } from "penstock/testing";
  *
- * const byDevice = mapState<string, number>();
- * // In onRecord: ctx.state.byDevice.put(r.device, r.level); for (const [device, level] of ctx.state.byDevice.entries()) …
- * equal(byDevice.kind, "map");
+ * interface Reading { tank: string; device: string; level: number }
+ *
+ * const job = defineJob("tanks", (job) => {
+ *   job.source("in", generatorSource<Reading>({ next: () => undefined }))
+ *     .keyBy((r) => r.tank)
+ *     .process("tank", {
+ *       state: { byDevice: mapState<string, number>() },
+ *       emits: recordType<number>(),
+ *       onRecord(r, ctx) {
+ *         ctx.state.byDevice.put(r.device, r.level);
+ *         ctx.emit(Math.max(...ctx.state.byDevice.values()) - Math.min(...ctx.state.byDevice.values()));
+ *       },
+ *     })
+ *     .sink("out", mqttSink({ broker: "plant", topic: "out" }));
+ * });
+ *
+ * const t = testJob(job);
+ * t.push("in", [{ tank: "t", device: "a", level: 4 }, { tank: "t", device: "b", level: 6 }]);
+ * deepEqual(t.outputs("out"), [0, 2]);
  * ```
  */
 export function mapState<Key extends MapKey, Value>(
@@ -195,12 +229,29 @@ export function mapState<Key extends MapKey, Value>(
  *
  * @example
  * ```ts
- * import { equal } from "node:assert/strict";
- * import { reducingState } from "penstock";
+ * import { deepEqual } from "node:assert/strict";
+ * import { defineJob, generatorSource, mqttSink, recordType, reducingState } from "penstock";
+ * import { testJob } from "penstock/testing";
  *
- * const highest = reducingState<number>((a, b) => Math.max(a, b));
- * // In onRecord: ctx.state.highest.add(r.level); ctx.state.highest.get()
- * equal(highest.reduce(3, 5), 5);
+ * interface Reading { tank: string; device: string; level: number }
+ *
+ * const job = defineJob("tanks", (job) => {
+ *   job.source("in", generatorSource<Reading>({ next: () => undefined }))
+ *     .keyBy((r) => r.tank)
+ *     .process("tank", {
+ *       state: { highest: reducingState<number>((a, b) => Math.max(a, b)) },
+ *       emits: recordType<number>(),
+ *       onRecord(r, ctx) {
+ *         ctx.state.highest.add(r.level);
+ *         ctx.emit(ctx.state.highest.get()!);
+ *       },
+ *     })
+ *     .sink("out", mqttSink({ broker: "plant", topic: "out" }));
+ * });
+ *
+ * const t = testJob(job);
+ * t.push("in", [{ tank: "t", device: "a", level: 4 }, { tank: "t", device: "b", level: 6 }]);
+ * deepEqual(t.outputs("out"), [4, 6]);
  * ```
  */
 export function reducingState<Value>(
@@ -219,16 +270,35 @@ export function reducingState<Value>(
  *
  * @example
  * ```ts
- * import { equal } from "node:assert/strict";
- * import { aggregatingState } from "penstock";
+ * import { deepEqual } from "node:assert/strict";
+ * import { aggregatingState, defineJob, generatorSource, mqttSink, recordType } from "penstock";
+ * import { testJob } from "penstock/testing";
+ *
+ * interface Reading { tank: string; level: number }
  *
  * const mean = aggregatingState({
  *   initial: () => ({ n: 0, sum: 0 }),
  *   add: (acc, level: number) => ({ n: acc.n + 1, sum: acc.sum + level }),
  *   result: (acc) => acc.sum / acc.n,
  * });
- * // In onRecord: ctx.state.mean.add(r.level); ctx.state.mean.get()
- * equal(mean.aggregate.result({ n: 2, sum: 10 }), 5);
+ *
+ * const job = defineJob("tanks", (job) => {
+ *   job.source("in", generatorSource<Reading>({ next: () => undefined }))
+ *     .keyBy((r) => r.tank)
+ *     .process("tank", {
+ *       state: { mean },
+ *       emits: recordType<number>(),
+ *       onRecord(r, ctx) {
+ *         ctx.state.mean.add(r.level);
+ *         ctx.emit(ctx.state.mean.get()!);
+ *       },
+ *     })
+ *     .sink("out", mqttSink({ broker: "plant", topic: "out" }));
+ * });
+ *
+ * const t = testJob(job);
+ * t.push("in", [{ tank: "t", level: 4 }, { tank: "t", level: 6 }]);
+ * deepEqual(t.outputs("out"), [4, 5]);
  * ```
  */
 export function aggregatingState<In, Acc, Out>(
