@@ -65,6 +65,7 @@ export class EventTimers {
 
   /** Takes up the timers that the state holds after a restore. */
   load(nowMs: number): void {
+    this.#keyClocks?.loaded(nowMs);
     for (const { key, eventTimers } of this.#table.entries()) {
       if (eventTimers !== null) this.#keyClocks?.heard(key, nowMs);
     }

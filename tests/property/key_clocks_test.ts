@@ -104,3 +104,56 @@ Deno.test("key clocks: a timer fires before the first record more than the decla
     ok(expected.length >= alone.length);
   }));
 });
+
+type Step = Reading | { readonly hours: number };
+
+const HOUR_MS = 3_600_000;
+
+/** What a fleet with steps of waiting in between gives, by the rules of `docs/event_time.md` alone. */
+function expectedOf(steps: readonly Step[]): string[] {
+  const keys = new Map<
+    string,
+    { latest: number; count: number; seenAt: number; pending: Set<number> }
+  >();
+  const expected: string[] = [];
+  let now = 0;
+  for (const step of steps) {
+    if ("hours" in step) {
+      now += step.hours;
+      for (const key of keys.values()) {
+        if (now - key.seenAt > 24 && key.pending.size === 0) key.latest = -Infinity;
+      }
+      continue;
+    }
+    const { pump, ts, timer } = step;
+    const key = keys.get(pump) ?? { latest: -Infinity, count: 0, seenAt: now, pending: new Set() };
+    keys.set(pump, key);
+    const before = key.latest - MAX_OUT_OF_ORDERNESS_MS - 1;
+    expected.push(`${pump} at ${ts} by ${before === -Infinity ? "none" : before}`);
+    key.count++;
+    key.seenAt = now;
+    key.latest = Math.max(key.latest, ts);
+    key.pending.add(timer);
+    const due = [...key.pending].filter((at) => at <= key.latest - MAX_OUT_OF_ORDERNESS_MS - 1);
+    for (const at of due.sort((x, y) => x - y)) {
+      key.pending.delete(at);
+      expected.push(`${pump} timer ${at} after ${key.count}`);
+    }
+  }
+  return expected;
+}
+
+Deno.test("key clocks: forget a key after a day of silence without a timer, its clock alone, and no other key", () => {
+  const step: fc.Arbitrary<Step> = fc.oneof(
+    fc.record({ pump: fc.constantFrom("a", "b", "c"), ts: fc.nat(300), timer: fc.nat(150) }),
+    fc.record({ hours: fc.integer({ min: 1, max: 30 }) }),
+  );
+  fc.assert(fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+    const rig = new ChainRig(job);
+    for (const one of steps) {
+      if ("hours" in one) rig.wait(one.hours * HOUR_MS);
+      else rig.push(one);
+    }
+    deepStrictEqual(rig.out(), expectedOf(steps));
+  }));
+});

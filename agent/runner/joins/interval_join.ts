@@ -195,6 +195,7 @@ class IntervalJoin {
   }
 
   #load(nowMs: number): void {
+    this.#keyClocks?.loaded(nowMs);
     this.#queue.clear();
     this.#wakes.clear();
     for (const entry of this.#parts.state.table(this.#spec.uid).entries()) {

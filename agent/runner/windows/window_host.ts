@@ -210,6 +210,7 @@ class WindowHost {
       return isWaiting(key);
     });
     timers.onLoad((nowMs) => {
+      keys.loaded(nowMs);
       for (const { key } of table.entries()) if (isWaiting(key)) keys.heard(key, nowMs);
     });
     return this.#atEndOfInput(() => {});
