@@ -13,12 +13,11 @@ import {
   valueState,
 } from "@shared/sdk/state.ts";
 import type { OperatorSpec } from "@shared/sdk/operator.ts";
-import { LatestTime } from "../../agent/runner/origin.ts";
 import { createStateHandles } from "../../agent/runner/state_handles.ts";
-import { restoreSubtask } from "../../agent/runner/subtask_restore.ts";
 import type { KeyedState } from "../../agent/state/keyed_state.ts";
 import { createKeyedState } from "../../agent/state/operator_tables.ts";
 import { PiecePacker } from "../../agent/state/piece_codec.ts";
+import { restoreState } from "../support/restored_state.ts";
 
 const EVERY_GROUP = [0, KEY_GROUP_COUNT - 1] as const;
 
@@ -87,25 +86,13 @@ class Version<States extends StateDeclarations> {
       snapshots: [snapshot],
       allowNonRestoredState,
     };
-    await restoreSubtask(request, pieces, {
-      plan: {
-        subtaskId: "s.0" as SubtaskId,
-        sourceUid: null,
-        splitIndex: 0,
-        operatorUids: ["op"],
-        keyGroups: EVERY_GROUP,
-        inputs: [],
-        outputs: [],
-      },
+    await restoreState(this.state, {
+      stage: "s",
+      index: 0,
+      keyGroups: EVERY_GROUP,
       operators: [this.node],
-      state: this.state,
-      latest: new LatestTime(),
-      source: null,
-      sinks: new Map(),
-      monotonicMs: () => 0,
-      yieldTurn: () => Promise.resolve(),
-      onHalf: () => {},
-      isOver: () => false,
+      request,
+      pieces,
     });
     return this;
   }

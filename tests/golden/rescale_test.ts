@@ -1,13 +1,10 @@
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
-import type { CheckpointId, Digest, SubtaskId } from "@shared/ids.ts";
+import type { CheckpointId, Digest } from "@shared/ids.ts";
 import { KEY_GROUP_COUNT } from "@shared/job_graph.ts";
 import { keyGroupOf } from "@shared/key_groups.ts";
 import type { GroupRange, SubtaskSnapshot } from "@shared/manifest.ts";
 import type { DetectState } from "@shared/operators/anomaly_edges.ts";
 import type { ZScoreState } from "@shared/operators/z_score.ts";
-import type { SubtaskPlan } from "@shared/regions.ts";
-import { LatestTime } from "../../agent/runner/origin.ts";
-import { restoreSubtask } from "../../agent/runner/subtask_restore.ts";
 import type { KeyedState } from "../../agent/state/keyed_state.ts";
 import type { StateTable } from "../../agent/state/state_table.ts";
 import { digestsOfTable, StateReader } from "../../agent/state/state_reader.ts";
@@ -20,6 +17,7 @@ import {
   STAGE,
   statesOf,
 } from "../support/every_state.ts";
+import { restoreState } from "../support/restored_state.ts";
 
 /** A snapshot as it was stored: whatever changes, it has to be restored for ever. */
 interface Stored {
@@ -45,30 +43,10 @@ async function restored(
   parallelism: number,
 ): Promise<KeyedState[]> {
   return await Promise.all(
-    rangesFor(parallelism).map(async (keyGroups, i) => {
-      const plan: SubtaskPlan = {
-        subtaskId: `${STAGE}.${i}` as SubtaskId,
-        sourceUid: null,
-        splitIndex: i,
-        operatorUids: operators.map(({ uid }) => uid),
-        keyGroups,
-        inputs: [],
-        outputs: [],
-      };
+    rangesFor(parallelism).map(async (keyGroups, index) => {
       const state = emptyState();
       const request = { checkpointId: 9 as CheckpointId, isSavepoint: false, snapshots };
-      await restoreSubtask(request, pieces, {
-        plan,
-        operators,
-        state,
-        latest: new LatestTime(),
-        source: null,
-        sinks: new Map(),
-        monotonicMs: () => 0,
-        yieldTurn: () => Promise.resolve(),
-        onHalf: () => {},
-        isOver: () => false,
-      });
+      await restoreState(state, { stage: STAGE, index, keyGroups, operators, request, pieces });
       return state;
     }),
   );
