@@ -10,7 +10,7 @@ import type { JobId } from "@shared/ids.ts";
 import type { Db } from "../db/client.ts";
 import { recentCheckpointP99Ms } from "../db/checkpoint_views.ts";
 import { getJobFacts, type JobFacts, listJobFacts } from "../db/job_view_store.ts";
-import { openOperations, type OperationKind } from "../db/operation_store.ts";
+import { openOperations, type OperationKind, type OperationRecord } from "../db/operation_store.ts";
 import { jobDetail, jobSummary } from "../job_views.ts";
 import {
   bodyOr,
@@ -104,14 +104,18 @@ export function addJobRoutes(app: HubApp, deps: RouteDeps): void {
   });
   serve(app, deps, "operator", stopRoute, (c) => {
     const { savepoint, drain } = bodyOr(stopBody, c.req.valid("json"));
-    return endJob(c, deps, c.req.valid("param").id, "stop", { savepoint, drain });
+    return endJob(c, deps, {
+      id: c.req.valid("param").id,
+      kind: "stop",
+      request: { savepoint, drain },
+    });
   });
   serve(
     app,
     deps,
     "operator",
     cancelRoute,
-    (c) => endJob(c, deps, c.req.valid("param").id, "cancel", {}),
+    (c) => endJob(c, deps, { id: c.req.valid("param").id, kind: "cancel", request: {} }),
   );
 }
 
@@ -128,28 +132,30 @@ export function refuseEnded(job: JobFacts): void {
   throw new Refusal(409, "job-not-running", `Job "${job.name}" is ${job.desiredState} already`);
 }
 
-function endJob(
+/** What is asked of one job, and goes on as an operation. */
+export interface JobRequest {
+  readonly id: string;
+  readonly kind: OperationKind;
+  readonly request: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Accepts what is asked of a job that is to run.
+ *
+ * @param refuse Throws what stands against it; gets the job's operations that are not over.
+ */
+export function acceptForJob(
   c: HubRequest,
   deps: RouteDeps,
-  id: string,
-  kind: Extract<OperationKind, "stop" | "cancel">,
-  request: Readonly<Record<string, unknown>>,
+  { id, kind, request }: JobRequest,
+  refuse: (job: JobFacts, open: readonly OperationRecord[]) => void,
 ): Promise<Response> {
   const { hub } = deps;
   return change(c, deps, () =>
     Promise.resolve(async (tx: Db) => {
       const job = await jobOf(tx, id);
       refuseEnded(job);
-      const open = await openOperations(tx, job.id);
-      const same = open.find((operation) => operation.kind === kind);
-      if (same !== undefined) {
-        throw new Refusal(
-          409,
-          "operation-under-way",
-          `Operation ${same.id} is ending job "${job.name}" already`,
-          { operationId: same.id },
-        );
-      }
+      refuse(job, await openOperations(tx, job.id));
       return await accept(
         tx,
         {
@@ -165,4 +171,17 @@ function endJob(
         () => deps.wakeJob(job.id as JobId),
       );
     }));
+}
+
+function endJob(c: HubRequest, deps: RouteDeps, asked: JobRequest): Promise<Response> {
+  return acceptForJob(c, deps, asked, (job, open) => {
+    const same = open.find((operation) => operation.kind === asked.kind);
+    if (same === undefined) return;
+    throw new Refusal(
+      409,
+      "operation-under-way",
+      `Operation ${same.id} is ending job "${job.name}" already`,
+      { operationId: same.id },
+    );
+  });
 }

@@ -9,9 +9,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { KEY_GROUP_COUNT } from "@shared/job_graph.ts";
 import { judgeRescale } from "../coordinator/rescale.ts";
-import type { Db } from "../db/client.ts";
 import type { JobFacts } from "../db/job_view_store.ts";
-import { openOperations } from "../db/operation_store.ts";
 import {
   type HubApp,
   type HubRequest,
@@ -22,8 +20,7 @@ import {
   type RouteDeps,
   serve,
 } from "./http.ts";
-import { jobOf, jobPath, refuseEnded } from "./jobs.ts";
-import { accept, type Change, change } from "./mutation.ts";
+import { acceptForJob, jobPath } from "./jobs.ts";
 import { operationSchema } from "./schemas.ts";
 
 const params = z.object(jobPath);
@@ -68,37 +65,18 @@ function move(
   kind: "rescale" | "rebalance",
   request: { readonly parallelism?: number },
 ): Promise<Response> {
-  const { hub } = deps;
-  return change(c, deps, () =>
-    Promise.resolve(async (tx: Db): Promise<Change> => {
-      const job = await jobOf(tx, c.req.param("id") ?? "");
-      refuseEnded(job);
-      if (kind === "rescale") refuseRescale(job, request.parallelism);
-      const open = await openOperations(tx, job.id);
-      const other = open.find((operation) => MOVES.has(operation.kind));
-      if (other !== undefined) {
-        throw new Refusal(
-          409,
-          "operation-under-way",
-          `Operation ${other.id} (${other.kind}) is moving job "${job.name}" already: wait for its end`,
-          { operationId: other.id },
-        );
-      }
-      return await accept(
-        tx,
-        {
-          id: hub.random.uuid(),
-          kind,
-          jobId: job.id,
-          agentId: null,
-          request,
-          createdBy: c.get("principal").name,
-          nowMs: hub.clock.nowMs(),
-        },
-        { action: `job.${kind}`, subject: `job:${job.id}`, fields: request },
-        () => deps.wakeJob(job.id),
-      );
-    }));
+  const id = c.req.param("id") ?? "";
+  return acceptForJob(c, deps, { id, kind, request }, (job, open) => {
+    if (kind === "rescale") refuseRescale(job, request.parallelism);
+    const other = open.find((operation) => MOVES.has(operation.kind));
+    if (other === undefined) return;
+    throw new Refusal(
+      409,
+      "operation-under-way",
+      `Operation ${other.id} (${other.kind}) is moving job "${job.name}" already: wait for its end`,
+      { operationId: other.id },
+    );
+  });
 }
 
 function refuseRescale(job: JobFacts, wanted: number | undefined): void {
