@@ -149,7 +149,7 @@ for (const [fault, make] of REFUSED) {
   Deno.test(`detector options: ${fault.source} is refused, with the author's line`, () => {
     throws(make, (thrown: { code?: string; message?: string; at?: string }) => {
       equal(thrown.code, "bad-detector-option");
-      ok(fault.test(thrown.message!), thrown.message);
+      ok(fault.test(thrown.message!), thrown.message!);
       ok(/detectors_test\.ts:\d+$/.test(thrown.at!), String(thrown.at));
       return true;
     });

@@ -78,9 +78,9 @@ Deno.test("event timers: each fires once, when the watermark has reached it, by 
       if (one.kind === "restore") rig = rig.restored();
       if (one.kind === "advance") rig.clock.advance(nowMs += one.byMs);
       // The first advance moves on from the beginning of time, however little it is.
-      const moves = one.kind === "advance" && (one.byMs > 0 || !isMoved);
+      const moves: boolean = one.kind === "advance" && (one.byMs > 0 || !isMoved);
       isMoved ||= moves;
-      const due = moves
+      const due: { timeMs: number; key: string }[] = moves
         ? [...set.values()].filter(({ timeMs }) => timeMs <= nowMs).sort(byTimeThenKey)
         : [];
       for (const { timeMs, key } of due) set.delete(`${timeMs} ${key}`);

@@ -28,7 +28,7 @@ const scoreOf = (line: string) => Number(line.split(",")[2]);
 Deno.test("score nab: every row has a score, and that of the strange one is beyond the threshold", () => {
   const lines = judgeRows(NAB, nabRows(3_000, 2_500));
   equal(lines.length, 3_000);
-  ok(scoreOf(lines[2_500]!) > 0.5, lines[2_500]);
+  ok(scoreOf(lines[2_500]!) > 0.5, lines[2_500]!);
   ok(lines.slice(2_100, 2_500).every((line) => scoreOf(line) < 0.5));
 });
 
