@@ -75,10 +75,9 @@ Deno.test({
     );
     const client = postgres(url, { max: 1, onnotice: () => {} });
     const [row] = await client`select count(*)::int as n from drizzle.__drizzle_migrations`;
-    const files = [...Deno.readDirSync(migrationsFolder)].filter(({ name }) =>
-      name.endsWith(".sql")
-    );
-    equal(row!.n, files.length, "each migration ran once");
+    const names = await Array.fromAsync(Deno.readDir(migrationsFolder), ({ name }) => name);
+    const migrations = names.filter((name) => name.endsWith(".sql"));
+    equal(row!.n, migrations.length, "each migration ran once");
     await client.end();
   },
 });
