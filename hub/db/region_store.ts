@@ -241,6 +241,31 @@ export async function listAttempts(
     }));
 }
 
+/**
+ * Raises the attempt of a region that waits from now on, and ends the row of the one before; for use inside a
+ * transaction that moves several regions.
+ *
+ * @param also What else of the row changes.
+ * @returns False when the row's attempt is another one (F2).
+ */
+export async function raiseAttempt(
+  tx: Db,
+  write: RegionWrite,
+  also: Partial<typeof regions.$inferInsert>,
+  reason: string,
+): Promise<boolean> {
+  const rows = await tx.update(regions).set({
+    ...also,
+    attempt: write.attempt + 1,
+    agentId: null,
+    status: "waiting",
+    notBefore: null,
+  }).where(sameAttempt(write)).returning({ attempt: regions.attempt });
+  if (rows.length === 0) return false;
+  await endAttemptRow(tx, write, reason);
+  return true;
+}
+
 /** Ends the row of an attempt, once. For use inside a transaction that moves the region. */
 export async function endAttemptRow(tx: Db, write: RegionWrite, reason: string): Promise<void> {
   await tx.update(attempts).set({ endedAt: new Date(write.nowMs), endReason: reason })

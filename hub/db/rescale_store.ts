@@ -12,8 +12,8 @@ import type { Attempt, HubTerm, JobId, RegionId } from "@shared/ids.ts";
 import type { Db } from "./client.ts";
 import { withReign } from "./hub_state_store.ts";
 import { updateOperation } from "./operation_store.ts";
-import { endAttemptRow, type Placement } from "./region_store.ts";
-import { jobs, regions } from "./schema.ts";
+import { type Placement, raiseAttempt } from "./region_store.ts";
+import { jobs } from "./schema.ts";
 
 export interface MoveWrite {
   readonly jobId: JobId;
@@ -56,19 +56,9 @@ async function commitMoveIn(tx: Db, write: MoveWrite): Promise<void> {
     .returning({ id: jobs.id });
   if (job === undefined) throw new MoveOutdated();
   for (const { regionId, attempt, placement } of write.regions) {
-    const rows = await tx.update(regions).set({
-      attempt: attempt + 1,
-      agentId: null,
-      placement: { ...placement },
-      status: "waiting",
-      notBefore: null,
-    }).where(and(
-      eq(regions.jobId, jobId),
-      eq(regions.regionId, regionId),
-      eq(regions.attempt, attempt),
-    )).returning({ attempt: regions.attempt });
-    if (rows.length === 0) throw new MoveOutdated();
-    await endAttemptRow(tx, { jobId, regionId, attempt, nowMs }, write.kind);
+    const also = { placement: { ...placement } };
+    const isCurrent = await raiseAttempt(tx, { jobId, regionId, attempt, nowMs }, also, write.kind);
+    if (!isCurrent) throw new MoveOutdated();
   }
   await updateOperation(tx, write.operationId, {
     status: "running",

@@ -14,8 +14,8 @@ import type { Db } from "./client.ts";
 import { insertGaps, type NewGap } from "./gap_store.ts";
 import { withReign } from "./hub_state_store.ts";
 import { updateOperation } from "./operation_store.ts";
-import { endAttemptRow } from "./region_store.ts";
-import { checkpointRegions, checkpoints, jobs, regions } from "./schema.ts";
+import { raiseAttempt } from "./region_store.ts";
+import { checkpointRegions, checkpoints, jobs } from "./schema.ts";
 
 export interface RollbackWrite {
   readonly jobId: JobId;
@@ -58,21 +58,12 @@ async function commitRollbackIn(tx: Db, write: RollbackWrite): Promise<number> {
   for (const region of plan.regions) {
     const regionId = region.regionId as RegionId;
     const attempt = region.currentAttempt as Attempt;
-    const rows = await tx.update(regions).set({
-      attempt: attempt + 1,
-      agentId: null,
-      status: "waiting",
+    const isCurrent = await raiseAttempt(tx, { jobId, regionId, attempt, nowMs }, {
       lastCompletedId: null,
       restoredFromId: plan.checkpointId,
       consecutiveFailures: 0,
-      notBefore: null,
-    }).where(and(
-      eq(regions.jobId, jobId),
-      eq(regions.regionId, regionId),
-      eq(regions.attempt, attempt),
-    )).returning({ attempt: regions.attempt });
-    if (rows.length === 0) throw new PlanOutdated();
-    await endAttemptRow(tx, { jobId, regionId, attempt, nowMs }, "rolled-back");
+    }, "rolled-back");
+    if (!isCurrent) throw new PlanOutdated();
   }
   await abandon(tx, write);
   await insertGaps(tx, write.gaps);
