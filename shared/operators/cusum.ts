@@ -29,16 +29,16 @@ import {
   verdictRuleFault,
 } from "./baseline.ts";
 import {
+  chartFaults,
+  type ChartRule,
+  chartRuleOf,
   checkDetector,
-  countFault,
   type Direction,
-  DIRECTIONS,
   functionFault,
   positiveFault,
   sidedSum,
   type VerdictOptions,
   verdictRuleOf,
-  wordFault,
 } from "./detector_options.ts";
 
 export interface CusumOptions<In> extends VerdictOptions {
@@ -67,12 +67,8 @@ export interface CusumState extends Baseline, Verdict {
   readonly below: number;
 }
 
-interface Settings extends VerdictRule {
+interface Settings extends VerdictRule, ChartRule {
   readonly slack: number;
-  readonly warmUp: number;
-  readonly memory: number;
-  readonly direction: Direction;
-  readonly minStdDev: number;
 }
 
 const INITIAL: CusumState = Object.freeze({
@@ -103,22 +99,15 @@ const INITIAL: CusumState = Object.freeze({
  * ```
  */
 export function cusum<In>(options: CusumOptions<In>): Detector<In, CusumState> {
-  const warmUp = options.warmUp ?? 100;
   const settings: Settings = {
     ...verdictRuleOf(options, { threshold: 8, minConsecutive: 1 }),
+    ...chartRuleOf(options),
     slack: options.slack ?? 0.5,
-    warmUp,
-    memory: Math.max(options.memory ?? 1_000, warmUp),
-    direction: options.direction ?? "both",
-    minStdDev: options.minStdDev ?? 1e-9,
   };
   checkDetector("cusum", [
     functionFault("value", options.value),
     positiveFault("slack", settings.slack),
-    countFault("warmUp", warmUp, 2, 1e9),
-    countFault("memory", settings.memory, 2, 1e9),
-    wordFault("direction", settings.direction, DIRECTIONS),
-    positiveFault("minStdDev", settings.minStdDev),
+    ...chartFaults(settings),
     verdictRuleFault(settings),
   ], callSiteOf(cusum));
   return {

@@ -76,6 +76,35 @@ export type Direction = "both" | "up" | "down";
 
 export const DIRECTIONS: readonly Direction[] = ["both", "up", "down"];
 
+/** How a chart learns what is normal, and to which side it looks. */
+export interface ChartRule {
+  readonly warmUp: number;
+  readonly memory: number;
+  readonly direction: Direction;
+  readonly minStdDev: number;
+}
+
+/** The rule of `options`, with what they do not say; it remembers never less than `warmUp` values. */
+export function chartRuleOf(options: Partial<ChartRule>): ChartRule {
+  const warmUp = options.warmUp ?? 100;
+  return {
+    warmUp,
+    memory: Math.max(options.memory ?? 1_000, warmUp),
+    direction: options.direction ?? "both",
+    minStdDev: options.minStdDev ?? 1e-9,
+  };
+}
+
+/** What is wrong with each part of a rule, or null. */
+export function chartFaults(rule: ChartRule): (string | null)[] {
+  return [
+    countFault("warmUp", rule.warmUp, 2, 1e9),
+    countFault("memory", rule.memory, 2, 1e9),
+    wordFault("direction", rule.direction, DIRECTIONS),
+    positiveFault("minStdDev", rule.minStdDev),
+  ];
+}
+
 /** How far a signed distance goes to the side that is watched. */
 export function sidedDistance(distance: number, direction: Direction): number {
   switch (direction) {

@@ -29,17 +29,16 @@ import {
   verdictRuleFault,
 } from "./baseline.ts";
 import {
+  chartFaults,
+  type ChartRule,
+  chartRuleOf,
   checkDetector,
-  countFault,
   type Direction,
-  DIRECTIONS,
   functionFault,
-  positiveFault,
   sidedDistance,
   type VerdictOptions,
   verdictRuleOf,
   weightFault,
-  wordFault,
 } from "./detector_options.ts";
 
 /** Largest distance one value counts for, standard deviations. */
@@ -74,12 +73,8 @@ export interface EwmaChartState extends Baseline, Verdict {
   readonly score: number;
 }
 
-interface Settings extends VerdictRule {
+interface Settings extends VerdictRule, ChartRule {
   readonly smoothing: number;
-  readonly warmUp: number;
-  readonly memory: number;
-  readonly direction: Direction;
-  readonly minStdDev: number;
 }
 
 const INITIAL: EwmaChartState = Object.freeze({
@@ -112,22 +107,15 @@ const INITIAL: EwmaChartState = Object.freeze({
  * ```
  */
 export function ewmaChart<In>(options: EwmaChartOptions<In>): Detector<In, EwmaChartState> {
-  const warmUp = options.warmUp ?? 100;
   const settings: Settings = {
     ...verdictRuleOf(options, { threshold: 4, minConsecutive: 1 }),
+    ...chartRuleOf(options),
     smoothing: options.smoothing ?? 0.1,
-    warmUp,
-    memory: Math.max(options.memory ?? 1_000, warmUp),
-    direction: options.direction ?? "both",
-    minStdDev: options.minStdDev ?? 1e-9,
   };
   checkDetector("ewmaChart", [
     functionFault("value", options.value),
     weightFault("smoothing", settings.smoothing),
-    countFault("warmUp", warmUp, 2, 1e9),
-    countFault("memory", settings.memory, 2, 1e9),
-    wordFault("direction", settings.direction, DIRECTIONS),
-    positiveFault("minStdDev", settings.minStdDev),
+    ...chartFaults(settings),
     verdictRuleFault(settings),
   ], callSiteOf(ewmaChart));
   return {
