@@ -8,10 +8,10 @@
  */
 import { connectAsync } from "mqtt";
 import type { JobDetail, OperationView } from "@shared/api.ts";
-import { bundleJob } from "../../tools/build/bundle_job.ts";
 import { PROJECT_ROOT } from "../../tools/build/run_deno.ts";
-import { LocalCluster } from "../../tools/cluster/cluster.ts";
+import type { LocalCluster } from "../../tools/cluster/cluster.ts";
 import { startMosquitto } from "../support/mosquitto.ts";
+import { benchCluster, deployBench, pauseMs } from "./bench_cluster.ts";
 import { median } from "./machine.ts";
 
 const FILL_RECORDS = 1_000_000;
@@ -26,16 +26,15 @@ export async function benchRescale(
 ): Promise<{ rescalePauseMs: number }> {
   const folder = await Deno.makeTempDir({ prefix: "penstock-rescale-" });
   const broker = await startMosquitto();
-  const cluster = new LocalCluster({
-    folder,
-    brokerUrl: broker.url,
-    hubPort: 0,
-    hubFlags: ["--checkpoint-interval", "1s", "--min-pause", "100ms"],
-  });
+  const cluster = benchCluster(folder, broker.url);
   try {
     await cluster.startHub();
     for (const name of ["agent-1", "agent-2", "agent-3"]) await cluster.startAgent(name, {});
-    const jobId = await deploy(cluster);
+    const jobId = await deployBench(cluster, "rescale_job.ts", {
+      name: "rescale",
+      params: {},
+      parallelism: 1,
+    });
     await fill(cluster, broker.url, jobId);
     const pauses: number[] = [];
     for (let round = 0; round < ROUNDS; round++) {
@@ -48,19 +47,6 @@ export async function benchRescale(
     await cluster.stop();
     await broker.stop();
     await Deno.remove(folder, { recursive: true });
-  }
-}
-
-async function deploy(cluster: LocalCluster): Promise<string> {
-  const { bundle } = await bundleJob(`${PROJECT_ROOT}/tests/bench/jobs/rescale_job.ts`);
-  const body = { name: "rescale", bundle, params: {}, parallelism: 1 };
-  const operation = await cluster.api.post<OperationView>("/jobs", body);
-  for (;;) {
-    const current = await cluster.api.operation(operation.id, 2);
-    if (current.status === "failed") throw new Error(current.error?.detail);
-    const job = await cluster.api.get<JobDetail>(`/jobs/${operation.jobId ?? current.jobId}`);
-    if (job.status === "running") return job.id;
-    await pauseMs(100);
   }
 }
 
@@ -120,8 +106,4 @@ async function silenceOf(brokerUrl: string, act: () => Promise<void>): Promise<n
   await client.endAsync();
   if (answered < asked) throw new Error(`${asked - answered} of ${asked} probes had no answer`);
   return longestMs;
-}
-
-function pauseMs(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

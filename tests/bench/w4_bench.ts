@@ -7,11 +7,11 @@
  *
  * @module
  */
-import type { JobDetail, OperationView } from "@shared/api.ts";
+import type { JobDetail } from "@shared/api.ts";
 import { startMosquitto } from "../support/mosquitto.ts";
-import { bundleJob } from "../../tools/build/bundle_job.ts";
-import { LocalCluster } from "../../tools/cluster/cluster.ts";
+import type { LocalCluster } from "../../tools/cluster/cluster.ts";
 import { PROJECT_ROOT } from "../../tools/build/run_deno.ts";
+import { benchCluster, deployBench, pauseMs } from "./bench_cluster.ts";
 import { median, runnersOf, usageOf } from "./machine.ts";
 
 const RECORDS = 1_000_000;
@@ -53,16 +53,14 @@ class RateProbe {
 export async function benchW4(say: (line: string) => void): Promise<W4Figures> {
   const folder = await Deno.makeTempDir({ prefix: "penstock-bench-" });
   const broker = await startMosquitto();
-  const cluster = new LocalCluster({
-    folder,
-    brokerUrl: broker.url,
-    hubPort: 0,
-    hubFlags: ["--checkpoint-interval", "1s", "--min-pause", "100ms"],
-  });
+  const cluster = benchCluster(folder, broker.url);
   try {
     await cluster.startHub();
     await cluster.startAgent("agent-1", {});
-    const jobId = await deploy(cluster);
+    const jobId = await deployBench(cluster, "w4_job.ts", {
+      name: "w4",
+      params: { topic: "w4/in" },
+    });
     const pids = [cluster.agent("agent-1").pid, ...runnersOf(cluster.agent("agent-1").pid)];
     const counted: number[] = [];
     const shares: number[] = [];
@@ -101,22 +99,6 @@ export async function benchW4(say: (line: string) => void): Promise<W4Figures> {
     await cluster.stop();
     await broker.stop();
     await Deno.remove(folder, { recursive: true });
-  }
-}
-
-async function deploy(cluster: LocalCluster): Promise<string> {
-  const { bundle } = await bundleJob(`${PROJECT_ROOT}/tests/bench/jobs/w4_job.ts`);
-  const operation = await cluster.api.post<OperationView>("/jobs", {
-    name: "w4",
-    bundle,
-    params: { topic: "w4/in" },
-  });
-  for (;;) {
-    const current = await cluster.api.operation(operation.id, 2);
-    if (current.status === "failed") throw new Error(current.error?.detail);
-    const job = await cluster.api.get<JobDetail>(`/jobs/${operation.jobId ?? current.jobId}`);
-    if (job.status === "running") return job.id;
-    await pauseMs(100);
   }
 }
 
@@ -199,8 +181,4 @@ function residentMb(pids: readonly number[]): number {
 
 function totalRss(pids: readonly number[]): number {
   return pids.reduce((sum, pid) => sum + usageOf(pid).rssMb, 0);
-}
-
-function pauseMs(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }
