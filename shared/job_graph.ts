@@ -19,6 +19,8 @@ export interface JobGraph {
   /** In topological order, sources first; ties in the order of declaration. */
   readonly operators: readonly OperatorNode[];
   readonly edges: readonly GraphEdge[];
+  /** Names of the levels above equipment, outermost first, such as site, area, line; none unless given. */
+  readonly levels?: readonly string[];
 }
 
 export interface GraphEdge {
@@ -165,6 +167,18 @@ export type SinkDescriptor =
     readonly delivery: "idempotent";
     /** What the operator is expected to do; empty when the author said nothing. */
     readonly response: string;
+    /** What brings it about, and what comes of it when nobody acts; empty when the author said nothing. */
+    readonly cause?: string;
+    readonly consequence?: string;
+    /** How long a condition must hold, and be gone, before the alarm is active, and over; 0 unless given. */
+    readonly onDelayMs?: number;
+    readonly offDelayMs?: number;
+    /** An acknowledged alarm that is still active rings again after this; never unless given. */
+    readonly reAlarmMs?: number;
+    /** Silence of a signal that is an alarm of its own, and its priority; none unless given. */
+    readonly noData?: { readonly afterMs: number; readonly priority: AlarmPriority };
+    /** Sinks whose active alarm of the same equipment suppresses this one by design. */
+    readonly suppressedBy?: readonly string[];
   }
   /** Written in local runs alone. */
   | { readonly connector: "file"; readonly path: string; readonly delivery: "direct" };

@@ -118,6 +118,9 @@ const alarmEdge = z.object({
   value: z.nullable(z.number()),
   score: z.nullable(z.number()),
   threshold: z.nullable(z.number()),
+  /** Range the detector expected then, in units of the signal; null when it knows none. */
+  low: z.optional(z.nullable(z.number())),
+  high: z.optional(z.nullable(z.number())),
 });
 export type AlarmEdge = z.infer<typeof alarmEdge>;
 
@@ -128,6 +131,9 @@ const sample = z.object({
   atMs: z.number(),
   value: z.nullable(z.number()),
   score: z.nullable(z.number()),
+  /** Range the detector expects, in units of the signal; null when it knows none. */
+  low: z.optional(z.nullable(z.number())),
+  high: z.optional(z.nullable(z.number())),
 });
 export type SignalSample = z.infer<typeof sample>;
 
@@ -192,6 +198,32 @@ const regionEvent = z.object({
 });
 export type RegionEvent = z.infer<typeof regionEvent>;
 
+/** Where equipment stands in the plant, as the job says: outermost level first, the equipment left out. */
+const equipmentPlace = z.object({
+  key: text,
+  path: z.array(z.string().check(z.minLength(1), z.maxLength(200))).check(z.maxLength(8)),
+});
+export type EquipmentPlace = z.infer<typeof equipmentPlace>;
+
+/** One line of an agent's log. */
+const logLine = z.object({
+  atMs: z.number(),
+  level: z.enum(["debug", "info", "warn", "error"]),
+  message: text,
+  fields: z.record(z.string(), z.unknown()),
+});
+export type LogLine = z.infer<typeof logLine>;
+
+/** How an agent's way to the hub is doing. */
+const uplink = z.object({
+  /** Time from the last heartbeat to its answer; null before the first. */
+  roundTripMs: z.nullable(z.number()),
+  /** Bytes written and not sent yet, and messages kept from a time without the hub. */
+  unsentBytes: count,
+  keptMessages: count,
+});
+export type Uplink = z.infer<typeof uplink>;
+
 /** State values in JSON, as `toJsonValue` writes them. */
 const states = z.record(z.string(), z.unknown());
 
@@ -234,7 +266,7 @@ const agentMessage = z.discriminatedUnion("kind", [
     /** It may complete checkpoints by itself when the hub is away (P5); left out: it holds. */
     canGoAutonomous: z.optional(z.boolean()),
   }),
-  z.object({ kind: z.literal("heartbeat"), seq: count }),
+  z.object({ kind: z.literal("heartbeat"), seq: count, uplink: z.optional(uplink) }),
   z.object({
     kind: z.literal("status"),
     ...region,
@@ -274,6 +306,12 @@ const agentMessage = z.discriminatedUnion("kind", [
     jobId,
     samples: z.array(sample).check(z.maxLength(20000)),
   }),
+  z.object({
+    kind: z.literal("equipment"),
+    jobId,
+    places: z.array(equipmentPlace).check(z.maxLength(20000)),
+  }),
+  z.object({ kind: z.literal("logs"), lines: z.array(logLine).check(z.maxLength(1000)) }),
   z.object({ kind: z.literal("metrics"), subtasks: z.array(subtaskMetrics) }),
   z.object({ kind: z.literal("event"), ...region, event: regionEvent }),
   z.object({ kind: z.literal("stateAnswer"), requestId: id, answer: keyAnswer }),

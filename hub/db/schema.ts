@@ -301,9 +301,151 @@ export const alarms = pgTable("alarms", {
   value: doublePrecision("value"),
   score: doublePrecision("score"),
   threshold: doublePrecision("threshold"),
+  /** condition, no-data. */
+  kind: text("kind").notNull().default("condition"),
+  /** Range expected at the onset. */
+  low: doublePrecision("low"),
+  high: doublePrecision("high"),
+  /** Of the acknowledgement. */
+  comment: text("comment"),
+  /** Raises and re-alarms while nobody had acknowledged it. */
+  occurrences: integer("occurrences").notNull().default(1),
+  /** False while its on-delay has not passed; such a row is no alarm yet. */
+  isRung: boolean("is_rung").notNull().default(true),
+  /** When the clock next decides something about it: on-delay, off-delay, re-alarm. */
+  dueAt: at("due_at"),
 }, (t) => [
-  index("alarms_raised").on(t.raisedAt),
+  index("alarms_raised").on(t.raisedAt, t.id),
   index("alarms_equipment").on(t.equipment, t.raisedAt),
+  index("alarms_point").on(t.jobId, t.sinkUid, t.equipment, t.raisedAt),
+  index("alarms_open").on(t.isActive, t.isAcknowledged),
+  index("alarms_due").on(t.dueAt),
+]);
+
+/** What holds for a sink and a piece of equipment over all occurrences. */
+export const alarmPoints = pgTable("alarm_points", {
+  jobId: text("job_id").notNull(),
+  sinkUid: text("sink_uid").notNull(),
+  equipment: text("equipment").notNull(),
+  shelvedUntil: at("shelved_until"),
+  shelvedBy: text("shelved_by"),
+  shelveReason: text("shelve_reason"),
+  /** Sink whose active alarm suppresses this one. */
+  suppressedBy: text("suppressed_by"),
+  outOfServiceBy: text("out_of_service_by"),
+  outOfServiceReason: text("out_of_service_reason"),
+  outOfServiceAt: at("out_of_service_at"),
+  chatteringSince: at("chattering_since"),
+}, (t) => [
+  primaryKey({ columns: [t.jobId, t.sinkUid, t.equipment] }),
+  index("alarm_points_shelved").on(t.shelvedUntil),
+]);
+
+/** Every step of every alarm; append-only. */
+export const alarmTransitions = pgTable("alarm_transitions", {
+  id: bigserial("id", { mode: "number" }).primaryKey(),
+  alarmId: text("alarm_id").notNull(),
+  jobId: text("job_id").notNull(),
+  sinkUid: text("sink_uid").notNull(),
+  equipment: text("equipment").notNull(),
+  priority: text("priority").notNull(),
+  at: at("at").notNull(),
+  kind: text("kind").notNull(),
+  fromState: text("from_state"),
+  toState: text("to_state").notNull(),
+  /** edge, person, clock, no-data. */
+  cause: text("cause").notNull(),
+  by: text("by"),
+  comment: text("comment"),
+  value: doublePrecision("value"),
+}, (t) => [
+  index("alarm_transitions_alarm").on(t.alarmId, t.id),
+  index("alarm_transitions_at").on(t.at),
+  index("alarm_transitions_equipment").on(t.equipment, t.at),
+]);
+
+/** Where alarms are told. */
+export const notificationChannels = pgTable("notification_channels", {
+  id: text("id").primaryKey(),
+  name: text("name").notNull(),
+  /** webhook, email. */
+  kind: text("kind").notNull(),
+  isEnabled: boolean("is_enabled").notNull().default(true),
+  minPriority: text("min_priority").notNull(),
+  path: jsonb("path").$type<string[]>().notNull().default([]),
+  url: text("url"),
+  /** Signs what is sent; sealed under the hub's secret. */
+  sealedSecret: text("sealed_secret"),
+  recipients: jsonb("recipients").$type<string[]>().notNull().default([]),
+  createdAt: at("created_at").notNull(),
+  createdBy: text("created_by").notNull(),
+});
+
+/** What is to be told, and what was; written in the transaction of the alarm's step. */
+export const notifications = pgTable("notifications", {
+  id: bigserial("id", { mode: "number" }).primaryKey(),
+  channelId: text("channel_id").notNull(),
+  alarmId: text("alarm_id").notNull(),
+  /** Kind of the transition; `test` for a trial. */
+  kind: text("kind").notNull(),
+  createdAt: at("created_at").notNull(),
+  /** pending, delivered, failed. */
+  status: text("status").notNull(),
+  tries: integer("tries").notNull().default(0),
+  /** When to try; null when it is over. */
+  dueAt: at("due_at"),
+  endedAt: at("ended_at"),
+  error: text("error"),
+}, (t) => [
+  uniqueIndex("notifications_once").on(t.channelId, t.alarmId, t.kind, t.createdAt),
+  index("notifications_due").on(t.dueAt),
+]);
+
+/** What people changed of the hub's settings; a name without a row has its value from the flags. */
+export const settings = pgTable("settings", {
+  name: text("name").primaryKey(),
+  value: jsonb("value").$type<unknown>().notNull(),
+  changedAt: at("changed_at").notNull(),
+  changedBy: text("changed_by").notNull(),
+});
+
+/** Where equipment stands in the plant. */
+export const equipmentPlaces = pgTable("equipment_places", {
+  equipment: text("equipment").primaryKey(),
+  /** Outermost level first, the equipment left out. */
+  path: jsonb("path").$type<string[]>().notNull(),
+  jobId: text("job_id").notNull(),
+  changedAt: at("changed_at").notNull(),
+});
+
+/** A number for each signal and each figure of a subtask; what `signal_*` tables are keyed by. */
+export const series = pgTable("series", {
+  id: integer("id").primaryKey().generatedAlwaysAsIdentity(),
+  jobId: text("job_id").notNull(),
+  /** signal, metric. */
+  kind: text("kind").notNull(),
+  /** Operator of a signal, subtask of a metric. */
+  source: text("source").notNull(),
+  /** Equipment of a signal, name of a metric. */
+  subject: text("subject").notNull(),
+}, (t) => [
+  uniqueIndex("series_name").on(t.jobId, t.kind, t.source, t.subject),
+  index("series_subject").on(t.subject),
+]);
+
+/** Checkpoints of a job's past, a day's in one row: kept for ever, so packed. */
+export const checkpointArchive = pgTable("checkpoint_archive", {
+  jobId: text("job_id").notNull(),
+  firstId: big("first_id").notNull(),
+  lastId: big("last_id").notNull(),
+  fromAt: at("from_at").notNull(),
+  toAt: at("to_at").notNull(),
+  count: integer("count").notNull(),
+  /** Base64 of zstd over JSON: `CheckpointDetail[]`. */
+  packed: text("packed").notNull(),
+}, (t) => [
+  primaryKey({ columns: [t.jobId, t.firstId] }),
+  index("checkpoint_archive_at").on(t.jobId, t.toAt),
 ]);
 
 /** Every edge ever taken in, by its edge-made id: the transition log and the guard against replays. */
