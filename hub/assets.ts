@@ -17,7 +17,15 @@ export interface AssetFolders {
   readonly swaggerUi: string;
 }
 
-const DASHBOARD_FILES = ["index.html", "styles.css", "chart.css", "icon.svg"];
+const DASHBOARD_FILES = [
+  "index.html",
+  "styles.css",
+  "chart.css",
+  "plant.css",
+  "alarms.css",
+  "jobs.css",
+  "icon.svg",
+];
 const REFERENCE_FILES = ["swagger-ui.css", "swagger-ui-bundle.js"];
 
 const CONTENT_TYPES: Readonly<Record<string, string>> = {
