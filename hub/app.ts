@@ -22,6 +22,7 @@ import { addAlarmRoutes } from "./routes/alarms.ts";
 import { addAuditRoutes } from "./routes/audit.ts";
 import { addDeployRoute } from "./routes/deploy.ts";
 import { addEnrolmentRoutes } from "./routes/enrolment.ts";
+import { addEquipmentRoutes } from "./routes/equipment.ts";
 import { addScalingRoutes } from "./routes/scaling.ts";
 import { addStateRoutes } from "./routes/state.ts";
 import { addTokenRoutes } from "./routes/tokens.ts";
@@ -74,6 +75,7 @@ export function createApp(deps: RouteDeps): HubApp {
   addScalingRoutes(app, deps);
   addStateRoutes(app, deps);
   addAlarmRoutes(app, deps);
+  addEquipmentRoutes(app, deps);
   addEventRoutes(app, deps);
   addAuditRoutes(app, deps);
   addObjectRoutes(app, deps);
