@@ -19,6 +19,7 @@ import type { Logger } from "@shared/logger.ts";
 import {
   type AgentMessageOf,
   type AlarmEdge,
+  type LogLine,
   MESSAGE_VERSION,
   type SubtaskMetrics,
 } from "@shared/messages.ts";
@@ -54,6 +55,8 @@ export interface AgentPorts {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** What was logged since the last call, for the hub; nothing unless given. */
+  readonly logLines?: () => LogLine[];
   readonly files: LocalFiles;
   readonly sha256: Sha256;
   readonly fetch: typeof fetch;
@@ -87,6 +90,7 @@ export class Agent {
       onWelcome: () => this.#reconnected(),
       onMessage: (order) => this.#take(order),
       windowSecondsLeft: () => this.#leastWindow(),
+      logLines: () => ports.logLines?.() ?? [],
     });
     this.#runners = new RunnerHost({
       ...ports,
@@ -321,6 +325,13 @@ export class Agent {
           kind: "samples",
           jobId: jobId as Deploy["jobId"],
           samples: [...report.samples],
+        });
+        break;
+      case "equipment":
+        this.#client.send({
+          kind: "equipment",
+          jobId: jobId as Deploy["jobId"],
+          places: [...report.places],
         });
         break;
       case "metrics":

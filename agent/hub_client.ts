@@ -24,6 +24,7 @@ import {
   decodeHubMessage,
   type HubMessage,
   type HubMessageOf,
+  type LogLine,
   MESSAGE_BYTES_MAX,
 } from "@shared/messages.ts";
 import type { Random } from "@shared/random.ts";
@@ -63,6 +64,8 @@ const WHEN_AWAY: Readonly<Record<AgentMessage["kind"], "kept" | "remade" | "lost
   askOwnership: "remade",
   alarms: "remade",
   samples: "lost",
+  equipment: "kept",
+  logs: "lost",
   metrics: "lost",
   event: "kept",
   stateAnswer: "lost",
@@ -81,6 +84,8 @@ export interface HubClientOptions {
   /** Called once per connection, behind what was kept: send again what the hub may have missed. */
   readonly onWelcome: (welcome: HubMessageOf<"welcome">) => void;
   readonly onMessage: (message: HubOrder) => void;
+  /** Lines of the log since the last call; asked for while the hub is there. */
+  readonly logLines: () => LogLine[];
   /** Least estimate of when a broker's window is full; null when nothing flows. */
   readonly windowSecondsLeft: () => number | null;
 }
@@ -100,6 +105,8 @@ export class HubClient {
   #helloSentAtMs = 0;
   #heartbeatSeq = 0;
   readonly #heartbeatSentAtMs = new Map<number, number>();
+  /** From the last heartbeat answered; null before the first. */
+  #roundTripMs: number | null = null;
   #heartbeatIntervalMs = 2_000;
   /** As the last welcome said; null before the first, when no region depends on it. */
   #leaseTtlMs: number | null = null;
@@ -222,7 +229,12 @@ export class HubClient {
     const seq = ++this.#heartbeatSeq;
     // Unanswered ones are bounded by the lease: a silent link is dropped when it lapses.
     this.#heartbeatSentAtMs.set(seq, clock.monotonicMs());
-    this.#socket?.send(JSON.stringify({ kind: "heartbeat", seq }));
+    const uplink = {
+      roundTripMs: this.#roundTripMs,
+      unsentBytes: this.#socket?.bufferedBytes ?? 0,
+      keptMessages: this.#kept.length,
+    };
+    this.#socket?.send(JSON.stringify({ kind: "heartbeat", seq, uplink }));
     this.#setTimer(clock.after(this.#heartbeatIntervalMs, () => this.#heartbeat()));
   }
 
@@ -232,6 +244,7 @@ export class HubClient {
     for (const older of this.#heartbeatSentAtMs.keys()) {
       if (older <= seq) this.#heartbeatSentAtMs.delete(older);
     }
+    this.#roundTripMs = this.#options.clock.monotonicMs() - sentAtMs;
     this.#stepLease({ kind: "answered", sentAtMs });
   }
 
@@ -259,6 +272,10 @@ export class HubClient {
     const { clock } = this.#options;
     const windowSecondsLeft = this.#options.windowSecondsLeft();
     this.#stepLease({ kind: "tick", nowMs: clock.monotonicMs(), windowSecondsLeft });
+    if (this.#phase === "connected") {
+      const lines = this.#options.logLines();
+      if (lines.length > 0) this.send({ kind: "logs", lines });
+    }
     this.#cancelTick = clock.after(TICK_MS, () => this.#tick());
   }
 

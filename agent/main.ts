@@ -11,7 +11,8 @@ import { spawnGuarded } from "@shared/platform/child_process.ts";
 import { systemClock } from "@shared/platform/clock.ts";
 import { lockDirectory } from "@shared/platform/directory_lock.ts";
 import { localFiles } from "@shared/platform/local_files.ts";
-import { createLogger } from "@shared/platform/logger.ts";
+import { createLogger, writeLog } from "@shared/platform/logger.ts";
+import { LogLines } from "./log_lines.ts";
 import { systemRandom } from "@shared/platform/random.ts";
 import { sha256 } from "@shared/platform/sha256.ts";
 import { openWebSocket } from "@shared/platform/websocket.ts";
@@ -50,7 +51,11 @@ const FAIL_POINT_FLUSH_MS = 50;
  */
 export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const { say = writeLine, signal = new AbortController().signal, hubUrl, dataDir } = options;
-  const logger = options.logger ?? createLogger("info");
+  const lines = new LogLines();
+  const logger = options.logger ?? createLogger("info", (line) => {
+    writeLog(line);
+    lines.push(line);
+  });
   await Deno.mkdir(dataDir, { recursive: true, mode: 0o700 });
   const unlock = await lockDirectory(dataDir);
   const ports = {
@@ -62,6 +67,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     spawn: spawnGuarded,
     openSocket: openWebSocket,
     logger,
+    logLines: () => lines.take(),
   };
   try {
     const identity = await enrol({ ...options, ...ports, signal });

@@ -16,6 +16,7 @@ import type { SubtaskSnapshot } from "@shared/manifest.ts";
 import type {
   AlarmEdge,
   BrokerConfig,
+  EquipmentPlace,
   ExchangeConfig,
   KeyAnswer,
   RegionEvent,
@@ -141,6 +142,7 @@ export type RunnerReport =
   })
   | { readonly kind: "alarms"; readonly edges: readonly AlarmEdge[] }
   | { readonly kind: "samples"; readonly samples: readonly SignalSample[] }
+  | { readonly kind: "equipment"; readonly places: readonly EquipmentPlace[] }
   | { readonly kind: "metrics"; readonly subtasks: readonly SubtaskMetrics[] }
   | (OfRegion & { readonly kind: "event"; readonly event: RegionEvent })
   | {

@@ -56,7 +56,10 @@ export interface RunnerHostOptions {
   readonly onFailPoint: (name: string) => void;
 }
 
-export type JobReport = Extract<RunnerReport, { kind: "alarms" | "samples" | "metrics" }>;
+export type JobReport = Extract<
+  RunnerReport,
+  { kind: "alarms" | "samples" | "equipment" | "metrics" }
+>;
 
 interface Slot {
   readonly key: string;
@@ -160,6 +163,7 @@ export class RunnerHost {
         return;
       case "alarms":
       case "samples":
+      case "equipment":
       case "metrics":
         this.#options.onJobReport(slot.jobId, report);
         return;

@@ -69,6 +69,8 @@ class AlarmSink implements SinkWriter {
       value: numberOf(fields.value),
       score: numberOf(fields.score),
       threshold: numberOf(fields.threshold),
+      low: numberOf(fields.low),
+      high: numberOf(fields.high),
     });
   }
 
@@ -124,6 +126,8 @@ interface Fields {
   readonly value?: unknown;
   readonly score?: unknown;
   readonly threshold?: unknown;
+  readonly low?: unknown;
+  readonly high?: unknown;
 }
 
 function defaultText(fields: Fields, key: string): string {

@@ -32,6 +32,8 @@ export interface SourceOutput {
   askOwnership(): Promise<boolean>;
   /** The split has no more records, and never will have. */
   ended?(): void;
+  /** Topic of each message; set only where topics tell where equipment stands. */
+  topicSeen?(topic: string): void;
 }
 
 export interface SourceMetrics {

@@ -352,6 +352,7 @@ class MqttSource implements SourceReader {
       if (isProbeTopic(message.topic())) return;
       return output.deadLetter(messageOf(error), message.payload(), position);
     }
+    output.topicSeen?.(message.topic());
     output.record(value, position, this.#batchAtMs);
   }
 

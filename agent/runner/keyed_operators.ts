@@ -9,6 +9,7 @@
 import {
   createDetectState,
   type DetectState,
+  rangeOf,
   stepDetect,
 } from "@shared/operators/anomaly_edges.ts";
 import type { StatefulSpec } from "@shared/sdk/operator.ts";
@@ -164,7 +165,16 @@ export function compileDetect(
       if (step.value !== null) table.put(key, VALUE_SLOT, step.state, origin.nowMs);
       if (step.value !== null && samples.isWanted(uid, key)) {
         const { score } = detector.judge(step.state.detector);
-        samples.add({ operatorUid: uid, key, atMs: origin.atMs, value: step.value, score });
+        const { low, high } = rangeOf(detector, step.state.detector, origin.atMs);
+        samples.add({
+          operatorUid: uid,
+          key,
+          atMs: origin.atMs,
+          value: step.value,
+          score,
+          low,
+          high,
+        });
       }
       edge = step.edge;
     } catch (thrown) {

@@ -182,5 +182,7 @@ Deno.test("detect: a detector that changes its state in place cannot change a sn
     atMs: T0,
     value: 1,
     score: 3,
+    low: null,
+    high: null,
   }]);
 });

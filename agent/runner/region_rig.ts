@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { EquipmentPlaces } from "./equipment_places.ts";
 import { assert } from "@shared/assert.ts";
 import type { Attempt, CheckpointId, Digest, SubtaskId } from "@shared/ids.ts";
 import { type GraphEdge, JOB_GRAPH_VERSION, type OperatorNode } from "@shared/job_graph.ts";
@@ -154,6 +155,7 @@ export class RegionRig {
         this.reports.push(report);
         if (report.kind === "piece") this.pieces.set(report.digest, body!);
       },
+      places: new EquipmentPlaces(null),
       connectors: {
         createSource: (_spec, output, { uid: sourceUid, splitIndex }) => {
           const source = new FakeSource(output, { sourceUid, splitIndex });

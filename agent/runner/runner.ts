@@ -18,6 +18,7 @@ import type { BuiltJob } from "@shared/sdk/operator.ts";
 import type { RunnerCommand, RunnerReport } from "../runner_frames.ts";
 import type { ConnectorFactory } from "./connectors.ts";
 import type { OpenExchange } from "./exchange_port.ts";
+import { EquipmentPlaces } from "./equipment_places.ts";
 import { FailPoints } from "./fail_points.ts";
 import { RegionHost, type RemoteExchange } from "./region_host.ts";
 import { TurnQueue } from "./turn_queue.ts";
@@ -54,6 +55,7 @@ interface LoadedJob {
   readonly brokers: readonly BrokerConfig[];
   readonly connectors: ConnectorFactory;
   readonly failPoints: FailPoints;
+  readonly places: EquipmentPlaces;
 }
 
 /** Pieces that came before `start`, of one attempt of a region. */
@@ -114,7 +116,8 @@ export class Runner {
     try {
       const job = evaluate(new TextDecoder().decode(body), params);
       const connectors = createConnectors({ jobId, sessionJobId, brokers, failPoints });
-      this.#loaded = { jobId, job, brokers, connectors, failPoints };
+      const places = new EquipmentPlaces(job.equipment ?? null);
+      this.#loaded = { jobId, job, brokers, connectors, failPoints, places };
     } catch (thrown) {
       report({ kind: "broken", message: messageOf(thrown) });
       return exit(1);
@@ -154,7 +157,7 @@ export class Runner {
   #createHost({ regionId, attempt, subtasks, exchange }: CommandOf<"start">): RegionHost {
     const loaded = this.#loaded;
     if (loaded === null) throw new Error("The runner got `start` before `init`");
-    const { jobId, job, connectors, failPoints } = loaded;
+    const { jobId, job, connectors, failPoints, places } = loaded;
     const { report, clock, yieldTurn } = this.#ports;
     return new RegionHost({ jobId, regionId, attempt, subtasks }, job, {
       clock,
@@ -163,6 +166,7 @@ export class Runner {
       report,
       connectors,
       failPoints,
+      places,
       askOwnership: (regionId, attempt) => this.#askOwnership(regionId, attempt),
       exchange: exchange === null ? null : this.#remoteExchange(exchange, loaded),
     });
@@ -236,6 +240,9 @@ export class Runner {
     if (subtasks.length > 0) report({ kind: "metrics", subtasks });
     const samples = ticks.flatMap((tick) => tick.samples);
     if (samples.length > 0) report({ kind: "samples", samples });
+    this.#loaded?.places.signalsSeen(samples);
+    const places = this.#loaded?.places.take() ?? [];
+    if (places.length > 0) report({ kind: "equipment", places });
     clock.after(TICK_MS, () => this.#tick());
   }
 }

@@ -36,7 +36,7 @@ export function operatorsOf(job: BuiltJob, plan: SubtaskPlan): OperatorNode[] {
  */
 export function createSource(
   of: PartsOf,
-  ports: Pick<SubtaskPorts, "report" | "askOwnership">,
+  ports: Pick<SubtaskPorts, "report" | "askOwnership" | "places">,
   on: Pick<SourceOutput, "record" | "deadLetter" | "failed" | "ended">,
 ): SourceReader | null {
   const { job, plan, regionId, attempt, connectors } = of;
@@ -45,8 +45,10 @@ export function createSource(
   const spec = specOf(job, sourceUid);
   if (spec.kind !== "source") throw notOfKind(sourceUid, "source", spec.kind);
   const place = { regionId, attempt, uid: sourceUid, splitIndex };
+  const { topicSeen } = ports.places;
   const output: SourceOutput = {
     ...on,
+    ...(topicSeen === null ? {} : { topicSeen }),
     windowPressure: () => ports.report({ kind: "requestCheckpoint", regionId, attempt }),
     event: eventsOf(of, ports),
     askOwnership: () => ports.askOwnership(regionId, attempt),

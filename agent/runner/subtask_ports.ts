@@ -5,6 +5,7 @@
  *
  * @module
  */
+import type { EquipmentPlaces } from "./equipment_places.ts";
 import type { Clock } from "@shared/clock.ts";
 import type { Attempt, RegionId, SubtaskId } from "@shared/ids.ts";
 import type { SubtaskPlan } from "@shared/regions.ts";
@@ -22,6 +23,7 @@ export interface SubtaskPorts {
   readonly turns: TurnQueue;
   readonly report: (report: RunnerReport, body?: Uint8Array) => void;
   readonly connectors: ConnectorFactory;
+  readonly places: EquipmentPlaces;
   readonly failPoints: FailPoints;
   readonly askOwnership: (regionId: RegionId, attempt: Attempt) => Promise<boolean>;
   /** Its keyed state, for who looks into it between two records. */

@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { EquipmentPlaces } from "./equipment_places.ts";
 import { assert } from "@shared/assert.ts";
 import type { Attempt, CheckpointId, Digest, RegionId, SubtaskId } from "@shared/ids.ts";
 import { type GraphEdge, JOB_GRAPH_VERSION, type OperatorNode } from "@shared/job_graph.ts";
@@ -209,6 +210,7 @@ export class SubtaskRig {
     };
     const { failPoint } = options;
     const yieldTurn = () => Promise.resolve();
+    const places = new EquipmentPlaces(null);
     this.subtask = new Subtask(
       {
         jobId: "job",
@@ -239,6 +241,7 @@ export class SubtaskRig {
           if (report.kind === "piece") this.pieces.set(report.digest, body!);
         },
         connectors,
+        places,
         failPoints: new FailPoints(failPoint?.setting ?? null, failPoint?.stop ?? (() => {})),
         askOwnership: () => Promise.resolve(true),
       },

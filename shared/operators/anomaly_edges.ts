@@ -8,7 +8,7 @@
  *
  * @module
  */
-import type { Anomaly, Detector } from "@shared/sdk/operator.ts";
+import type { Anomaly, Detector, ExpectedRange } from "@shared/sdk/operator.ts";
 
 /** What `detect` keeps per key: the detector's own state and the anomaly that is going on. */
 export interface DetectState<State> {
@@ -21,6 +21,17 @@ export interface DetectState<State> {
 export function createDetectState<In, State>(detector: Detector<In, State>): DetectState<State> {
   return { detector: detector.initial(), sinceMs: null };
 }
+
+/** The range a detector takes for normal; nulls where it knows none, as those of older jobs do not. */
+export function rangeOf<In, State>(
+  detector: Detector<In, State>,
+  state: State,
+  atMs: number,
+): ExpectedRange {
+  return detector.expected?.(state, atMs) ?? NO_RANGE;
+}
+
+const NO_RANGE: ExpectedRange = Object.freeze({ low: null, high: null });
 
 /**
  * Takes one record of one key in.
@@ -46,6 +57,7 @@ export function stepDetect<In, State>(
   const wasActive = state.sinceMs !== null;
   const sinceMs = isAnomalous ? state.sinceMs ?? of.atMs : null;
   const edge = isAnomalous === wasActive ? null : {
+    ...rangeOf(detector, next, of.atMs),
     detector: detector.name,
     key: of.key,
     isActive: isAnomalous,

@@ -43,6 +43,19 @@ export function distanceFrom(baseline: Baseline, value: number, minStdDev: numbe
   return (value - baseline.mean) / Math.max(Math.sqrt(baseline.variance), minStdDev);
 }
 
+/** The values within `distance` standard deviations of the mean. */
+export function rangeWithin(
+  baseline: Baseline,
+  distance: number,
+  minStdDev: number,
+): { readonly low: number; readonly high: number } {
+  const reach = distance * Math.max(Math.sqrt(baseline.variance), minStdDev);
+  return { low: baseline.mean - reach, high: baseline.mean + reach };
+}
+
+/** Standard deviations that charts draw around a mean where the judged statistic is not the value itself. */
+export const SHOWN_DISTANCE = 3;
+
 /** Whether a signal is anomalous, with hysteresis and evidence so that it does not chatter. */
 export interface Verdict {
   readonly isAnomalous: boolean;

@@ -24,6 +24,8 @@ import {
   learn,
   measured,
   nextVerdict,
+  rangeWithin,
+  SHOWN_DISTANCE,
   type Verdict,
   type VerdictRule,
   verdictRuleFault,
@@ -122,6 +124,8 @@ export function cusum<In>(options: CusumOptions<In>): Detector<In, CusumState> {
       threshold: settings.threshold,
       isAnomalous: state.isAnomalous,
     }),
+    expected: (state) =>
+      state.count < settings.warmUp ? null : rangeWithin(state, SHOWN_DISTANCE, settings.minStdDev),
   };
 }
 

@@ -24,6 +24,8 @@ import {
   learn,
   measured,
   nextVerdict,
+  rangeWithin,
+  SHOWN_DISTANCE,
   type Verdict,
   type VerdictRule,
   verdictRuleFault,
@@ -126,6 +128,8 @@ export function ewmaChart<In>(options: EwmaChartOptions<In>): Detector<In, EwmaC
     value: (record) => measured(options.value(record)),
     step: (state, value) => stepEwma(state, value, settings),
     judge: ({ score, isAnomalous }) => ({ score, threshold: settings.threshold, isAnomalous }),
+    expected: (state) =>
+      state.count < settings.warmUp ? null : rangeWithin(state, SHOWN_DISTANCE, settings.minStdDev),
   };
 }
 

@@ -158,6 +158,7 @@ export function holtWinters<In>(options: HoltWintersOptions<In>): Detector<In, H
       return state;
     },
     judge: ({ score, isAnomalous }) => ({ score, threshold: settings.threshold, isAnomalous }),
+    expected: (state, atMs) => expectedAt(state, atMs, settings),
   };
 }
 
@@ -188,8 +189,7 @@ function stepHoltWinters(
   if (atMs < state.beginMs) return;
   state.count++;
   const { season } = state;
-  const phase = Math.floor(atMs / settings.phaseMs) % season.length;
-  const index = phase < 0 ? phase + season.length : phase;
+  const index = phaseOf(state, atMs, settings);
   if (atMs - state.beginMs < settings.seasonMs) return learnFirst(state, index, value);
   if (!state.isBegun) begin(state);
   // A phase that the first season lacked begins as its first value has it.
@@ -203,6 +203,26 @@ function stepHoltWinters(
   const within = state.deviation > 0 ? CLEAN_WITHIN * deviation : Infinity;
   const distance = Math.max(-within, Math.min(within, value - forecast));
   learnFrom(state, { index, forecast, distance }, settings);
+}
+
+function phaseOf({ season }: HoltWintersState, atMs: number, { phaseMs }: Settings): number {
+  const phase = Math.floor(atMs / phaseMs) % season.length;
+  return phase < 0 ? phase + season.length : phase;
+}
+
+function expectedAt(
+  state: HoltWintersState,
+  atMs: number,
+  settings: Settings,
+): { readonly low: number; readonly high: number } | null {
+  const { beginMs, season } = state;
+  const isWarm = beginMs !== null && state.isBegun &&
+    atMs - beginMs >= settings.warmUpSeasons * settings.seasonMs;
+  const index = phaseOf(state, atMs, settings);
+  if (!isWarm || Number.isNaN(season[index]!)) return null;
+  const forecast = state.level + state.trend + season[index]!;
+  const reach = settings.threshold * deviationOf(state, index, settings.minDeviation);
+  return { low: forecast - reach, high: forecast + reach };
 }
 
 /** The first season: the level is the mean of its values, and each phase keeps what its values are. */

@@ -97,6 +97,10 @@ export function limit<In>(options: LimitOptions<In>): Detector<In, LimitState> {
     value: (record) => measured(options.value(record)),
     step: (state, value) => stepLimit(state, value, settings),
     judge: ({ excess, isAnomalous }) => ({ score: excess, threshold: 0, isAnomalous }),
+    expected: () => ({
+      low: Number.isFinite(settings.low) ? settings.low : null,
+      high: Number.isFinite(settings.high) ? settings.high : null,
+    }),
   };
 }
 

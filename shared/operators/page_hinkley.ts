@@ -17,7 +17,15 @@
  */
 import { callSiteOf } from "@shared/sdk/call_site.ts";
 import type { Detector } from "@shared/sdk/operator.ts";
-import { type Baseline, distanceFrom, EMPTY_BASELINE, learn, measured } from "./baseline.ts";
+import {
+  type Baseline,
+  distanceFrom,
+  EMPTY_BASELINE,
+  learn,
+  measured,
+  rangeWithin,
+  SHOWN_DISTANCE,
+} from "./baseline.ts";
 import {
   checkDetector,
   countFault,
@@ -119,6 +127,8 @@ export function pageHinkley<In>(
       threshold: settings.threshold,
       isAnomalous: state.changedBy > 0,
     }),
+    expected: (state) =>
+      state.count < settings.warmUp ? null : rangeWithin(state, SHOWN_DISTANCE, settings.minStdDev),
   };
 }
 

@@ -134,6 +134,12 @@ export function robustZ<In>(options: RobustZOptions<In>): Detector<In, RobustZSt
     value: (record) => measured(options.value(record)),
     step: (state, value) => stepRobustZ(state, value, settings),
     judge: ({ score, isAnomalous }) => ({ score, threshold: settings.threshold, isAnomalous }),
+    expected: ({ sorted }) => {
+      if (sorted.length < settings.warmUp) return null;
+      const { median, stdDev } = spreadOf(sorted, settings.minStdDev);
+      const reach = settings.threshold * stdDev;
+      return { low: median - reach, high: median + reach };
+    },
   };
 }
 
@@ -169,12 +175,21 @@ function placeOf(sorted: readonly number[], value: number): number {
 }
 
 function robustDistance(sorted: readonly number[], value: number, minStdDev: number): number {
+  const { median, stdDev } = spreadOf(sorted, minStdDev);
+  return (value - median) / stdDev;
+}
+
+/** Middle and scale of a sorted window; `stdDev` estimates a normal deviation from the median one. */
+function spreadOf(
+  sorted: readonly number[],
+  minStdDev: number,
+): { readonly median: number; readonly stdDev: number } {
   const median = middleOf(sorted);
   const deviations = sorted.map((item) => Math.abs(item - median));
   const mean = deviations.reduce((sum, deviation) => sum + deviation, 0) / deviations.length;
   const mad = middleOf(deviations.sort((a, b) => a - b));
   const stdDev = mad > 0 ? mad / NORMAL_MAD : mean / NORMAL_MEAN_DEVIATION;
-  return (value - median) / Math.max(stdDev, minStdDev);
+  return { median, stdDev: Math.max(stdDev, minStdDev) };
 }
 
 function middleOf(sorted: readonly number[]): number {

@@ -26,6 +26,7 @@ import {
   learn,
   measured,
   nextVerdict,
+  rangeWithin,
   type Verdict,
   verdictRuleFault,
 } from "./baseline.ts";
@@ -106,6 +107,10 @@ export function zScore<In>(options: ZScoreOptions<In>): Detector<In, ZScoreState
       threshold: settings.threshold,
       isAnomalous: state.isAnomalous,
     }),
+    expected: (state) =>
+      state.count < settings.warmUp
+        ? null
+        : rangeWithin(state, settings.threshold, settings.minStdDev),
   };
 }
 

@@ -7,7 +7,7 @@ export type LogLevel = typeof LOG_LEVELS[number];
 /** A logger that writes lines of `level` and above; each line has `at`, `level`, `message` and the fields. */
 export function createLogger(
   level: LogLevel,
-  write: (line: string) => void = writeToStandardError,
+  write: (line: string) => void = writeLog,
 ): Logger {
   return loggerWith({}, LOG_LEVELS.indexOf(level), write);
 }
@@ -43,6 +43,8 @@ function plainly(_key: string, value: unknown): unknown {
 }
 
 const encoder = new TextEncoder();
-function writeToStandardError(line: string): void {
+
+/** Writes to standard error. */
+export function writeLog(line: string): void {
   Deno.stderr.writeSync(encoder.encode(line));
 }

@@ -123,10 +123,48 @@ Deno.test("mqtt sink: refuses a wildcard topic, staged at qos 0, unknown classes
   equal(codeOf(() => mqttSink({ broker: "plant", topic: "o", qos: 2 as never })), "bad-option");
 });
 
-Deno.test("alarm sink: wants a priority it knows and raises at once", () => {
+Deno.test("alarm sink: wants a priority it knows, and says what the hub carries out", () => {
   equal(alarmSink({ priority: "high" }).descriptor.connector, "alarm");
   equal(codeOf(() => alarmSink({ priority: "urgent" as never })), "bad-option");
-  equal(codeOf(() => alarmSink({ priority: "low", onDelay: "5s" })), "on-delay-unsupported");
+  deepEqual(
+    alarmSink({
+      priority: "low",
+      cause: "a worn seal",
+      consequence: "a leak",
+      response: "change the seal",
+      onDelay: "5s",
+      offDelay: "1m",
+      reAlarm: "1h",
+      noData: { after: "5m" },
+      suppressedBy: ["trips"],
+    }).descriptor,
+    {
+      connector: "alarm",
+      priority: "low",
+      delivery: "idempotent",
+      cause: "a worn seal",
+      consequence: "a leak",
+      response: "change the seal",
+      onDelayMs: 5_000,
+      offDelayMs: 60_000,
+      reAlarmMs: 3_600_000,
+      noData: { afterMs: 300_000, priority: "low" },
+      suppressedBy: ["trips"],
+    },
+  );
+  const refused = [
+    { onDelay: "soon" },
+    { reAlarm: "0s" },
+    { noData: { after: 0 } },
+    { noData: { after: "5m", priority: "urgent" } },
+    { noData: { within: "5m" } },
+    { suppressedBy: "trips" },
+    { cause: 7 },
+    { ondelay: "5s" },
+  ];
+  for (const options of refused) {
+    throws(() => alarmSink({ priority: "low", ...options } as never), UserError, String(options));
+  }
 });
 
 Deno.test("duration: numbers are milliseconds, texts have a unit", () => {

@@ -10,6 +10,7 @@ import { UserError } from "@shared/errors.ts";
 import { NAME_PATTERN } from "@shared/ids.ts";
 import { callSiteOf } from "./call_site.ts";
 import { JobPlan } from "./job_plan.ts";
+import { type EquipmentOptions, equipmentSpec } from "./equipment.ts";
 import { type BuiltJob, type JobDefinition, SDK_VERSION } from "./operator.ts";
 import type { Source } from "./source.ts";
 import { PlannedStream } from "./stream.ts";
@@ -19,6 +20,26 @@ import type { Stream } from "./stream_interface.ts";
 export interface JobBuilder {
   /** Begins a stream with the records of `source`. */
   source<Out>(uid: string, source: Source<Out>): Stream<Out>;
+  /**
+   * Says where equipment stands in the plant, for the tree of the dashboard: by its key, or by the topic of
+   * its messages. Without it a key such as `site-1/line-2/pump-3` is taken apart at its slashes.
+   *
+   * @example
+   * ```ts
+   * import { deepEqual } from "node:assert/strict";
+   * import { defineJob, generatorSource, limit, alarmSink } from "penstock";
+   *
+   * const job = defineJob("tanks", (job) => {
+   *   job.equipment({ levels: ["site", "line"], path: (key) => key.split("-").slice(0, 2) });
+   *   job.source("levels", generatorSource({ next: () => ({ tank: "north-1-t7", level: 3 }) }))
+   *     .keyByLocal((reading) => reading.tank)
+   *     .detect("full", limit({ value: (reading) => reading.level, high: 90 }))
+   *     .sink("alarms", alarmSink({ priority: "high" }));
+   * });
+   * deepEqual(job.build({}).graph.levels, ["site", "line"]);
+   * ```
+   */
+  equipment(options: EquipmentOptions): void;
 }
 
 /** Parameters given at deployment, `--param k=v`. */
@@ -119,6 +140,9 @@ function builderOf(plan: JobPlan): JobBuilder {
       } as const;
       plan.add(node, { kind: "source", uid, source: from.spec }, { input: null, at });
       return new PlannedStream<Out>(plan, { uid, edge: "forward" });
+    },
+    equipment: function equipment(options: EquipmentOptions): void {
+      plan.equipment = equipmentSpec(options, equipment);
     },
   };
 }

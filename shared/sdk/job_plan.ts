@@ -16,6 +16,7 @@ import {
   type OperatorNode,
   type SourceDescriptor,
 } from "@shared/job_graph.ts";
+import type { EquipmentSpec } from "./equipment.ts";
 import type { BuiltJob, KeyClockSpec, OperatorSpec } from "./operator.ts";
 
 /** Most operators one job may have. */
@@ -43,6 +44,8 @@ export interface InputTime {
 }
 
 export class JobPlan {
+  /** Where equipment stands; null while the author has not said. */
+  equipment: EquipmentSpec | null = null;
   readonly #nodes: OperatorNode[] = [];
   readonly #edges: GraphEdge[] = [];
   readonly #selectors: BuiltJob["selectors"][number][] = [];
@@ -223,15 +226,55 @@ export class JobPlan {
     const headsOf = this.#stages();
     this.#checkStages(headsOf);
     this.#checkBroadcasts(headsOf);
+    checkAlarms(this.#nodes, this.#edges, at);
+    const { equipment } = this;
     const operators = [
       ...this.#nodes.filter((node) => node.kind === "source"),
       ...this.#nodes.filter((node) => node.kind !== "source"),
     ];
     return {
-      graph: { version: JOB_GRAPH_VERSION, name, operators, edges: [...this.#edges] },
+      graph: {
+        version: JOB_GRAPH_VERSION,
+        name,
+        operators,
+        edges: [...this.#edges],
+        ...(equipment === null ? {} : { levels: equipment.levels }),
+      },
       operators: new Map(this.#specs),
       selectors: [...this.#selectors],
+      ...(equipment === null ? {} : { equipment }),
     };
+  }
+}
+
+/** @throws {UserError} `no-signal`, `unknown-sink`: an alarm that the hub could not carry out as asked. */
+function checkAlarms(
+  nodes: readonly OperatorNode[],
+  edges: readonly GraphEdge[],
+  at: string | null,
+): void {
+  const kinds = new Map(nodes.map((node) => [node.uid, node.kind]));
+  const alarms = nodes.filter((node) => node.sink?.connector === "alarm");
+  for (const { uid, sink } of alarms) {
+    if (sink?.connector !== "alarm") continue;
+    const fed = edges.filter((edge) => edge.to === uid).map((edge) => kinds.get(edge.from));
+    if (sink.noData !== undefined && !fed.every((kind) => kind === "detect")) {
+      throw new UserError(
+        "no-signal",
+        `Alarm sink "${uid}" has noData, but is not behind .detect(…): only a detector has a signal that can fall silent`,
+        { at },
+      );
+    }
+    const unknown = sink.suppressedBy?.find((by) =>
+      by === uid || !alarms.some((alarm) => alarm.uid === by)
+    );
+    if (unknown !== undefined) {
+      throw new UserError(
+        "unknown-sink",
+        `Alarm sink "${uid}" is suppressed by "${unknown}", which is no other alarm sink of this job`,
+        { at },
+      );
+    }
   }
 }
 

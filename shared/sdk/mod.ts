@@ -74,7 +74,7 @@ export {
   type FileSourceOptions,
 } from "./file.ts";
 export type { Duration } from "./duration.ts";
-export type { Anomaly, Detector, ErrorPolicy, JobDefinition } from "./operator.ts";
+export type { Anomaly, Detector, ErrorPolicy, ExpectedRange, JobDefinition } from "./operator.ts";
 export type { Direction, VerdictOptions } from "@shared/operators/detector_options.ts";
 export { cusum, type CusumOptions, type CusumState } from "@shared/operators/cusum.ts";
 export {

@@ -7,6 +7,7 @@
  *
  * @module
  */
+import type { EquipmentSpec } from "./equipment.ts";
 import type { JobGraph } from "@shared/job_graph.ts";
 import type { AlarmPriority, EventTimeDescriptor, OverloadPolicy } from "@shared/job_graph.ts";
 import type { StateMigrations, StateSpec, TtlRefresh } from "./state.ts";
@@ -33,6 +34,8 @@ export interface BuiltJob {
   readonly operators: ReadonlyMap<string, OperatorSpec>;
   /** Key function of each edge of `graph.edges`, by index: of keyed edges; null for the others. */
   readonly selectors: readonly (((record: any) => string) | null)[];
+  /** Where equipment stands in the plant; left out when the job does not say. */
+  readonly equipment?: EquipmentSpec;
 }
 
 /** Says what to do with a record on which the author's function threw. */
@@ -198,6 +201,17 @@ export interface Detector<Record, State> {
   step(state: State, value: number, atMs: number, record: Record): State;
   /** `value`, if given, is shown instead of the number watched. */
   judge(state: State): { score: number; threshold: number; isAnomalous: boolean; value?: number };
+  /**
+   * The range that it takes for normal at `atMs`, in units of the signal, as dashboards and alarms show it.
+   * Null while it knows none; left out by detectors whose normal is no range of one signal.
+   */
+  expected?(state: State, atMs: number): ExpectedRange | null;
+}
+
+/** Null: no bound on this side. */
+export interface ExpectedRange {
+  readonly low: number | null;
+  readonly high: number | null;
 }
 
 /** What `detect` emits: the edges of an anomaly, not its every record. */
@@ -212,5 +226,8 @@ export interface Anomaly<Record = unknown> {
   readonly atMs: number;
   /** Event or arrival time of the onset; the same on both edges. */
   readonly sinceMs: number;
+  /** Range that the detector takes for normal; null where it knows none. */
+  readonly low: number | null;
+  readonly high: number | null;
   readonly record: Record;
 }

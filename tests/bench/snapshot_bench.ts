@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { EquipmentPlaces } from "../../agent/runner/equipment_places.ts";
 import type { Attempt, CheckpointId, RegionId, SubtaskId } from "@shared/ids.ts";
 import { systemClock } from "@shared/platform/clock.ts";
 import type { StatefulSpec } from "@shared/sdk/operator.ts";
@@ -83,6 +84,7 @@ class Load {
       },
       workedOff: () => {},
       report: (report) => this.#onReport(report),
+      places: new EquipmentPlaces(null),
       connectors: {
         createSource: (_spec, output) => this.#source = new FakeSource(output),
         createSink: () => new NullSink(),
