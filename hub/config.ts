@@ -7,10 +7,13 @@
  * @module
  */
 import { parseArgs } from "node:util";
+import type { SettingsView } from "@shared/api.ts";
 import { UserError } from "@shared/errors.ts";
 import { NAME_PATTERN } from "@shared/ids.ts";
 import type { BrokerConfig } from "@shared/messages.ts";
+import type { SettingName } from "./db/settings_store.ts";
 import type { HubConfig } from "./ports.ts";
+import { SETTING_BOUNDS } from "./settings.ts";
 
 export const HUB_USAGE = `Usage: penstock hub start [flags]
 
@@ -31,7 +34,11 @@ export const HUB_USAGE = `Usage: penstock hub start [flags]
   --tolerable-failures 5     --retained 3          --heartbeat-interval 2s
   --lease-ttl 6s             --start-grace 3s      --reassign-within 30s
   --autonomous-after 45s     --runner-heap-mb 512  --garbage-grace 1h
-  --sample-retention 24h     --restart-backoff 1s       --restart-backoff-max 60s
+  --restart-backoff 1s       --restart-backoff-max 60s
+
+  What people may change later in the settings starts as:
+  --sample-retention 24h     --minute-retention 30d     --hour-retention 730d
+  --event-retention 7d       --stale-after 30s          --shelve-max 24h
 `;
 
 /** Everything a hub is started with. */
@@ -85,6 +92,11 @@ const OPTIONS = {
   "runner-heap-mb": TEXT,
   "garbage-grace": TEXT,
   "sample-retention": TEXT,
+  "minute-retention": TEXT,
+  "hour-retention": TEXT,
+  "event-retention": TEXT,
+  "stale-after": TEXT,
+  "shelve-max": TEXT,
   "restart-backoff": TEXT,
   "restart-backoff-max": TEXT,
   "help": { type: "boolean", short: "h" },
@@ -170,7 +182,7 @@ function parseTuning(flags: Flags): HubSettings["tuning"] {
     restartBackoffMs: { first: ms("restart-backoff", "1s"), max: ms("restart-backoff-max", "60s") },
     runnerHeapMb: count("runner-heap-mb", "512"),
     garbageGraceMs: ms("garbage-grace", "1h"),
-    sampleRetentionMs: ms("sample-retention", "24h"),
+    ...parseSettings(flags),
   };
   const { leaseTtlMs, reassignWithinMs, autonomousAfterMs, heartbeatIntervalMs } = tuning;
   const least = leaseTtlMs + reassignWithinMs + AUTONOMY_MARGIN_MS;
@@ -188,6 +200,27 @@ function parseTuning(flags: Flags): HubSettings["tuning"] {
     );
   }
   return tuning;
+}
+
+/** @throws {UserError} For a value that the settings would not take either. */
+function parseSettings(flags: Flags): SettingsView {
+  const bounded = (name: SettingName, flag: keyof Flags & string, fallback: string) => {
+    const text = (flags[flag] as string | undefined) ?? fallback;
+    const ms = parseDuration(flag, text);
+    const { min, max } = SETTING_BOUNDS[name];
+    if (ms < min || ms > max) {
+      throw badFlag(flag, `"${text}" is not between ${min} ms and ${max} ms`);
+    }
+    return ms;
+  };
+  return {
+    sampleRetentionMs: bounded("sampleRetentionMs", "sample-retention", "24h"),
+    minuteRetentionMs: bounded("minuteRetentionMs", "minute-retention", "30d"),
+    hourRetentionMs: bounded("hourRetentionMs", "hour-retention", "730d"),
+    eventRetentionMs: bounded("eventRetentionMs", "event-retention", "7d"),
+    staleAfterMs: bounded("staleAfterMs", "stale-after", "30s"),
+    shelveMaxMs: bounded("shelveMaxMs", "shelve-max", "24h"),
+  };
 }
 
 /** `127.0.0.1:8080`, `localhost:8080`, `[::1]:8080`. */

@@ -34,6 +34,7 @@ import type { FailPoint, HubConfig, HubContext } from "./ports.ts";
 import { createFailureLimit } from "./rate_limit.ts";
 import type { Assets, RouteDeps } from "./routes/http.ts";
 import type { OpenSavedPiece } from "./saved_state.ts";
+import { openSettings } from "./settings.ts";
 import { StateQueries } from "./state_queries.ts";
 
 export const HUB_VERSION = "0.1.0";
@@ -136,6 +137,7 @@ async function wire(
   );
   const live = createLiveState();
   const events = createEventFeed({ db, clock, logger });
+  const runningSettings = await openSettings(db, config);
   const ctx = {
     config,
     db,
@@ -146,6 +148,7 @@ async function wire(
     hubTerm: reign.hubTerm,
     events,
     live,
+    settings: runningSettings,
     ...(world.failPoint === undefined ? {} : { failPoint: world.failPoint }),
   } satisfies HubContext & { live: MutableLiveState };
   const newAdminToken = await ensureAdminToken(settings, ctx, world.files);

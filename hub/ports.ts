@@ -8,7 +8,7 @@
  *
  * @module
  */
-import type { EventType } from "@shared/api.ts";
+import type { EventType, SettingsView } from "@shared/api.ts";
 import type { Clock } from "@shared/clock.ts";
 import type { AgentId, Attempt, HubTerm, JobId, RegionId, SubtaskId } from "@shared/ids.ts";
 import type { Logger } from "@shared/logger.ts";
@@ -25,8 +25,10 @@ import type { ObjectStore } from "@shared/object_store.ts";
 import type { Random } from "@shared/random.ts";
 import type { LeaseVerdict } from "./coordinator/failure_detector.ts";
 import type { Db } from "./db/client.ts";
+import type { RunningSettings } from "./settings.ts";
 
-export interface HubConfig {
+/** Fields of {@linkcode SettingsView} are defaults: what is in force is `HubContext.settings`. */
+export interface HubConfig extends SettingsView {
   /** `host:port` to listen on. */
   readonly listen: string;
   /** How agents and browsers reach this hub, without a trailing slash; made of `listen` unless given. */
@@ -48,8 +50,6 @@ export interface HubConfig {
   readonly runnerHeapMb: number;
   /** Unreferenced objects older than this are swept (G2). */
   readonly garbageGraceMs: number;
-  /** Samples kept for the charts. */
-  readonly sampleRetentionMs: number;
 }
 
 /** Everything a part of the hub may use of the world. */
@@ -64,6 +64,8 @@ export interface HubContext {
   readonly hubTerm: HubTerm;
   readonly events: EventFeed;
   readonly live: LiveState;
+  /** What people may change while the hub runs. */
+  readonly settings: RunningSettings;
   /** Called at named points of the coordination; tests end the process there. Absent in normal runs. */
   readonly failPoint?: (name: FailPoint) => void;
 }

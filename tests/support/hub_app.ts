@@ -14,6 +14,7 @@ import { createLiveState, type MutableLiveState } from "../../hub/live_state.ts"
 import type { HubConfig, HubContext } from "../../hub/ports.ts";
 import { createFailureLimit } from "../../hub/rate_limit.ts";
 import type { HubApp, RouteDeps } from "../../hub/routes/http.ts";
+import { openSettings } from "../../hub/settings.ts";
 import type { Role } from "@shared/api.ts";
 import type { Digest } from "@shared/ids.ts";
 import type { JobGraph } from "@shared/job_graph.ts";
@@ -65,8 +66,9 @@ export async function openTestHub(
   const live = createLiveState();
   const events = createEventFeed({ db, clock, logger });
   const objects = new Map<Digest, Uint8Array>();
+  const config = testConfig();
   const hub: HubContext = {
-    config: testConfig(),
+    config,
     db,
     objects: memoryObjects(objects, clock),
     clock,
@@ -75,6 +77,7 @@ export async function openTestHub(
     hubTerm: reign.hubTerm,
     events,
     live,
+    settings: await openSettings(db, config),
   };
   const woken: string[] = [];
   const cut: string[] = [];

@@ -18,6 +18,7 @@ import { bundles } from "../../hub/db/schema.ts";
 import { createJobLoops, type RunningJobLoops } from "../../hub/job_loops.ts";
 import { createLiveState } from "../../hub/live_state.ts";
 import type { FailPoint, HubConfig, HubEvent } from "../../hub/ports.ts";
+import { openSettings } from "../../hub/settings.ts";
 import type { AgentId, JobId, RegionId } from "@shared/ids.ts";
 import type { JobGraph } from "@shared/job_graph.ts";
 import type { Logger } from "@shared/logger.ts";
@@ -50,6 +51,11 @@ const CONFIG: HubConfig = {
   runnerHeapMb: 256,
   garbageGraceMs: 600_000,
   sampleRetentionMs: 600_000,
+  minuteRetentionMs: 86_400_000,
+  hourRetentionMs: 7 * 86_400_000,
+  eventRetentionMs: 86_400_000,
+  staleAfterMs: 30_000,
+  shelveMaxMs: 86_400_000,
 };
 
 const SILENT: Logger = {
@@ -147,6 +153,7 @@ export class HubWorld {
         since: () => Promise.resolve([]),
       },
       live: createLiveState(),
+      settings: await openSettings(this.db, this.config),
       failPoint: (name: FailPoint) => this.failPoint(name),
     };
     this.loops = createJobLoops(ctx, { onDeposed: () => void (this.isDeposed = true) });
