@@ -14,6 +14,7 @@ import { JOB_GRAPH_VERSION, type JobGraph, type OperatorNode } from "@shared/job
 const OPERATORS_MAX = 500;
 const EDGES_MAX = 1_000;
 const SPLITS_MAX = 1_000;
+const LEVELS_MAX = 8;
 
 const name = z.string().check(z.regex(NAME_PATTERN));
 const uid = z.string().check(z.regex(UID_PATTERN));
@@ -64,6 +65,8 @@ const source = z.discriminatedUnion("connector", [
   }),
 ]);
 
+const priority = z.enum(["low", "medium", "high", "critical"]);
+const advice = z.string().check(z.maxLength(2_000));
 const sink = z.discriminatedUnion("connector", [
   z.object({
     connector: z.literal("mqtt"),
@@ -72,9 +75,16 @@ const sink = z.discriminatedUnion("connector", [
   }),
   z.object({
     connector: z.literal("alarm"),
-    priority: z.enum(["low", "medium", "high", "critical"]),
+    priority,
     delivery: z.literal("idempotent"),
-    response: z.string().check(z.maxLength(2_000)),
+    response: advice,
+    cause: z.optional(advice),
+    consequence: z.optional(advice),
+    onDelayMs: z.optional(durationMs),
+    offDelayMs: z.optional(durationMs),
+    reAlarmMs: z.optional(whole(1, Number.MAX_SAFE_INTEGER)),
+    noData: z.optional(z.object({ afterMs: whole(1, Number.MAX_SAFE_INTEGER), priority })),
+    suppressedBy: z.optional(z.array(uid).check(z.maxLength(100))),
   }),
   z.object({ connector: z.literal("file"), path: label, delivery: z.literal("direct") }),
 ]);
@@ -131,6 +141,9 @@ const graphSchema = z.object({
     input: z.optional(z.literal([0, 1])),
     output: z.optional(uid),
   })).check(z.maxLength(EDGES_MAX)),
+  levels: z.optional(
+    z.array(z.string().check(z.minLength(1), z.maxLength(64))).check(z.maxLength(LEVELS_MAX)),
+  ),
 });
 
 /**
