@@ -3,6 +3,7 @@
  * Keeps one connection to the hub's event stream and says how fresh what it told is.
  *
  *   connecting ──open──▶ live ──error──▶ reconnecting ──open──▶ live
+ *   any of them ──pause──▶ paused ──resume──▶ connecting
  *
  * Touches the network through the `EventSource` it is given.
  *
@@ -25,7 +26,7 @@ export interface HubEvent {
   readonly body: Readonly<Record<string, unknown>>;
 }
 
-export type StreamState = "connecting" | "live" | "reconnecting" | "closed";
+export type StreamState = "connecting" | "live" | "reconnecting" | "paused" | "closed";
 
 /** The part of `EventSource` used here. */
 export interface EventConnection {
@@ -42,6 +43,9 @@ export interface EventStream {
   readonly lastSeenMs: ReadonlySignal<number | null>;
   start(): void;
   stop(): void;
+  /** Nothing changes on the page until `resume`; ends by itself with `stop`. */
+  pause(): void;
+  resume(): void;
   /** Calls `listener` for each event whose type is `prefix` or begins with it and a dot. */
   on(prefixes: readonly string[], listener: (event: HubEvent) => void): () => void;
 }
@@ -103,13 +107,23 @@ export function createEventStream(
     connections,
     lastSeenMs,
     start() {
-      if (connection !== null || cancelRetry !== null) return;
+      if (connection !== null || cancelRetry !== null || state.value === "paused") return;
       state.value = "connecting";
       connect();
     },
     stop() {
       close();
       state.value = "closed";
+    },
+    pause() {
+      if (state.value === "closed") return;
+      close();
+      state.value = "paused";
+    },
+    resume() {
+      if (state.value !== "paused") return;
+      state.value = "connecting";
+      connect();
     },
     on(prefixes, listener) {
       const chosen = (event: HubEvent) => {

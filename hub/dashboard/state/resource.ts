@@ -7,6 +7,7 @@
  * 1. A refetch never empties the view: what was there stays until the answer comes, and stays on failure.
  * 2. However many events come, there is at most one fetch under way and one more in
  *    `REFETCH_PAUSE_MS`.
+ * 3. While a person has paused the page, nothing is fetched again but what the person asks for.
  *
  * @module
  */
@@ -62,7 +63,8 @@ export function useResource<T>(
         setAnswer((last) => ({ key, value: last.key === key ? last.value : null, failure }));
       }
     };
-    const refetcher = createRefetcher(clock, fetchOnce, everyMs);
+    const isPaused = () => stream.state.peek() === "paused";
+    const refetcher = createRefetcher(clock, fetchOnce, isPaused, everyMs);
     reload.current = refetcher.now;
     refetcher.now();
     const unsubscribe = stream.on(refreshOn, refetcher.soon);
@@ -95,6 +97,7 @@ interface Refetcher {
 function createRefetcher(
   clock: Clock,
   fetchOnce: () => Promise<void>,
+  isPaused: () => boolean,
   everyMs: number | null,
 ): Refetcher {
   let isStopped = false;
@@ -124,7 +127,7 @@ function createRefetcher(
   };
   const repeat = (everyMs: number) => {
     cancelRepeat = clock.after(everyMs, () => {
-      now();
+      if (!isPaused()) now();
       repeat(everyMs);
     });
   };
