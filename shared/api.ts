@@ -19,6 +19,8 @@ export interface Problem {
   /** Stable, for programs. */
   readonly code: string;
   readonly instance?: string;
+  /** Of the request: what the hub's log says about it carries the same. */
+  readonly traceId?: string;
   readonly errors?: readonly { readonly path: string; readonly message: string }[];
 }
 
@@ -153,6 +155,12 @@ export interface AttemptView {
   readonly runningAt: string | null;
   readonly endedAt: string | null;
   readonly endReason: string | null;
+  /** Where its subtasks ran; empty for a region of one subtask, which ran on `agentId`. */
+  readonly subtasks: readonly {
+    readonly subtaskId: string;
+    readonly agentId: string;
+    readonly agentName: string | null;
+  }[];
 }
 
 export interface CheckpointView {
@@ -183,12 +191,24 @@ export interface CheckpointDetail extends CheckpointView {
     readonly reason: string | null;
     readonly subtasks: readonly {
       readonly subtaskId: string;
+      /** Where the attempt ran it. */
+      readonly agentId: string;
+      readonly agentName: string | null;
       readonly startDelayMs: number;
       readonly alignmentMs: number;
       readonly syncMs: number;
       readonly asyncMs: number;
       readonly fullBytes: number;
       readonly uploadedBytes: number;
+    }[];
+    /** Subtasks that did not acknowledge, with why; what the rest acknowledged is in `subtasks`. */
+    readonly missing: readonly {
+      readonly subtaskId: string;
+      readonly agentId: string;
+      readonly agentName: string | null;
+      /** `timeout`, `upload-failed`, …; null when another subtask's failure ended the wait. */
+      readonly reason: string | null;
+      readonly detail: string | null;
     }[];
   }[];
 }
@@ -273,7 +293,7 @@ export interface GapView {
   readonly createdAt: string;
 }
 
-export type OperationStatus = "pending" | "running" | "succeeded" | "failed";
+export type OperationStatus = "pending" | "running" | "succeeded" | "failed" | "cancelled";
 
 export interface OperationView {
   readonly id: string;
@@ -285,8 +305,15 @@ export interface OperationView {
   /** savepoint: {savepointId}; rollback: {plan, lineage, durationMs}; stop: {savepointId}. */
   readonly result: Readonly<Record<string, unknown>> | null;
   readonly error: Problem | null;
+  /** What it is about, such as `/api/v1/jobs/{id}`; null when that is gone. */
+  readonly resource: string | null;
+  /** Principal that asked for it, and its name when the hub knows one. */
+  readonly createdBy: string;
+  readonly createdByName: string | null;
   readonly createdAt: string;
   readonly updatedAt: string;
+  /** From then on the hub may forget it. */
+  readonly expiresAt: string;
 }
 
 export interface AgentView {
@@ -591,10 +618,14 @@ export interface MetricSeries {
   readonly resolutionMs: number;
 }
 
-/** GET /jobs/{id}/checkpoints/summary: completed checkpoints of a span. Null where there are none. */
+/**
+ * GET /jobs/{id}/checkpoints/summary: completed checkpoints of a span. Null where there are none. A phase
+ * counts with the subtask that took longest in it.
+ */
 export interface CheckpointSummary {
   readonly from: string;
   readonly to: string;
+  /** By status; a `subsumed` one completed, and later ones took its place. */
   readonly counts: Readonly<Record<string, number>>;
   readonly durationMs: Percentiles | null;
   readonly startDelayMs: Percentiles | null;
@@ -738,7 +769,19 @@ export interface AuditView {
   readonly action: string;
   readonly subject: string;
   readonly reason: string | null;
+  /** `accepted` (an operation goes on), `done`, `refused`. */
   readonly outcome: string;
+  readonly remoteAddress: string;
+  /** What the action was about beside its subject. */
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+/** GET /audit/verify: whether each row still follows from the one before. */
+export interface AuditVerdict {
+  /** Looked at: all, or those up to the broken one. */
+  readonly rows: number;
+  readonly isIntact: boolean;
+  readonly firstBrokenId: number | null;
 }
 
 /** POST /session and GET /me: who is calling. */

@@ -65,6 +65,8 @@ export async function listAudit(
     subject: row.subject,
     reason: row.reason,
     outcome: row.outcome,
+    remoteAddress: row.remoteAddress,
+    fields: row.fields,
   }));
 }
 

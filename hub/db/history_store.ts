@@ -10,8 +10,6 @@
  *  3. The edges of an alarm that is active: they keep a replay from ringing twice.
  *  4. Gaps of rollbacks of a job that runs: ordinals go on behind them (P4).
  *  5. The text of a bundle that a running job or any savepoint names.
- *  6. Of checkpoints: everything that holds state, every savepoint, and of each hour the last one of each
- *     outcome, for ever.
  *
  * @module
  */
@@ -43,7 +41,7 @@ const STATEMENTS: Readonly<Record<HistoryKind, (before: string) => ReturnType<ty
     sql`
     delete from operations where id in (
       select id from operations
-      where status in ('succeeded', 'failed') and updated_at < ${before}::timestamptz
+      where status not in ('pending', 'running') and updated_at < ${before}::timestamptz
       order by updated_at limit ${DELETED_MAX})`,
   alarmEdges: (before) =>
     sql`
@@ -77,34 +75,4 @@ export async function deleteHistoryBefore(
 ): Promise<void> {
   const statement = STATEMENTS[kind](new Date(beforeMs).toISOString());
   await withReign(db, hubTerm, async (tx) => void await tx.execute(statement));
-}
-
-/**
- * Thins out checkpoints that ended before `beforeMs` and hold nothing any more: of each job, hour and
- * outcome the last one stays, as does every savepoint.
- */
-export async function thinCheckpointsBefore(
-  db: Db,
-  hubTerm: HubTerm,
-  beforeMs: number,
-): Promise<void> {
-  const before = new Date(beforeMs).toISOString();
-  await withReign(db, hubTerm, async (tx) => {
-    await tx.execute(sql`
-      with old as (
-        select job_id, checkpoint_id from (
-          select job_id, checkpoint_id, ended_at, row_number() over (
-            partition by job_id, status, date_trunc('hour', ended_at) order by checkpoint_id desc
-          ) as nth
-          from checkpoints
-          where not is_retained and not is_savepoint and status <> 'pending'
-            and ended_at < ${before}::timestamptz
-        ) ranked where nth > 1 order by ended_at limit ${DELETED_MAX}
-      ), parts as (
-        delete from checkpoint_regions p using old
-        where p.job_id = old.job_id and p.checkpoint_id = old.checkpoint_id
-      )
-      delete from checkpoints c using old
-      where c.job_id = old.job_id and c.checkpoint_id = old.checkpoint_id`);
-  });
 }

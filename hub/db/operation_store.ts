@@ -5,12 +5,14 @@
  * it up, also after a restart, and is the only one that moves it on.
  *
  *   pending ──▶ running ──▶ succeeded | failed
+ *      └──────────┴───────▶ cancelled, by a person, while nothing was changed yet
  *
  * @module
  */
 import { and, asc, desc, eq, inArray, lt, type SQL, sql } from "drizzle-orm";
 import type { OperationStatus, OperationView } from "@shared/api.ts";
 import type { Db } from "./client.ts";
+import { principalNames } from "./principal_names.ts";
 import { operations } from "./schema.ts";
 
 export type OperationKind =
@@ -34,10 +36,10 @@ export interface NewOperation {
   readonly nowMs: number;
 }
 
-/** What the loops see: the view and what was asked. */
-export interface OperationRecord extends OperationView {
+/** What the loops see: what was asked and how far it is. */
+export interface OperationRecord
+  extends Omit<OperationView, "resource" | "createdByName" | "expiresAt"> {
   readonly request: Readonly<Record<string, unknown>>;
-  readonly createdBy: string;
 }
 
 export interface OperationPatch {
@@ -55,6 +57,13 @@ export interface OperationPatch {
 }
 
 const OPEN = ["pending", "running"];
+
+/** An ended operation is kept this long. */
+export const OPERATION_RETENTION_MS = 90 * 86_400_000;
+
+export function isEnded(status: OperationStatus): boolean {
+  return !OPEN.includes(status);
+}
 
 /** Stores a pending operation. */
 export async function createOperation(db: Db, operation: NewOperation): Promise<OperationRecord> {
@@ -126,13 +135,30 @@ export async function listOperations(
   if (page.status !== null) conditions.push(eq(operations.status, page.status));
   const rows = await db.select().from(operations).where(and(...conditions))
     .orderBy(desc(operations.id)).limit(page.limit);
-  return rows.map((row) => operationView(recordOf(row)));
+  return await operationViews(db, rows.map(recordOf));
 }
 
-/** The public part of a record. */
-export function operationView(record: OperationRecord): OperationView {
-  const { request: _request, createdBy: _createdBy, ...view } = record;
-  return view;
+/** What people see of `records`, in the same order. */
+export async function operationViews(
+  db: Db,
+  records: readonly OperationRecord[],
+): Promise<OperationView[]> {
+  const names = await principalNames(db, records.map(({ createdBy }) => createdBy));
+  return records.map(({ request: _request, ...record }) => ({
+    ...record,
+    resource: resourceOf(record),
+    createdByName: names.get(record.createdBy) ?? null,
+    expiresAt: new Date(Date.parse(record.updatedAt) + OPERATION_RETENTION_MS).toISOString(),
+  }));
+}
+
+function resourceOf(
+  { jobId, agentId, result }: Pick<OperationRecord, "jobId" | "agentId" | "result">,
+): string | null {
+  const savepointId = result?.["savepointId"];
+  if (typeof savepointId === "string") return `/api/v1/savepoints/${savepointId}`;
+  if (jobId !== null) return `/api/v1/jobs/${jobId}`;
+  return agentId === null ? null : `/api/v1/agents/${agentId}`;
 }
 
 function recordOf(row: typeof operations.$inferSelect): OperationRecord {

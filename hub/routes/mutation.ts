@@ -16,7 +16,7 @@ import { Buffer } from "node:buffer";
 import { createCipheriv, createDecipheriv, createHash } from "node:crypto";
 import { getCookie } from "hono/cookie";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
-import type { OperationView } from "@shared/api.ts";
+import { assert } from "@shared/assert.ts";
 import { bearerOf, SESSION_COOKIE } from "../auth.ts";
 import { appendAudit } from "../db/audit_store.ts";
 import type { Db } from "../db/client.ts";
@@ -28,7 +28,7 @@ import {
   type IdempotencyKey,
   type StoredAnswer,
 } from "../db/idempotency_store.ts";
-import { createOperation, type NewOperation, operationView } from "../db/operation_store.ts";
+import { createOperation, type NewOperation, operationViews } from "../db/operation_store.ts";
 import { type HubRequest, Refusal, type RouteDeps } from "./http.ts";
 
 /** Seconds after which a caller should look at a fresh operation. */
@@ -112,7 +112,8 @@ export async function accept(
   audit: Change["audit"],
   after: () => void,
 ): Promise<Change> {
-  const view: OperationView = operationView(await createOperation(tx, operation));
+  const [view] = await operationViews(tx, [await createOperation(tx, operation)]);
+  assert(view !== undefined, "An operation has a view");
   return {
     status: 202,
     body: view,

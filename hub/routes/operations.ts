@@ -7,7 +7,7 @@
  * @module
  */
 import { createRoute, z } from "@hono/zod-openapi";
-import { getOperation, listOperations, operationView } from "../db/operation_store.ts";
+import { getOperation, isEnded, listOperations, operationViews } from "../db/operation_store.ts";
 import {
   type HubApp,
   json,
@@ -48,7 +48,7 @@ const listRoute = createRoute({
     query: z.strictObject({
       ...pageQuery,
       jobId: z.string().max(64).optional(),
-      status: z.enum(["pending", "running", "succeeded", "failed"]).optional(),
+      status: z.enum(["pending", "running", "succeeded", "failed", "cancelled"]).optional(),
     }),
   },
   responses: { 200: json("One page of operations", pageSchema(operationSchema)) },
@@ -63,11 +63,12 @@ export function addOperationRoutes(app: HubApp, deps: RouteDeps): void {
     for (;;) {
       const operation = await getOperation(hub.db, id);
       if (operation === null) throw notFound("operation", id);
-      const isEnded = operation.status === "succeeded" || operation.status === "failed";
+      const isOver = isEnded(operation.status);
       const leftMs = untilMs - hub.clock.monotonicMs();
-      if (isEnded || leftMs <= 0) {
-        if (!isEnded) c.header("retry-after", "1");
-        return c.json(operationView(operation), 200);
+      if (isOver || leftMs <= 0) {
+        if (!isOver) c.header("retry-after", "1");
+        const [view] = await operationViews(hub.db, [operation]);
+        return c.json(view!, 200);
       }
       await somethingHappens(deps, operation.jobId, Math.min(leftMs, LOOK_AGAIN_MS));
     }
