@@ -7,13 +7,14 @@
  * @module
  */
 import { render } from "preact";
-import { effect, signal } from "@preact/signals";
+import { effect, type ReadonlySignal, signal } from "@preact/signals";
 import type { Clock } from "@shared/clock.ts";
 import { App } from "./app.tsx";
 import { createRouter } from "./router.ts";
 import { createApiClient } from "./state/api_client.ts";
-import { createEventStream } from "./state/event_stream.ts";
+import { createEventStream, STREAM_QUERY } from "./state/event_stream.ts";
 import { createLiveState } from "./state/live_state.ts";
+import { createSampleStream } from "./state/sample_stream.ts";
 import { type Services, ServicesContext } from "./state/services.ts";
 import { createSession, type Fragment } from "./state/session.ts";
 import { createTheme } from "./state/theme.ts";
@@ -42,6 +43,17 @@ function newKey(): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
+function openEvents(query: string): EventSource {
+  return new EventSource(`/api/v1/events?${query}`);
+}
+
+/** Whether somebody can see the page. */
+function pageVisibility(): ReadonlySignal<boolean> {
+  const isVisible = signal(!document.hidden);
+  document.addEventListener("visibilitychange", () => isVisible.value = !document.hidden);
+  return isVisible;
+}
+
 function createServices(): Services {
   // The browser's clock may be wrong; ages are shown by the hub's.
   let hubAheadMs = 0;
@@ -60,7 +72,7 @@ function createServices(): Services {
   const session = createSession(api, fragment);
   const stream = createEventStream({
     clock: browserClock,
-    open: () => new EventSource("/api/v1/events"),
+    open: () => openEvents(STREAM_QUERY),
   });
   return {
     api,
@@ -69,6 +81,12 @@ function createServices(): Services {
     router: createRouter(window),
     stream,
     live: createLiveState(stream, browserClock),
+    samples: createSampleStream({
+      clock: browserClock,
+      open: openEvents,
+      isVisible: pageVisibility(),
+      stream,
+    }),
     session,
     theme: createTheme(window),
     toasts: createToasts(browserClock),

@@ -8,13 +8,16 @@
  * Touches the network through the `EventSource` it is given.
  *
  * 1. `connections` grows at each opening: views then fetch afresh, because events may have been missed.
- * 2. After an error the next try comes within `RETRY_MAX_MS`; there is never more than one connection.
+ * 2. Samples do not come this way: a plant has more of them than a page can show (`sample_stream.ts`).
  *
  * @module
  */
 import { type ReadonlySignal, signal } from "@preact/signals";
 import { EVENT_TYPES } from "@shared/api.ts";
 import type { Clock } from "@shared/clock.ts";
+import { type EventConnection, keepConnection } from "./event_connection.ts";
+
+export type { EventConnection } from "./event_connection.ts";
 
 /** One event as the hub sends it. */
 export interface HubEvent {
@@ -27,14 +30,6 @@ export interface HubEvent {
 }
 
 export type StreamState = "connecting" | "live" | "reconnecting" | "paused" | "closed";
-
-/** The part of `EventSource` used here. */
-export interface EventConnection {
-  onopen: ((event: Event) => void) | null;
-  onerror: ((event: Event) => void) | null;
-  addEventListener(type: string, listener: (event: MessageEvent<string>) => void): void;
-  close(): void;
-}
 
 export interface EventStream {
   readonly state: ReadonlySignal<StreamState>;
@@ -50,11 +45,18 @@ export interface EventStream {
   on(prefixes: readonly string[], listener: (event: HubEvent) => void): () => void;
 }
 
-/** A browser drops named events that nobody listens to. */
-const HEARD_TYPES = ["message", "heartbeat", ...EVENT_TYPES];
+const STREAM_TYPES = EVENT_TYPES.filter((type) => type !== "samples");
 
-const RETRY_FIRST_MS = 1_000;
-const RETRY_MAX_MS = 15_000;
+/** What the hub is asked for: families, because the query has a bound. */
+export const STREAM_QUERY = new URLSearchParams({
+  types: [
+    ...new Set(
+      ["heartbeat", ...STREAM_TYPES].map((type) =>
+        type.includes(".") ? `${type.slice(0, type.indexOf("."))}.*` : type
+      ),
+    ),
+  ].join(","),
+}).toString();
 
 export function createEventStream(
   world: { readonly clock: Clock; readonly open: () => EventConnection },
@@ -63,68 +65,36 @@ export function createEventStream(
   const connections = signal(0);
   const lastSeenMs = signal<number | null>(null);
   const listeners = new Set<(event: HubEvent) => void>();
-  let connection: EventConnection | null = null;
-  let cancelRetry: (() => void) | null = null;
-  let retryMs = RETRY_FIRST_MS;
-
   const seen = () => lastSeenMs.value = world.clock.monotonicMs();
-  const receive = (text: string) => {
-    seen();
-    const event = decode(text);
-    if (event === null) return;
-    for (const listener of [...listeners]) listener(event);
-  };
-  const close = () => {
-    connection?.close();
-    connection = null;
-    cancelRetry?.();
-    cancelRetry = null;
-  };
-  const connect = () => {
-    close();
-    const opened = world.open();
-    connection = opened;
-    opened.onopen = () => {
-      retryMs = RETRY_FIRST_MS;
+  const connection = keepConnection({
+    ...world,
+    types: ["message", "heartbeat", ...STREAM_TYPES],
+    onOpen() {
       seen();
       state.value = "live";
       connections.value += 1;
-    };
-    opened.onerror = () => {
-      // The browser's own retry gives up after an answer such as 502, so retries are ours.
-      close();
-      state.value = "reconnecting";
-      cancelRetry = world.clock.after(retryMs, connect);
-      retryMs = Math.min(retryMs * 2, RETRY_MAX_MS);
-    };
-    for (const type of HEARD_TYPES) {
-      opened.addEventListener(type, (event) => receive(event.data));
-    }
+    },
+    onText(text) {
+      seen();
+      const event = decodeEvent(text);
+      if (event === null) return;
+      for (const listener of [...listeners]) listener(event);
+    },
+    onLost: () => state.value = "reconnecting",
+  });
+  const become = (next: StreamState) => {
+    connection.close();
+    state.value = next;
+    if (next === "connecting") connection.start();
   };
-
   return {
     state,
     connections,
     lastSeenMs,
-    start() {
-      if (connection !== null || cancelRetry !== null || state.value === "paused") return;
-      state.value = "connecting";
-      connect();
-    },
-    stop() {
-      close();
-      state.value = "closed";
-    },
-    pause() {
-      if (state.value === "closed") return;
-      close();
-      state.value = "paused";
-    },
-    resume() {
-      if (state.value !== "paused") return;
-      state.value = "connecting";
-      connect();
-    },
+    start: () => state.value === "closed" ? become("connecting") : undefined,
+    stop: () => become("closed"),
+    pause: () => state.value === "closed" ? undefined : become("paused"),
+    resume: () => state.value === "paused" ? become("connecting") : undefined,
     on(prefixes, listener) {
       const chosen = (event: HubEvent) => {
         if (prefixes.some((prefix) => matches(event.type, prefix))) listener(event);
@@ -140,7 +110,7 @@ function matches(type: string, prefix: string): boolean {
 }
 
 /** Null for a heartbeat without a body and for text that is no event. */
-function decode(text: string): HubEvent | null {
+export function decodeEvent(text: string): HubEvent | null {
   try {
     const parsed: unknown = JSON.parse(text);
     const isEvent = typeof parsed === "object" && parsed !== null && "type" in parsed &&

@@ -11,6 +11,7 @@ import type { Router } from "../router.ts";
 import type { ApiClient } from "./api_client.ts";
 import type { EventStream } from "./event_stream.ts";
 import type { LiveState } from "./live_state.ts";
+import type { SampleStream } from "./sample_stream.ts";
 import type { SessionControl } from "./session.ts";
 import type { Theme } from "./theme.ts";
 import type { Toasts } from "./toasts.ts";
@@ -23,6 +24,7 @@ export interface Services {
   readonly router: Router;
   readonly stream: EventStream;
   readonly live: LiveState;
+  readonly samples: SampleStream;
   readonly session: SessionControl;
   readonly theme: Theme;
   readonly toasts: Toasts;
