@@ -1,10 +1,10 @@
 /**
  * Lets go of history that has had its time: samples, events, answers to repeated requests, old attempts
- * and operations, and most of many checkpoints of one hour.
+ * and operations. Checkpoints of the past it packs.
  *
- * Touches the database. A checkpoint that still holds its parts stays, as does every savepoint; what
- * they hold is decided by the job's loop. A savepoint that a job took over goes when that job needs it no
- * more. The audit log is kept for ever, and so is the history of checkpoints, thinned out.
+ * Touches the database. A checkpoint that still holds its parts stays as it is, as does every savepoint;
+ * what they hold is decided by the job's loop. A savepoint that a job took over goes when that job needs it
+ * no more. The audit log is kept for ever, and so is the history of checkpoints.
  *
  * @module
  */
@@ -13,11 +13,8 @@ import type { HubTerm } from "@shared/ids.ts";
 import type { Logger } from "@shared/logger.ts";
 import type { Db } from "./db/client.ts";
 import { deleteEventsBefore } from "./db/event_store.ts";
-import {
-  deleteHistoryBefore,
-  type HistoryKind,
-  thinCheckpointsBefore,
-} from "./db/history_store.ts";
+import { archiveCheckpointsBefore } from "./db/checkpoint_archive_store.ts";
+import { deleteHistoryBefore, type HistoryKind } from "./db/history_store.ts";
 import { deleteRequestsBefore } from "./db/idempotency_store.ts";
 import { deleteSamplesBefore } from "./db/sample_store.ts";
 import { deleteSpentClaims } from "./db/savepoint_store.ts";
@@ -26,7 +23,7 @@ const ROUND_INTERVAL_MS = 60_000;
 /** Rounds from one look at slow growth to the next. */
 const OLD_EVERY_ROUNDS = 60;
 const EVENT_RETENTION_MS = 7 * 86_400_000;
-/** After this, one checkpoint of each hour and outcome tells enough. */
+/** Whole days older than this are packed into the archive. */
 const CHECKPOINT_DETAIL_MS = 7 * 86_400_000;
 const HISTORY_RETENTION_MS = 90 * 86_400_000;
 const HISTORY: readonly HistoryKind[] = [
@@ -66,7 +63,7 @@ async function forgetRecent(context: HistoryContext): Promise<void> {
 /** What grows slowly and is found by a look at whole tables. */
 async function forgetOld({ db, clock, hubTerm }: HistoryContext): Promise<void> {
   const nowMs = clock.nowMs();
-  await thinCheckpointsBefore(db, hubTerm, nowMs - CHECKPOINT_DETAIL_MS);
+  await archiveCheckpointsBefore(db, hubTerm, nowMs - CHECKPOINT_DETAIL_MS);
   for (const kind of HISTORY) {
     await deleteHistoryBefore(db, hubTerm, kind, nowMs - HISTORY_RETENTION_MS);
   }

@@ -34,6 +34,7 @@ import {
   publishEnd,
   reasonOf,
   savepointEnd,
+  subtasksOf,
   tellSavepointEnd,
 } from "./job_loop_checkpoint_end.ts";
 import { retain } from "./job_loop_retention.ts";
@@ -132,6 +133,10 @@ export async function onDecline(
     reason,
     detail: message.detail,
   });
+  if (run.inFlight?.checkpointId === checkpointId) {
+    const { detail } = message;
+    run.inFlight.declined.set(`${message.regionId}/${subtaskId}`, { reason, detail });
+  }
   await feedPart(run, message.regionId, {
     kind: "decline",
     checkpointId,
@@ -257,6 +262,7 @@ async function onPartAborted(
     checkpointId,
     regionId: region.regionId,
     reason,
+    subtasks: subtasksOf(inFlight, region.regionId),
   });
   tell(run, region, { kind: "aborted", checkpointId, reason });
   if (countsAsFailure(reason)) inFlight.failed.add(region.regionId);
@@ -331,6 +337,7 @@ async function begin(
         region.plan.subtasks.map(({ subtaskId }) => subtaskId),
       ),
     ])),
+    declined: new Map(),
     failed: new Set(),
   };
   await feedSchedule(run, { kind: "started", checkpointId, nowMs });

@@ -8,7 +8,7 @@
 import type { RegionId } from "@shared/ids.ts";
 import { standInsOf } from "./coordinator/job_checkpoint.ts";
 import type { Acknowledgement } from "./coordinator/region_checkpoint.ts";
-import type { CheckpointEnd } from "./db/checkpoint_store.ts";
+import type { CheckpointEnd, SubtaskStats } from "./db/checkpoint_store.ts";
 import { type InFlight, type JobRun, tell } from "./job_run.ts";
 
 /** What becomes durable together with the end of a savepoint (H2, L3). */
@@ -65,6 +65,19 @@ export function tellSavepointEnd(run: JobRun, inFlight: InFlight, isCompleted: b
       tell(run, region, { kind: "aborted", checkpointId, reason: "savepoint-incomplete" });
     }
   }
+}
+
+/** What each subtask of a region's part had come to when it ended without completing. */
+export function subtasksOf(inFlight: InFlight, regionId: RegionId): SubtaskStats[] {
+  const part = inFlight.parts.get(regionId);
+  return (part?.plan ?? []).map((subtaskId) => {
+    const acknowledged = part?.acknowledged.get(subtaskId);
+    if (acknowledged !== undefined) return { subtaskId, ...acknowledged.stats };
+    const said = inFlight.declined.get(`${regionId}/${subtaskId}`);
+    // Without a decline all that are missing kept the others waiting alike.
+    const reason = inFlight.declined.size === 0 ? part?.reason ?? null : null;
+    return { subtaskId, isMissing: true, reason, detail: null, ...said };
+  });
 }
 
 /** Why regions are missing in it; null when none is. */

@@ -81,6 +81,8 @@ export interface InFlight {
   readonly isDrain: boolean;
   composite: JobCheckpoint;
   readonly parts: Map<RegionId, RegionCheckpoint>;
+  /** What a subtask that declined said of it, by region and subtask. */
+  readonly declined: Map<string, { readonly reason: string; readonly detail: string }>;
   /** Regions whose failure is held against them (C6). */
   readonly failed: Set<RegionId>;
 }

@@ -169,6 +169,17 @@ async function completePartIn(tx: Db, part: CompletedPart): Promise<"completed" 
   return "completed";
 }
 
+/** A row of `checkpoint_regions.stats`: what a subtask took, or why it did not acknowledge. */
+export type SubtaskStats =
+  | { readonly subtaskId: string } & SnapshotStats
+  | {
+    readonly subtaskId: string;
+    readonly isMissing: true;
+    /** Null when another subtask's failure ended the wait. */
+    readonly reason: string | null;
+    readonly detail: string | null;
+  };
+
 /** The part is aborted if it is still pending. */
 export function abortPart(
   db: Db,
@@ -178,10 +189,15 @@ export function abortPart(
     readonly checkpointId: CheckpointId;
     readonly regionId: RegionId;
     readonly reason: string;
+    /** What each subtask had come to; left out when nobody knows any more. */
+    readonly subtasks?: readonly SubtaskStats[];
   },
 ): Promise<void> {
+  const { reason, subtasks } = part;
+  const stats = subtasks?.map((one) => ({ ...one }));
   return withReign(db, hubTerm, async (tx) => {
-    await tx.update(checkpointRegions).set({ status: "aborted", reason: part.reason })
+    await tx.update(checkpointRegions)
+      .set({ status: "aborted", reason, ...(stats === undefined ? {} : { stats }) })
       .where(and(samePart(part), eq(checkpointRegions.status, "pending")));
   });
 }

@@ -1,0 +1,194 @@
+/**
+ * Checkpoints of the past, packed: every one a job ever took, with the phases of each subtask.
+ *
+ * Touches the database. A row holds checkpoints of one job and one day (UTC), oldest first: JSON, zstd,
+ * base64. Invariants:
+ *
+ *  1. A checkpoint is either a live row or in the archive: one transaction moves it, under this hub's
+ *     reign (F2).
+ *  2. Pending ones, those that hold parts, savepoints, and the newest of each outcome stay live: what
+ *     decides by looking at rows finds what it found before.
+ *
+ * @module
+ */
+import { Buffer } from "node:buffer";
+import { promisify } from "node:util";
+import { constants, zstdCompress, zstdDecompress } from "node:zlib";
+import { and, desc, eq, gte, inArray, lt, lte, sql } from "drizzle-orm";
+import { assert } from "@shared/assert.ts";
+import type { CheckpointDetail } from "@shared/api.ts";
+import type { HubTerm } from "@shared/ids.ts";
+import { checkpointDetails } from "./checkpoint_views.ts";
+import { type Db, rowsOf } from "./client.ts";
+import { withReign } from "./hub_state_store.ts";
+import { checkpointArchive, checkpointRegions, checkpoints } from "./schema.ts";
+
+const DAY_MS = 86_400_000;
+/** Checkpoints of one row: enough for the packing, few enough to be read for a page. */
+const CHECKPOINTS_PER_ROW_MAX = 1_000;
+/** Rows that one call writes. */
+const ROWS_PER_CALL_MAX = 200;
+const ZSTD_LEVEL = 9;
+/** Longest text a row may unpack to. */
+const UNPACKED_BYTES_MAX = 256 * 1024 * 1024;
+
+const compress = promisify(zstdCompress);
+const decompress = promisify(zstdDecompress);
+
+/**
+ * Moves checkpoints of whole days that ended before `beforeMs` into the archive.
+ *
+ * @returns How many it moved; call again when it is not 0 and everything shall go at once.
+ */
+export async function archiveCheckpointsBefore(
+  db: Db,
+  hubTerm: HubTerm,
+  beforeMs: number,
+): Promise<number> {
+  const before = new Date(Math.floor(beforeMs / DAY_MS) * DAY_MS);
+  let moved = 0;
+  for (let row = 0; row < ROWS_PER_CALL_MAX; row++) {
+    const batch = await oldestBatch(db, before);
+    if (batch === null) break;
+    moved += await moveBatch(db, hubTerm, batch);
+  }
+  return moved;
+}
+
+interface Batch {
+  readonly jobId: string;
+  /** Ascending. */
+  readonly ids: readonly number[];
+}
+
+/** The oldest checkpoints that may go: of one job and one day. */
+async function oldestBatch(db: Db, before: Date): Promise<Batch | null> {
+  const movable = sql`not c.is_retained and not c.is_savepoint and c.status <> 'pending'
+    and c.ended_at < ${before.toISOString()}::timestamptz
+    and c.triggered_at < ${before.toISOString()}::timestamptz
+    and exists (select 1 from checkpoints n where n.job_id = c.job_id and n.status = c.status
+      and not n.is_savepoint and n.checkpoint_id > c.checkpoint_id)`;
+  const found = await db.execute(sql`
+    with first as (
+      select c.job_id, date_trunc('day', c.triggered_at at time zone 'UTC') as day
+      from checkpoints c where ${movable} order by c.job_id, c.checkpoint_id limit 1
+    )
+    select c.job_id, c.checkpoint_id::float8 as id from checkpoints c
+    join first on first.job_id = c.job_id
+      and date_trunc('day', c.triggered_at at time zone 'UTC') = first.day
+    where ${movable} order by c.checkpoint_id limit ${CHECKPOINTS_PER_ROW_MAX}`);
+  const rows = rowsOf<{ job_id: string; id: number }>(found);
+  const [first] = rows;
+  return first === undefined
+    ? null
+    : { jobId: first.job_id, ids: rows.map(({ id }) => Number(id)) };
+}
+
+async function moveBatch(db: Db, hubTerm: HubTerm, { jobId, ids }: Batch): Promise<number> {
+  const details = await checkpointDetails(db, jobId, ids);
+  const row = await packRow(jobId, details);
+  await withReign(db, hubTerm, async (tx) => {
+    const mine = and(
+      eq(checkpointRegions.jobId, jobId),
+      inArray(checkpointRegions.checkpointId, [...ids]),
+    );
+    await tx.insert(checkpointArchive).values(row);
+    await tx.delete(checkpointRegions).where(mine);
+    const gone = await tx.delete(checkpoints).where(and(
+      eq(checkpoints.jobId, jobId),
+      inArray(checkpoints.checkpointId, [...ids]),
+      eq(checkpoints.isRetained, false),
+    )).returning({ id: checkpoints.checkpointId });
+    assert(gone.length === ids.length, "A checkpoint changed on its way into the archive");
+  });
+  return ids.length;
+}
+
+/** The row that holds `details`: of one job, ascending, not empty. */
+export async function packRow(
+  jobId: string,
+  details: readonly CheckpointDetail[],
+): Promise<typeof checkpointArchive.$inferInsert> {
+  const first = details[0]!;
+  const last = details.at(-1)!;
+  const packed = await compress(Buffer.from(JSON.stringify(details)), {
+    params: { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL },
+  });
+  const times = details.map(({ triggeredAt }) => Date.parse(triggeredAt));
+  return {
+    jobId,
+    firstId: first.id,
+    lastId: last.id,
+    fromAt: new Date(Math.min(...times)),
+    toAt: new Date(Math.max(...times)),
+    count: details.length,
+    packed: packed.toString("base64"),
+  };
+}
+
+/** What {@linkcode packRow} packed, ascending. */
+export async function unpackRow(
+  { packed }: { readonly packed: string },
+): Promise<readonly CheckpointDetail[]> {
+  const text = await decompress(Buffer.from(packed, "base64"), {
+    maxOutputLength: UNPACKED_BYTES_MAX,
+  });
+  return JSON.parse(text.toString());
+}
+
+/** Which part of the archive is asked for. */
+export interface ArchiveSpan {
+  /** Only below this id; null: no bound. */
+  readonly beforeId: number | null;
+  /** Triggered at or after, and at or before; null: no bound. */
+  readonly fromMs: number | null;
+  readonly toMs: number | null;
+}
+
+/**
+ * Archived checkpoints of a job, newest row first, row by row.
+ *
+ * @returns Those of at most `rowsMax` rows, descending, and the id at and below which there may be more;
+ *   null when there are none.
+ */
+export async function readArchive(
+  db: Db,
+  jobId: string,
+  span: ArchiveSpan,
+  rowsMax: number,
+): Promise<{ readonly details: readonly CheckpointDetail[]; readonly moreAt: number | null }> {
+  const { beforeId, fromMs, toMs } = span;
+  const rows = await db.select().from(checkpointArchive).where(and(
+    eq(checkpointArchive.jobId, jobId),
+    beforeId === null ? undefined : lt(checkpointArchive.firstId, beforeId),
+    fromMs === null ? undefined : gte(checkpointArchive.toAt, new Date(fromMs)),
+    toMs === null ? undefined : lte(checkpointArchive.fromAt, new Date(toMs)),
+  )).orderBy(desc(checkpointArchive.lastId)).limit(rowsMax + 1);
+  const read = await Promise.all(rows.slice(0, rowsMax).map(unpackRow));
+  const details = read.flat()
+    .filter(({ id, triggeredAt }) => {
+      const atMs = Date.parse(triggeredAt);
+      return (beforeId === null || id < beforeId) && (fromMs === null || atMs >= fromMs) &&
+        (toMs === null || atMs <= toMs);
+    })
+    .sort((a, b) => b.id - a.id);
+  return { details, moreAt: rows[rowsMax]?.lastId ?? null };
+}
+
+/** One archived checkpoint; null when the archive does not have it. */
+export async function findArchived(
+  db: Db,
+  jobId: string,
+  checkpointId: number,
+): Promise<CheckpointDetail | null> {
+  const rows = await db.select().from(checkpointArchive).where(and(
+    eq(checkpointArchive.jobId, jobId),
+    lte(checkpointArchive.firstId, checkpointId),
+    gte(checkpointArchive.lastId, checkpointId),
+  ));
+  for (const row of rows) {
+    const found = (await unpackRow(row)).find(({ id }) => id === checkpointId);
+    if (found !== undefined) return found;
+  }
+  return null;
+}

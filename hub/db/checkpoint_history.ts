@@ -1,0 +1,208 @@
+/**
+ * Checkpoints of a job as one history: live rows and the archive behind one cursor, and their summary.
+ *
+ * Touches the database; reads only.
+ *
+ * @module
+ */
+import { and, desc, eq, isNotNull, sql } from "drizzle-orm";
+import type {
+  CheckpointDetail,
+  CheckpointSummary,
+  CheckpointView,
+  Percentiles,
+} from "@shared/api.ts";
+import { findArchived, readArchive } from "./checkpoint_archive_store.ts";
+import { type CheckpointFilter, getCheckpoint, listCheckpoints } from "./checkpoint_views.ts";
+import { type Db, rowsOf } from "./client.ts";
+import { attempts } from "./schema.ts";
+
+/** Archive rows read for one page, until it is full; a filter that finds little gives a short page. */
+const ARCHIVE_ROWS_TRIED = [0, 1, 3, 20];
+/** Archive rows read for one summary. */
+const ARCHIVE_ROWS_PER_SUMMARY = 400;
+/** Statuses of checkpoints that completed. */
+const COMPLETED = ["completed", "degraded", "subsumed"];
+
+export interface HistoryPage {
+  readonly items: readonly CheckpointView[];
+  /** Page on below this id; null at the end. A page may be short, even empty, before it. */
+  readonly nextBeforeId: number | null;
+}
+
+/** One page of a job's checkpoints, newest first, wherever they are kept. */
+export async function pageCheckpoints(
+  db: Db,
+  jobId: string,
+  page: { readonly limit: number; readonly beforeId: number | null },
+  filter: CheckpointFilter,
+): Promise<HistoryPage> {
+  const { limit, beforeId } = page;
+  const live = await listCheckpoints(db, jobId, { ...page, ...filter, limit: limit + 1 });
+  const span = { beforeId, fromMs: filter.fromMs, toMs: filter.toMs };
+  for (const rowsMax of ARCHIVE_ROWS_TRIED) {
+    const archive = await readArchive(db, jobId, span, rowsMax);
+    // Rows that were not read hold ids up to and with this.
+    const floor = archive.moreAt ?? 0;
+    const packed = archive.details.filter((one) => matches(one, filter)).map(withoutParts);
+    const found = [...live, ...packed].filter(({ id }) => id > floor).sort((a, b) => b.id - a.id);
+    const items = found.slice(0, limit);
+    if (found.length > limit) return { items, nextBeforeId: items.at(-1)!.id };
+    if (archive.moreAt === null) return { items, nextBeforeId: null };
+    if (rowsMax === ARCHIVE_ROWS_TRIED.at(-1)) return { items, nextBeforeId: floor + 1 };
+  }
+  throw new Error("The last try answers");
+}
+
+function matches(one: CheckpointView, { statuses, isSavepoint }: CheckpointFilter): boolean {
+  return (statuses === null || statuses.includes(one.status)) &&
+    (isSavepoint === null || one.isSavepoint === isSavepoint);
+}
+
+function withoutParts({ regions: _parts, ...view }: CheckpointDetail): CheckpointView {
+  return view;
+}
+
+/** One checkpoint with its parts, wherever it is kept; null when there is none. */
+export async function findCheckpoint(
+  db: Db,
+  jobId: string,
+  checkpointId: number,
+): Promise<CheckpointDetail | null> {
+  return await getCheckpoint(db, jobId, checkpointId) ??
+    await findArchived(db, jobId, checkpointId);
+}
+
+/** What the summary needs of one checkpoint; phases are those of its slowest subtask. */
+interface Figures {
+  readonly status: string;
+  readonly durationMs: number | null;
+  readonly startDelayMs: number | null;
+  readonly alignmentMs: number | null;
+  readonly syncMs: number | null;
+  readonly asyncMs: number | null;
+  readonly fullBytes: number;
+  readonly uploadedBytes: number;
+}
+
+/** Counts and percentiles of the checkpoints that were triggered in a span. */
+export async function summarizeCheckpoints(
+  db: Db,
+  jobId: string,
+  span: { readonly fromMs: number; readonly toMs: number },
+): Promise<CheckpointSummary> {
+  const archive = await readArchive(
+    db,
+    jobId,
+    { beforeId: null, ...span },
+    ARCHIVE_ROWS_PER_SUMMARY,
+  );
+  const all = [...await liveFigures(db, jobId, span), ...archive.details.map(figuresOf)];
+  const counts: Record<string, number> = {};
+  for (const { status } of all) counts[status] = (counts[status] ?? 0) + 1;
+  const completed = all.filter(({ status }) => COMPLETED.includes(status));
+  const spread = (pick: (one: Figures) => number | null) =>
+    percentilesOf(completed.map(pick).filter((value) => value !== null));
+  return {
+    from: new Date(span.fromMs).toISOString(),
+    to: new Date(span.toMs).toISOString(),
+    counts,
+    durationMs: spread((one) => one.durationMs),
+    startDelayMs: spread((one) => one.startDelayMs),
+    alignmentMs: spread((one) => one.alignmentMs),
+    syncMs: spread((one) => one.syncMs),
+    asyncMs: spread((one) => one.asyncMs),
+    fullBytes: spread((one) => one.fullBytes),
+    uploadedBytes: spread((one) => one.uploadedBytes),
+    latest: {
+      completed: await newest(db, jobId, { statuses: COMPLETED, isSavepoint: false }),
+      failed: await newest(db, jobId, { statuses: ["aborted"], isSavepoint: null }),
+      savepoint: await newest(db, jobId, { statuses: COMPLETED, isSavepoint: true }),
+      restored: await newestRestore(db, jobId),
+    },
+  };
+}
+
+/** The newest live one: of each outcome the archive leaves the newest where it is. */
+async function newest(
+  db: Db,
+  jobId: string,
+  wanted: Pick<CheckpointFilter, "statuses" | "isSavepoint">,
+): Promise<CheckpointView | null> {
+  return (await listCheckpoints(db, jobId, { ...wanted, limit: 1, beforeId: null }))[0] ?? null;
+}
+
+async function newestRestore(
+  db: Db,
+  jobId: string,
+): Promise<CheckpointSummary["latest"]["restored"]> {
+  const [row] = await db.select().from(attempts)
+    .where(and(
+      eq(attempts.jobId, jobId),
+      isNotNull(attempts.restoredFromId),
+      isNotNull(attempts.runningAt),
+    )).orderBy(desc(attempts.runningAt)).limit(1);
+  return row === undefined
+    ? null
+    : { at: row.runningAt!.toISOString(), checkpointId: row.restoredFromId! };
+}
+
+async function liveFigures(
+  db: Db,
+  jobId: string,
+  span: { readonly fromMs: number; readonly toMs: number },
+): Promise<readonly Figures[]> {
+  const [from, to] = [new Date(span.fromMs).toISOString(), new Date(span.toMs).toISOString()];
+  const longest = (name: string) => sql`max((s.value->>${sql.raw(`'${name}'`)})::float8)`;
+  const found = await db.execute(sql`
+    with wanted as (
+      select checkpoint_id, status,
+        (extract(epoch from ended_at - triggered_at) * 1000)::float8 as "durationMs"
+      from checkpoints where job_id = ${jobId}
+        and triggered_at between ${from}::timestamptz and ${to}::timestamptz
+    ), bytes as (
+      select p.checkpoint_id, sum(p.full_bytes)::float8 as "fullBytes",
+        sum(p.uploaded_bytes)::float8 as "uploadedBytes"
+      from checkpoint_regions p join wanted w on w.checkpoint_id = p.checkpoint_id
+      where p.job_id = ${jobId} group by 1
+    ), phases as (
+      select p.checkpoint_id, ${longest("startDelayMs")} as "startDelayMs",
+        ${longest("alignmentMs")} as "alignmentMs", ${longest("syncMs")} as "syncMs",
+        ${longest("asyncMs")} as "asyncMs"
+      from checkpoint_regions p join wanted w on w.checkpoint_id = p.checkpoint_id
+        cross join lateral jsonb_array_elements(coalesce(p.stats, '[]'::jsonb)) s
+      where p.job_id = ${jobId} group by 1
+    )
+    select w.status, w."durationMs", f."startDelayMs", f."alignmentMs", f."syncMs", f."asyncMs",
+      coalesce(b."fullBytes", 0) as "fullBytes", coalesce(b."uploadedBytes", 0) as "uploadedBytes"
+    from wanted w left join bytes b using (checkpoint_id) left join phases f using (checkpoint_id)`);
+  return rowsOf<Figures & Record<string, unknown>>(found);
+}
+
+function figuresOf(one: CheckpointDetail): Figures {
+  const subtasks = one.regions.flatMap((region) => region.subtasks);
+  const longest = (pick: (subtask: typeof subtasks[number]) => number) =>
+    subtasks.length === 0 ? null : subtasks.reduce((most, s) => Math.max(most, pick(s)), -Infinity);
+  return {
+    ...one,
+    startDelayMs: longest((s) => s.startDelayMs),
+    alignmentMs: longest((s) => s.alignmentMs),
+    syncMs: longest((s) => s.syncMs),
+    asyncMs: longest((s) => s.asyncMs),
+  };
+}
+
+/** Nearest-rank percentiles; null without values. */
+export function percentilesOf(values: readonly number[]): Percentiles | null {
+  if (values.length === 0) return null;
+  const sorted = Float64Array.from(values).sort();
+  const at = (share: number) => sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)]!;
+  return {
+    min: sorted[0]!,
+    average: sorted.reduce((sum, value) => sum + value, 0) / sorted.length,
+    p50: at(0.5),
+    p95: at(0.95),
+    p99: at(0.99),
+    max: sorted.at(-1)!,
+  };
+}
