@@ -83,7 +83,7 @@ export function VirtualTable<T>(props: VirtualTableProps<T>) {
   const table = useVirtualTable(props);
   if (props.rows.length === 0) return <p class="empty">{props.empty}</p>;
   const { host, rowPx, span, isNarrow } = table;
-  const selects = props.selection ?? null;
+  const selects = selectionOf(props);
   const tracks = [...(selects === null ? [] : ["36px"]), ...props.columns.map((one) => one.width)];
   return (
     <div
@@ -120,6 +120,10 @@ export function VirtualTable<T>(props: VirtualTableProps<T>) {
   );
 }
 
+function selectionOf<T>(props: VirtualTableProps<T>): Selection | null {
+  return props.selection ?? null;
+}
+
 /** Rows with the head; -1 while nobody knows how many there are. */
 function rowCount<T>(props: VirtualTableProps<T>): number {
   if (props.total !== undefined) return props.total + 1;
@@ -135,7 +139,7 @@ function drawnRows(span: RowSpan, current: number): number[] {
 }
 
 function VirtualHead<T>(props: VirtualTableProps<T>) {
-  const selects = props.selection ?? null;
+  const selects = selectionOf(props);
   const isAll = selects !== null && props.rows.every((row) => selects.ids.has(props.rowKey(row)));
   return (
     <div role="rowgroup" class="virtual-head">
@@ -215,7 +219,7 @@ function VirtualRow<T>(props: VirtualRowProps<T>) {
       role="row"
       class={`virtual-row virtual-tracks ${table.rowClass?.(row) ?? ""}${state}`}
       aria-rowindex={index + 2}
-      aria-selected={table.selection == null ? undefined : isSelected}
+      aria-selected={selectionOf(table) === null ? undefined : isSelected}
       tabIndex={isCurrent ? 0 : -1}
       data-index={index}
       style={{ height: `${rowPx}px`, transform: `translateY(${index * rowPx}px)` }}
@@ -225,7 +229,7 @@ function VirtualRow<T>(props: VirtualRowProps<T>) {
         table.onOpen(row);
       }}
     >
-      {table.selection == null ? null : (
+      {selectionOf(table) === null ? null : (
         <span role="gridcell" class="virtual-select">
           <input
             type="checkbox"
@@ -312,8 +316,8 @@ function useVirtualTable<T>(props: VirtualTableProps<T>) {
     requestAnimationFrame(() => rowElement(element, index)?.focus({ preventScroll: true }));
   };
   const turn = (index: number, isExtending: boolean) => {
-    const { selection } = props;
-    if (selection == null) return;
+    const selection = selectionOf(props);
+    if (selection === null) return;
     const keys = props.rows.map(props.rowKey);
     const from = isExtending ? anchor.current : null;
     selection.onChange(selectedAfter(selection.ids, keys, { index, anchor: from }));
@@ -340,9 +344,10 @@ function pressed<T>(event: KeyboardEvent, table: Pressing<T>): void {
   if (row === null || event.altKey || event.metaKey) return;
   const { props, current } = table;
   const isOnRow = target === row;
-  if (event.key === "a" && event.ctrlKey && props.selection != null) {
+  const selection = selectionOf(props);
+  if (event.key === "a" && event.ctrlKey && selection !== null) {
     event.preventDefault();
-    return props.selection.onChange(new Set(props.rows.map(props.rowKey)));
+    return selection.onChange(new Set(props.rows.map(props.rowKey)));
   }
   if (event.ctrlKey) return;
   if (event.key === " " && isOnRow) {
@@ -364,16 +369,18 @@ function pressed<T>(event: KeyboardEvent, table: Pressing<T>): void {
   });
   if (next === null) return;
   event.preventDefault();
-  if (event.shiftKey && props.selection != null && next !== current) extend(table, next);
+  if (event.shiftKey && selection !== null && next !== current) extend(table, next);
   table.focusRow(next);
 }
 
 /** Shift with a moving key: the row left and every one on the way are selected. */
 function extend<T>({ props, current }: Pressing<T>, next: number): void {
-  const ids = new Set(props.selection!.ids);
+  const selection = selectionOf(props);
+  if (selection === null) return;
+  const ids = new Set(selection.ids);
   const from = Math.min(current, next);
   for (const row of props.rows.slice(from, Math.max(current, next) + 1)) ids.add(props.rowKey(row));
-  props.selection!.onChange(ids);
+  selection.onChange(ids);
 }
 
 /** Moves the focus over the row and the controls in it. */

@@ -43,9 +43,19 @@ export interface ApiWorld {
   signedOut(): void;
 }
 
+export interface Tagged<T> {
+  readonly value: T;
+  /** Null when the hub gave none. */
+  readonly etag: string | null;
+}
+
 export interface ApiClient {
   get<T>(path: string, signal?: AbortSignal): Promise<T>;
   post<T>(path: string, body: unknown, signal?: AbortSignal): Promise<T>;
+  /** What is there, and the tag of this state of it. */
+  getTagged<T>(path: string, signal?: AbortSignal): Promise<Tagged<T>>;
+  /** Changes parts of what is there; with `etag`, only while it is still in that state. */
+  patch<T>(path: string, body: unknown, etag?: string): Promise<T>;
   remove(path: string): Promise<void>;
   /** The first `pageCount` pages of a list as one page; `next` leads on from there. */
   pages<T>(path: string, pageCount: number, signal?: AbortSignal): Promise<Page<T>>;
@@ -75,7 +85,7 @@ export function createApiClient(world: ApiWorld): ApiClient {
     if (response.status === 401 && path !== "/session") world.signedOut();
     throw error;
   };
-  const write = (method: string, body: unknown): RequestInit => ({
+  const write = (method: string, body: unknown) => ({
     method,
     headers: { "content-type": "application/json", "idempotency-key": world.newKey() },
     body: body === undefined ? null : JSON.stringify(body),
@@ -90,8 +100,17 @@ export function createApiClient(world: ApiWorld): ApiClient {
     async post<T>(path: string, body: unknown, signal?: AbortSignal): Promise<T> {
       const init = write("POST", body);
       const response = await call(path, signal === undefined ? init : { ...init, signal });
-      const text = await response.text();
-      return (text === "" ? null : JSON.parse(text)) as T;
+      return await bodyOf<T>(response);
+    },
+    async getTagged<T>(path: string, signal?: AbortSignal): Promise<Tagged<T>> {
+      const response = await call(path, signal === undefined ? {} : { signal });
+      return { value: await response.json() as T, etag: response.headers.get("etag") };
+    },
+    async patch<T>(path: string, body: unknown, etag?: string): Promise<T> {
+      const init = write("PATCH", body);
+      const headers = etag === undefined ? init.headers : { ...init.headers, "if-match": etag };
+      const response = await call(path, { ...init, headers });
+      return await bodyOf<T>(response);
     },
     async remove(path) {
       await call(path, write("DELETE", undefined));
@@ -118,6 +137,12 @@ export function createApiClient(world: ApiWorld): ApiClient {
       throw new ApiError(0, `Operation ${operationId} takes long; it goes on at the hub.`, null);
     },
   };
+}
+
+/** Null for an answer without a body. */
+async function bodyOf<T>(response: Response): Promise<T> {
+  const text = await response.text();
+  return (text === "" ? null : JSON.parse(text)) as T;
 }
 
 function withCursor(path: string, cursor: string | null): string {
