@@ -21,6 +21,8 @@ export interface PlacedEdge {
   readonly kind: GraphEdge["kind"];
   /** An SVG path from the one operator's border to the other's. */
   readonly path: string;
+  /** Where a word about it may stand. */
+  readonly middle: { readonly x: number; readonly y: number };
 }
 
 export interface GraphLayout {
@@ -30,13 +32,13 @@ export interface GraphLayout {
   readonly edges: readonly PlacedEdge[];
 }
 
-export const NODE_WIDTH = 220;
-export const NODE_HEIGHT = 84;
+export const NODE_WIDTH = 228;
+export const NODE_HEIGHT = 128;
 
 /** @param direction `LR` on wide screens, `TB` on narrow ones. */
 export function layOut(graph: JobGraph, direction: "LR" | "TB"): GraphLayout {
   const layered = new dagre.graphlib.Graph();
-  layered.setGraph({ rankdir: direction, nodesep: 24, ranksep: 56, marginx: 8, marginy: 8 });
+  layered.setGraph({ rankdir: direction, nodesep: 24, ranksep: 72, marginx: 8, marginy: 8 });
   layered.setDefaultEdgeLabel(() => ({}));
   for (const node of graph.operators) {
     layered.setNode(node.uid, { width: NODE_WIDTH, height: NODE_HEIGHT });
@@ -51,11 +53,28 @@ export function layOut(graph: JobGraph, direction: "LR" | "TB"): GraphLayout {
       const placed = layered.node(node.uid);
       return { node, x: placed.x - NODE_WIDTH / 2, y: placed.y - NODE_HEIGHT / 2 };
     }),
-    edges: graph.edges.map((edge) => ({
-      ...edge,
-      path: pathThrough(layered.edge(edge.from, edge.to).points ?? []),
-    })),
+    edges: graph.edges.map((edge) => {
+      const points = layered.edge(edge.from, edge.to).points ?? [];
+      return { ...edge, path: pathThrough(points), middle: middleOf(points) };
+    }),
   };
+}
+
+const STROKE_MIN = 1.5;
+const STROKE_MAX = 8;
+/** Flow that is drawn thickest, records per second. */
+const STROKE_FULL_PER_SECOND = 20_000;
+
+/** Thickness of an edge that carries `perSecond`: logarithmic, so that a trickle still shows beside a flood. */
+export function strokeWidth(perSecond: number | null): number {
+  if (perSecond === null || perSecond <= 0) return STROKE_MIN;
+  const share = Math.log1p(perSecond) / Math.log1p(STROKE_FULL_PER_SECOND);
+  return round(STROKE_MIN + (STROKE_MAX - STROKE_MIN) * Math.min(1, share));
+}
+
+function middleOf(points: readonly { readonly x: number; readonly y: number }[]) {
+  const point = points[Math.floor(points.length / 2)] ?? { x: 0, y: 0 };
+  return { x: round(point.x), y: round(point.y) };
 }
 
 function pathThrough(points: readonly { readonly x: number; readonly y: number }[]): string {

@@ -75,9 +75,11 @@ export function agentMark(status: AgentView["status"]): Mark {
     case "online":
       return { tone: "calm", text: "online" };
     case "draining":
-      return { tone: "active", text: "draining" };
+    case "restoring":
+      return { tone: "active", text: status };
     case "stale":
-      return { tone: "warn", text: "stale" };
+    case "autonomous":
+      return { tone: "warn", text: status };
     case "offline":
       return { tone: "bad", text: "offline" };
     case "removed":

@@ -4,30 +4,23 @@
  * Pure but for its subscription. The hub's answers are the truth at the time of a fetch; this holds
  * what came since.
  *
- * 1. Rates are differences of two reports of the same attempt; a counter that fell gives none.
- * 2. At most `SIGNALS_MAX` signals and `REGIONS_MAX` regions are kept: the oldest leave.
+ * 1. Rates are differences of two reports of one subtask in one attempt; a counter that fell gives none.
+ * 2. Each subtask has an entry of its own: what one of them says never stands for its region.
+ * 3. At most `SIGNALS_MAX` signals and `SUBTASKS_MAX` subtasks are kept: the oldest leave.
  *
  * @module
  */
 import { type ReadonlySignal, signal } from "@preact/signals";
+import type { RegionMetrics } from "@shared/api.ts";
 import type { Clock } from "@shared/clock.ts";
 import type { EventStream, HubEvent } from "./event_stream.ts";
 
-/** What an agent reports about one subtask; the part of it shown here. */
-export interface SubtaskReport {
+/** What an agent reports about one subtask, as the stream brings it. */
+export interface SubtaskReport
+  extends Omit<RegionMetrics, "receivedAt" | "recordsInPerSecond" | "operators"> {
   readonly regionId: string;
+  readonly subtaskId: string;
   readonly attempt: number;
-  readonly recordsIn: number;
-  readonly recordsOut: number;
-  readonly duplicatesDropped: number;
-  readonly deadLetters: number;
-  readonly stateEntries: number;
-  readonly windowUsed: number;
-  readonly windowSize: number;
-  readonly windowSecondsLeft: number | null;
-  readonly busyRatio: number;
-  readonly position: number;
-  readonly isConnected: boolean;
   readonly operators: readonly OperatorCounts[];
 }
 
@@ -43,7 +36,7 @@ export interface OperatorRate {
   readonly outPerSecond: number;
 }
 
-export interface LiveRegion {
+export interface LiveSubtask {
   readonly report: SubtaskReport;
   readonly receivedMs: number;
   readonly inPerSecond: number | null;
@@ -63,30 +56,31 @@ interface StreamSample extends LiveSample {
 }
 
 export interface LiveState {
-  /** By `regionKey`. */
-  readonly regions: ReadonlySignal<ReadonlyMap<string, LiveRegion>>;
+  /** By `subtaskKey`. */
+  readonly subtasks: ReadonlySignal<ReadonlyMap<string, LiveSubtask>>;
   /** By `signalKey`. */
   readonly samples: ReadonlySignal<ReadonlyMap<string, LiveSample>>;
 }
 
-const REGIONS_MAX = 5_000;
+const SUBTASKS_MAX = 10_000;
 const SIGNALS_MAX = 20_000;
 
-export const regionKey = (jobId: string, regionId: string) => `${jobId}/${regionId}`;
+export const subtaskKey = (jobId: string, regionId: string, subtaskId: string) =>
+  `${jobId}/${regionId}/${subtaskId}`;
 export const signalKey = (jobId: string, operatorUid: string, equipment: string) =>
   `${jobId}/${operatorUid}/${equipment}`;
 
 export function createLiveState(stream: EventStream, clock: Clock): LiveState {
-  const regions = signal<ReadonlyMap<string, LiveRegion>>(new Map());
+  const subtasks = signal<ReadonlyMap<string, LiveSubtask>>(new Map());
   const samples = signal<ReadonlyMap<string, LiveSample>>(new Map());
   stream.on(["metrics"], (event) => {
-    const reports = listIn<SubtaskReport>(event, "subtasks");
-    const next = new Map(regions.value);
-    for (const report of reports) {
-      const key = regionKey(event.jobId ?? jobIdOf(report), report.regionId);
-      renew(next, key, liveRegion(next.get(key) ?? null, report, clock.monotonicMs()), REGIONS_MAX);
+    const next = new Map(subtasks.value);
+    for (const report of listIn<SubtaskReport>(event, "subtasks")) {
+      const key = subtaskKey(event.jobId ?? jobIdOf(report), report.regionId, report.subtaskId);
+      const before = next.get(key) ?? null;
+      renew(next, key, liveSubtask(before, report, clock.monotonicMs()), SUBTASKS_MAX);
     }
-    regions.value = next;
+    subtasks.value = next;
   });
   stream.on(["samples"], (event) => {
     const next = new Map(samples.value);
@@ -96,10 +90,10 @@ export function createLiveState(stream: EventStream, clock: Clock): LiveState {
     }
     samples.value = next;
   });
-  return { regions, samples };
+  return { subtasks, samples };
 }
 
-/** Metrics name their job themselves when one event holds several jobs. */
+/** Metrics name their job themselves: one event may hold several jobs. */
 function jobIdOf(entry: object): string {
   return "jobId" in entry && typeof entry.jobId === "string" ? entry.jobId : "";
 }
@@ -119,12 +113,12 @@ function renew<T>(entries: Map<string, T>, key: string, value: T, max: number): 
   }
 }
 
-/** The region after `report`; rates are there once two reports of one attempt are. */
-export function liveRegion(
-  previous: LiveRegion | null,
+/** The subtask after `report`; rates are there once two reports of one attempt are. */
+export function liveSubtask(
+  previous: LiveSubtask | null,
   report: SubtaskReport,
   nowMs: number,
-): LiveRegion {
+): LiveSubtask {
   const isSameRun = previous !== null && previous.report.attempt === report.attempt;
   const seconds = isSameRun ? (nowMs - previous.receivedMs) / 1000 : 0;
   if (!isSameRun || seconds <= 0) {

@@ -1,10 +1,11 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { ManualClock } from "@shared/manual_clock.ts";
 import { createEventStream, type EventConnection } from "./event_stream.ts";
-import { createLiveState, liveRegion, regionKey, type SubtaskReport } from "./live_state.ts";
+import { createLiveState, liveSubtask, subtaskKey, type SubtaskReport } from "./live_state.ts";
 
 const REPORT: SubtaskReport = {
   regionId: "r",
+  subtaskId: "map.0",
   attempt: 3,
   recordsIn: 1_000,
   recordsOut: 900,
@@ -15,29 +16,38 @@ const REPORT: SubtaskReport = {
   windowSize: 100,
   windowSecondsLeft: null,
   busyRatio: 0.5,
+  backpressuredRatio: 0,
+  idleRatio: 0.5,
+  watermarkMs: null,
+  eventTimeLagMs: null,
+  sourceLagMs: null,
+  lateRecords: 0,
+  shedRecords: 0,
+  futureRecords: 0,
+  inputQueued: 0,
   position: 1_000,
   isConnected: true,
   operators: [{ uid: "map", recordsIn: 1_000, recordsOut: 900 }],
 };
 
 Deno.test("live state: a rate is the difference of two reports of one attempt", () => {
-  const first = liveRegion(null, REPORT, 10_000);
+  const first = liveSubtask(null, REPORT, 10_000);
   equal(first.inPerSecond, null);
   const later = {
     ...REPORT,
     recordsIn: 1_500,
     operators: [{ uid: "map", recordsIn: 1_500, recordsOut: 1_000 }],
   };
-  const second = liveRegion(first, later, 12_000);
+  const second = liveSubtask(first, later, 12_000);
   equal(second.inPerSecond, 250);
   deepEqual(second.operators, [{ uid: "map", inPerSecond: 250, outPerSecond: 50 }]);
 });
 
 Deno.test("live state: a new attempt begins without rates, not with negative ones", () => {
-  const first = liveRegion(null, REPORT, 10_000);
-  const restarted = liveRegion(first, { ...REPORT, attempt: 4, recordsIn: 5 }, 12_000);
+  const first = liveSubtask(null, REPORT, 10_000);
+  const restarted = liveSubtask(first, { ...REPORT, attempt: 4, recordsIn: 5 }, 12_000);
   equal(restarted.inPerSecond, null);
-  equal(liveRegion(first, { ...REPORT, recordsIn: 5 }, 12_000).inPerSecond, null);
+  equal(liveSubtask(first, { ...REPORT, recordsIn: 5 }, 12_000).inPerSecond, null);
 });
 
 class FakeConnection implements EventConnection {
@@ -111,5 +121,22 @@ Deno.test("event stream: a listener hears its family and nothing else", () => {
   connections[0]!.send("metrics", { subtasks: [REPORT] });
   connections[0]!.listeners.get("message")!(new MessageEvent("message", { data: "no json" }));
   deepEqual(heard, ["alarm.raised"]);
-  equal(live.regions.value.get(regionKey("j", "r"))?.report.position, 1_000);
+  equal(live.subtasks.value.get(subtaskKey("j", "r", "map.0"))?.report.position, 1_000);
+});
+
+Deno.test("live state: subtasks of one region are kept apart, whoever reports last", () => {
+  const { clock, connections, stream } = openedStream();
+  const live = createLiveState(stream, clock);
+  stream.start();
+  const slow = { ...REPORT, subtaskId: "count.0", busyRatio: 0.97 };
+  const idle = { ...REPORT, subtaskId: "count.1", busyRatio: 0.01 };
+  connections[0]!.send("metrics", { subtasks: [slow] });
+  connections[0]!.send("metrics", { subtasks: [idle] });
+  clock.advance(2_000);
+  connections[0]!.send("metrics", { subtasks: [{ ...idle, recordsIn: 1_400 }] });
+  const of = (subtaskId: string) => live.subtasks.value.get(subtaskKey("j", "r", subtaskId));
+  equal(of("count.0")?.report.busyRatio, 0.97);
+  equal(of("count.1")?.report.busyRatio, 0.01);
+  equal(of("count.1")?.inPerSecond, 200);
+  equal(of("count.0")?.inPerSecond, null);
 });
