@@ -20,6 +20,7 @@ import type { Problem } from "@shared/api.ts";
 import { addAgentRoutes } from "./routes/agents.ts";
 import { addAlarmRoutes } from "./routes/alarms.ts";
 import { addAuditRoutes } from "./routes/audit.ts";
+import { addBrokerRoutes } from "./routes/brokers.ts";
 import { addDeployRoute } from "./routes/deploy.ts";
 import { addEnrolmentRoutes } from "./routes/enrolment.ts";
 import { addEquipmentRoutes } from "./routes/equipment.ts";
@@ -43,6 +44,7 @@ import { addPageRoutes, dashboardPage } from "./routes/pages.ts";
 import { addRollbackRoute } from "./routes/rollbacks.ts";
 import { addSavepointRoutes } from "./routes/savepoints.ts";
 import { addSessionRoutes } from "./routes/session.ts";
+import { addSettingsRoutes } from "./routes/settings.ts";
 
 const BODY_BYTES_MAX = 1024 * 1024;
 /** A bundle of 5 MB as a JSON text, with its escapes. */
@@ -78,6 +80,8 @@ export function createApp(deps: RouteDeps): HubApp {
   addEquipmentRoutes(app, deps);
   addEventRoutes(app, deps);
   addAuditRoutes(app, deps);
+  addSettingsRoutes(app, deps);
+  addBrokerRoutes(app, deps);
   addObjectRoutes(app, deps);
   addDocument(app, deps);
   addPageRoutes(app, deps);

@@ -31,7 +31,7 @@ export const SETTING_BOUNDS: Readonly<Record<SettingName, { min: number; max: nu
 export const SETTING_NAMES: readonly SettingName[] = Object.keys(SETTING_BOUNDS) as SettingName[];
 
 /** New values; null takes a person's value away. */
-export type SettingsPatch = { readonly [Name in SettingName]?: number | null };
+export type SettingsPatch = { readonly [Name in SettingName]?: number | null | undefined };
 
 export interface RunningSettings {
   /** What is in force now. */

@@ -37,6 +37,14 @@ Deno.test("house/boundaries lets routes use coordinator, db and shared", () => {
     [],
   );
 });
+Deno.test("house/boundaries lets the dashboard take the type of the API from the hub, and only that", () => {
+  const path = "hub/dashboard/state/api_client.ts";
+  const type = `import type { Api } from "../../api_type.ts"; export type A = Api;`;
+  deepStrictEqual(messages(path, type), []);
+  const refused = ["hub/dashboard/ must not import hub/"];
+  deepStrictEqual(messages(path, type.replace("import type", "import")), refused);
+  deepStrictEqual(messages(path, type.replace("api_type", "app")), refused);
+});
 Deno.test("house/boundaries lets main.ts wire everything", () => {
   deepStrictEqual(
     messages(

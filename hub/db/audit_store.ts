@@ -8,8 +8,8 @@
  * @module
  */
 import { createHash } from "node:crypto";
-import { asc, desc, gt, lt, sql } from "drizzle-orm";
-import type { AuditView } from "@shared/api.ts";
+import { and, asc, desc, eq, gt, gte, lt, type SQL, sql } from "drizzle-orm";
+import type { AuditVerdict, AuditView } from "@shared/api.ts";
 import type { Db } from "./client.ts";
 import { principalNames } from "./principal_names.ts";
 import { audit } from "./schema.ts";
@@ -46,13 +46,23 @@ export async function appendAudit(tx: Db, entry: AuditEntry): Promise<void> {
   });
 }
 
-/** Newest first; `beforeId` is the id of the last row of the previous page. */
-export async function listAudit(
-  db: Db,
-  page: { limit: number; beforeId: number | null },
-): Promise<AuditView[]> {
-  const rows = await db.select().from(audit)
-    .where(page.beforeId === null ? undefined : lt(audit.id, page.beforeId))
+export interface AuditPage {
+  readonly limit: number;
+  /** Id of the last row of the previous page. */
+  readonly beforeId: number | null;
+  /** The action, or with a dot and a star at its end a family of them: `token.*`. */
+  readonly action?: string | undefined;
+  readonly subject?: string | undefined;
+  readonly principal?: string | undefined;
+  readonly outcome?: string | undefined;
+  /** From then on, and before then. */
+  readonly fromMs?: number | undefined;
+  readonly toMs?: number | undefined;
+}
+
+/** Newest first. */
+export async function listAudit(db: Db, page: AuditPage): Promise<AuditView[]> {
+  const rows = await db.select().from(audit).where(and(...conditionsOf(page)))
     .orderBy(desc(audit.id)).limit(page.limit);
   const names = await principalNames(db, rows.map((row) => row.principal));
   return rows.map((row) => ({
@@ -70,20 +80,49 @@ export async function listAudit(
   }));
 }
 
-/** @returns The id of the first row whose hash does not follow from the rows before, or null. */
-export async function findBrokenAuditRow(db: Db): Promise<number | null> {
+function conditionsOf(page: AuditPage): SQL[] {
+  const { action } = page;
+  const conditions: (SQL | undefined)[] = [
+    page.beforeId === null ? undefined : lt(audit.id, page.beforeId),
+    action === undefined
+      ? undefined
+      : action.endsWith(".*")
+      ? sql`starts_with(${audit.action}, ${action.slice(0, -1)})`
+      : eq(audit.action, action),
+    page.subject === undefined ? undefined : eq(audit.subject, page.subject),
+    page.principal === undefined ? undefined : eq(audit.principal, page.principal),
+    page.outcome === undefined ? undefined : eq(audit.outcome, page.outcome),
+    page.fromMs === undefined ? undefined : gte(audit.at, new Date(page.fromMs)),
+    page.toMs === undefined ? undefined : lt(audit.at, new Date(page.toMs)),
+  ];
+  return conditions.filter((condition) => condition !== undefined);
+}
+
+/**
+ * Follows the chain from its first row on, a page of rows in memory at a time.
+ *
+ * A row that was changed, put in or taken out shows at itself or at the row behind it; rows taken off the
+ * end do not show, for nothing follows from them.
+ */
+export async function verifyAudit(db: Db): Promise<AuditVerdict> {
   let previous = GENESIS_HASH;
   let afterId = 0;
+  let count = 0;
   for (;;) {
     const rows = await db.select().from(audit).where(gt(audit.id, afterId))
       .orderBy(asc(audit.id)).limit(VERIFY_PAGE_ROWS);
     for (const row of rows) {
       const { id, at, hash, ...entry } = row;
-      if (chainHash(previous, { ...entry, atMs: at.getTime() }) !== hash) return id;
+      count++;
+      if (chainHash(previous, { ...entry, atMs: at.getTime() }) !== hash) {
+        return { rows: count, isIntact: false, firstBrokenId: id };
+      }
       previous = hash;
       afterId = id;
     }
-    if (rows.length < VERIFY_PAGE_ROWS) return null;
+    if (rows.length < VERIFY_PAGE_ROWS) {
+      return { rows: count, isIntact: true, firstBrokenId: null };
+    }
   }
 }
 

@@ -69,6 +69,14 @@ export async function getJobFacts(db: Db, id: string): Promise<JobFacts | null> 
   return (await factsOf(db, rows))[0] ?? null;
 }
 
+/** Names of those of `ids` that are jobs. */
+export async function jobNames(db: Db, ids: readonly string[]): Promise<Map<string, string>> {
+  if (ids.length === 0) return new Map();
+  const rows = await db.select({ id: jobs.id, name: jobs.name }).from(jobs)
+    .where(inArray(jobs.id, [...ids]));
+  return new Map(rows.map(({ id, name }) => [id, name]));
+}
+
 /** Regions of jobs that are not at their end, for the fleet's view. */
 export async function listPlacedRegions(
   db: Db,

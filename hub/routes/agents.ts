@@ -84,6 +84,8 @@ const connectRoute = createRoute({
   responses: { 101: { description: "Switched to the WebSocket protocol" } },
 });
 
+export const agentRoutes = [listRoute, showRoute, drainRoute, removeRoute, connectRoute] as const;
+
 export function addAgentRoutes(app: HubApp, deps: RouteDeps): void {
   const { hub } = deps;
   addConnectRoute(app, deps);

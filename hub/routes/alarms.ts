@@ -101,6 +101,8 @@ const bulkRoute = createRoute({
   },
 });
 
+export const alarmRoutes = [listRoute, anomaliesRoute, acknowledgeRoute, bulkRoute] as const;
+
 export function addAlarmRoutes(app: HubApp, deps: RouteDeps): void {
   const { hub } = deps;
   serve(app, deps, "viewer", listRoute, async (c) => {

@@ -92,6 +92,8 @@ const deployRoute = createRoute({
   },
 });
 
+export const deployRoutes = [deployRoute] as const;
+
 export function addDeployRoute(app: HubApp, deps: RouteDeps): void {
   serve(app, deps, "operator", deployRoute, async (c) => {
     const body = c.req.valid("json");

@@ -45,6 +45,8 @@ const enrolRoute = createRoute({
   responses: { 201: json("The agent and its credential, shown this once", enrolmentSchema) },
 });
 
+export const enrolmentRoutes = [enrolRoute] as const;
+
 export function addEnrolmentRoutes(app: HubApp, deps: RouteDeps): void {
   const { hub } = deps;
   serve(app, deps, "public", enrolRoute, async (c) => {

@@ -63,6 +63,8 @@ const samplesRoute = createRoute({
   },
 });
 
+export const equipmentRoutes = [equipmentRoute, samplesRoute] as const;
+
 export function addEquipmentRoutes(app: HubApp, deps: RouteDeps): void {
   const { hub } = deps;
   serve(app, deps, "viewer", equipmentRoute, async (c) => {

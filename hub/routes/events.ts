@@ -49,6 +49,8 @@ const eventsRoute = createRoute({
   },
 });
 
+export const eventRoutes = [eventsRoute] as const;
+
 export function addEventRoutes(app: HubApp, deps: RouteDeps): void {
   let open = 0;
   serve(app, deps, "viewer", eventsRoute, (c) => {

@@ -64,6 +64,8 @@ const metricsRoute = createRoute({
   },
 });
 
+export const healthRoutes = [aliveRoute, readyRoute, versionRoute, metricsRoute] as const;
+
 export function addHealthRoutes(app: HubApp, deps: RouteDeps): void {
   const { hub } = deps;
   const readiness = rememberedReadiness(deps);
@@ -122,7 +124,8 @@ async function checkAll({ hub, checkBroker }: RouteDeps): Promise<Verdict> {
   return { status: isReady ? "ok" : "failed", checks: outcomes };
 }
 
-async function outcomeOf(
+/** `ok`, or why a dependency does not answer; ends in bounded time. */
+export async function outcomeOf(
   { clock }: RouteDeps["hub"],
   check: () => Promise<unknown>,
 ): Promise<string> {

@@ -122,6 +122,15 @@ const metricsRoute = createRoute({
   },
 });
 
+export const historyRoutes = [
+  checkpointsRoute,
+  summaryRoute,
+  checkpointRoute,
+  attemptsRoute,
+  gapsRoute,
+  metricsRoute,
+] as const;
+
 export function addHistoryRoutes(app: HubApp, deps: RouteDeps): void {
   addCheckpointRoutes(app, deps);
   addPastRoutes(app, deps);

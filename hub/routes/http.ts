@@ -202,12 +202,12 @@ export function json<S extends z.ZodType>(description: string, schema: S) {
 
 /** The request entry of a route that takes `schema` as JSON. */
 export function jsonBody<S extends z.ZodType>(schema: S) {
-  return { content: { "application/json": { schema } }, required: true };
+  return { content: { "application/json": { schema } }, required: true as const };
 }
 
 /** Like {@linkcode jsonBody}, for calls that may come without a body. */
 export function optionalJsonBody<S extends z.ZodType>(schema: S) {
-  return { content: { "application/json": { schema } }, required: false };
+  return { content: { "application/json": { schema } }, required: false as const };
 }
 
 /** The body of a call that may come without one; then it is that of an empty object. */

@@ -84,6 +84,8 @@ const cancelRoute = createRoute({
   responses: { 202: json("Accepted", operationSchema) },
 });
 
+export const jobRoutes = [listRoute, detailRoute, stopRoute, cancelRoute] as const;
+
 export function addJobRoutes(app: HubApp, deps: RouteDeps): void {
   const { hub } = deps;
   serve(app, deps, "viewer", listRoute, async (c) => {

@@ -51,6 +51,8 @@ const getRoute = createRoute({
   responses: { 200: { description: "The bytes", content: bytes } },
 });
 
+export const objectRoutes = [putRoute, getRoute] as const;
+
 export function addObjectRoutes(app: HubApp, deps: RouteDeps): void {
   serve(app, deps, "public", putRoute, async (c) => {
     const grant = grantOf(deps, c.req.raw);

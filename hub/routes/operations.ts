@@ -54,6 +54,8 @@ const listRoute = createRoute({
   responses: { 200: json("One page of operations", pageSchema(operationSchema)) },
 });
 
+export const operationRoutes = [showRoute, listRoute] as const;
+
 export function addOperationRoutes(app: HubApp, deps: RouteDeps): void {
   const { hub } = deps;
   serve(app, deps, "viewer", showRoute, async (c) => {

@@ -41,6 +41,8 @@ const rollbackRoute = createRoute({
   },
 });
 
+export const rollbackRoutes = [rollbackRoute] as const;
+
 export function addRollbackRoute(app: HubApp, deps: RouteDeps): void {
   const { hub } = deps;
   serve(app, deps, "admin", rollbackRoute, async (c) => {

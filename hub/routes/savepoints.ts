@@ -68,6 +68,8 @@ const deleteRoute = createRoute({
   responses: { 204: { description: "Deleted" } },
 });
 
+export const savepointRoutes = [createSavepointRoute, listRoute, showRoute, deleteRoute] as const;
+
 export function addSavepointRoutes(app: HubApp, deps: RouteDeps): void {
   const { hub } = deps;
   serve(

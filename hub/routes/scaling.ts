@@ -51,6 +51,8 @@ const rebalanceRoute = createRoute({
 /** Operations that move a job's regions: one at a time. */
 const MOVES: ReadonlySet<string> = new Set(["rescale", "rebalance", "rollback", "stop", "cancel"]);
 
+export const scalingRoutes = [rescaleRoute, rebalanceRoute] as const;
+
 export function addScalingRoutes(app: HubApp, deps: RouteDeps): void {
   serve(app, deps, "operator", rescaleRoute, (c) => {
     const { parallelism } = c.req.valid("json");

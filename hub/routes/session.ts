@@ -41,6 +41,8 @@ const meRoute = createRoute({
   responses: { 200: json("The caller", sessionSchema) },
 });
 
+export const sessionRoutes = [openRoute, closeRoute, meRoute] as const;
+
 export function addSessionRoutes(app: HubApp, deps: RouteDeps): void {
   const { hub } = deps;
   const isSecure = hub.config.publicUrl.startsWith("https:");

@@ -74,6 +74,8 @@ const diffRoute = createRoute({
   responses: { 200: json("Counts by operator, and one page of differences", savepointDiffSchema) },
 });
 
+export const stateRoutes = [stateRoute, diffRoute] as const;
+
 export function addStateRoutes(app: HubApp, deps: RouteDeps): void {
   let diffsUnderWay = 0;
   serve(app, deps, "viewer", stateRoute, async (c) => {

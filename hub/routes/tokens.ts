@@ -99,6 +99,8 @@ const revokeRoute = createRoute({
   responses: { 204: { description: "Revoked" } },
 });
 
+export const tokenRoutes = [createTokenRoute, listRoute, revokeRoute] as const;
+
 export function addTokenRoutes(app: HubApp, deps: RouteDeps): void {
   const { hub } = deps;
   serve(app, deps, "admin", createTokenRoute, (c) =>

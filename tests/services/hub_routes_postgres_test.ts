@@ -16,7 +16,7 @@ import type { AlarmEdge } from "@shared/messages.ts";
 import { systemClock } from "@shared/platform/clock.ts";
 import { lockDirectory } from "@shared/platform/directory_lock.ts";
 import { recordEdges } from "../../hub/db/alarm_store.ts";
-import { findBrokenAuditRow, listAudit } from "../../hub/db/audit_store.ts";
+import { listAudit, verifyAudit } from "../../hub/db/audit_store.ts";
 import { openDatabase } from "../../hub/db/client.ts";
 import { recordSamples } from "../../hub/db/sample_store.ts";
 import { openTestHub } from "../support/hub_app.ts";
@@ -88,7 +88,7 @@ Deno.test({
     });
 
     await t.step("the audit chain holds through all of it (S26)", async () => {
-      equal(await findBrokenAuditRow(opened.db), null);
+      equal((await verifyAudit(opened.db)).isIntact, true);
       equal((await listAudit(opened.db, { limit: 200, beforeId: null })).length, 4);
     });
 
