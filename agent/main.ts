@@ -132,8 +132,7 @@ export async function agentCommand(args: readonly string[]): Promise<number> {
 
 /** The runner lies beside a bundled agent, and is made from source otherwise. */
 async function findRunnerBundle(): Promise<string> {
-  const beside = new URL("./runner.js", import.meta.url);
-  if (import.meta.url.endsWith(".js")) return beside.pathname;
+  if (Deno.mainModule.endsWith(".js")) return new URL("./runner.js", Deno.mainModule).pathname;
   // Not a literal: the agent's own bundle must not take the tools in.
   const tools = new URL("../tools/build/build_bundles.ts", import.meta.url).href;
   const { ensureBundle } = await import(tools) as {
@@ -162,9 +161,10 @@ function writeLine(line: string): void {
   Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
 }
 
-if (import.meta.main) {
+/** The whole process: runs the agent and ends with its exit code. */
+export async function agentProcess(): Promise<never> {
   try {
-    Deno.exit(await agentCommand(Deno.args));
+    return Deno.exit(await agentCommand(Deno.args));
   } catch (error) {
     const text = error instanceof PenstockError || !(error instanceof Error)
       ? messageOf(error)
@@ -173,3 +173,5 @@ if (import.meta.main) {
     Deno.exit(error instanceof PenstockError && error.domain === "user" ? 2 : 1);
   }
 }
+
+if (import.meta.main) await agentProcess();

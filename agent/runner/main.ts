@@ -71,4 +71,4 @@ async function main(): Promise<void> {
   exit(0);
 }
 
-if (import.meta.main) await main();
+void main();

@@ -1,6 +1,10 @@
 /**
  * Makes the program's own bundles: runner and agent for `deno run`, the dashboard for the browser.
  *
+ * Agent and runner are kept as one text that their module evaluates. Whatever Deno loads as a module it parses
+ * whole, to find its imports, and the C library's memory keeps what that took for as long as the process lives:
+ * twenty megabytes for a runner. A text is compiled by the engine alone, and a function when it is called.
+ *
  * A bundle lies in `dist/` under a name that holds the digest of the sources it is made of, so it is made
  * once per change, and processes that start at the same time do not disturb each other: each writes a file
  * of its own and renames it.
@@ -22,7 +26,7 @@ const ENTRIES: Readonly<Record<BundleEntry, EntryPlan>> = {
     files: ["deno.json", "deno.lock"],
   },
   agent: {
-    main: "agent/main.ts",
+    main: "agent/start.ts",
     platform: "deno",
     folders: ["agent", "shared"],
     files: ["deno.json", "deno.lock"],
@@ -64,6 +68,9 @@ export async function ensureBundle(
   const own = await Deno.makeTempFile({ dir: dist, prefix: `${entry}-`, suffix: ".tmp.js" });
   try {
     await bundle(`${root}/${plan.main}`, own, { root, platform: plan.platform });
+    if (plan.platform === "deno") {
+      await Deno.writeTextFile(own, asText(await Deno.readTextFile(own), `${entry}.js`));
+    }
     await Deno.chmod(own, 0o644);
     await Deno.rename(own, path);
     return path;
@@ -71,6 +78,16 @@ export async function ensureBundle(
     await Deno.remove(own).catch(() => {});
     throw error;
   }
+}
+
+/** A module that evaluates the CommonJS `code`; `name` is what stack traces call it. */
+function asText(code: string, name: string): string {
+  // Beyond ASCII a text takes two bytes for every character.
+  const literal = JSON.stringify(`${code}\n//# sourceURL=${name}\n`)
+    .replace(/[^\x00-\x7f]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return `import process from "node:process";\n` +
+    `new Function("require", "module", "exports", ${literal})(\n` +
+    `  (name) => process.getBuiltinModule(name), { exports: {} }, {});\n`;
 }
 
 async function bundle(
@@ -86,8 +103,9 @@ async function bundle(
       `${options.root}/deno.json`,
       "--platform",
       options.platform,
-      // What runs on an agent stays readable: its stack traces end up in logs.
-      ...(options.platform === "browser" ? ["--minify"] : []),
+      "--minify",
+      // Stack traces of what runs on an agent end up in logs: functions keep their names.
+      ...(options.platform === "deno" ? ["--format", "cjs", "--keep-names"] : []),
       "-o",
       output,
       main,

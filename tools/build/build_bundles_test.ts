@@ -9,7 +9,7 @@ async function project(
   const root = await Deno.makeTempDir({ prefix: "penstock-test-" });
   const all = {
     "agent/runner/main.ts": `import { word } from "@shared/word.ts";\nconsole.log(word);`,
-    "agent/main.ts": `console.log("agent");`,
+    "agent/start.ts": `console.log("agent");`,
     "shared/word.ts": `export const word: string = "hello";`,
     "deno.json": `{ "imports": { "@shared/": "./shared/" } }`,
     "deno.lock": `{ "version": "5" }`,
@@ -62,8 +62,8 @@ Deno.test("build bundles: calls at the same time leave one file", async () => {
 });
 
 Deno.test("build bundles: tells what the bundler said and leaves nothing behind", async () => {
-  const where = await project({ "agent/main.ts": `import "./nowhere.ts";` });
-  await rejects(ensureBundle("agent", where), /Cannot bundle .*agent\/main\.ts[^]*nowhere\.ts/);
+  const where = await project({ "agent/start.ts": `import "./nowhere.ts";` });
+  await rejects(ensureBundle("agent", where), /Cannot bundle .*agent\/start\.ts[^]*nowhere\.ts/);
   equal((await namesIn(where.dist)).length, 0);
   await Deno.remove(where.root, { recursive: true });
 });

@@ -1,0 +1,4 @@
+/** The first line of a bundled agent. Touches the process. @module */
+import { agentProcess } from "./main.ts";
+
+void agentProcess();
