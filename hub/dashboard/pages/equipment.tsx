@@ -1,143 +1,320 @@
 /// <reference lib="dom" />
 /**
- * One equipment: its signals live or past, its alarms, and the same as tables.
+ * One equipment: its signals live or past, what happened around them, and its alarms with their evidence.
  *
  * @module
  */
-import { useEffect, useRef } from "preact/hooks";
-import type { AlarmView, EquipmentView, Page, SampleSeries } from "@shared/api.ts";
-import { AlarmTable } from "../parts/alarm_table.tsx";
-import { Choice } from "../parts/choice.tsx";
-import { withLiveSample, worstFirst } from "../parts/equipment_live.ts";
+import { useMemo, useRef } from "preact/hooks";
+import type {
+  AlarmView,
+  ChartMarker,
+  EquipmentView,
+  Page,
+  PlantView,
+  SampleSeries,
+} from "@shared/api.ts";
+import { alarmRowClass, AlarmStateMark } from "../parts/alarm_marks.tsx";
+import { type Band, type Instant } from "../parts/chart.tsx";
+import { heardSpans, stateSpans } from "../parts/chart_marks.ts";
+import { EvidencePanel } from "../parts/evidence_panel.tsx";
 import { Loaded, LoadedList, PageHead, Section } from "../parts/frame.tsx";
-import { equipmentMark } from "../parts/health.ts";
-import { Badge } from "../parts/marks.tsx";
+import { EquipmentHealth } from "../parts/equipment_health.tsx";
+import { MarkerLane, MarkerList } from "../parts/marker_lane.tsx";
+import { Age, PriorityMark } from "../parts/marks.tsx";
+import { pathOf, trailOf } from "../parts/plant_nodes.ts";
 import { SignalCharts } from "../parts/signal_charts.tsx";
+import {
+  signalKeyOf,
+  type Tails,
+  useRefetch,
+  useSamples,
+  useTails,
+} from "../parts/signal_series.ts";
+import { StateLane } from "../parts/state_lane.tsx";
+import { Table } from "../parts/table.tsx";
+import {
+  type ChosenTime,
+  TimeRangePicker,
+  useShownNow,
+  useTimeRange,
+} from "../parts/time_range.tsx";
+import { absoluteRange, type Span, type TimeRange, widened } from "../parts/time_span.ts";
 import { hrefOf } from "../router.ts";
-import { useList, useResource } from "../state/resource.ts";
+import {
+  type ListResource,
+  type Resource,
+  useGet,
+  useList,
+  useResource,
+} from "../state/resource.ts";
 import { useServices } from "../state/services.ts";
-import { mayOperate } from "../state/session.ts";
-import { useAcknowledge } from "./alarms.tsx";
 
-const MINUTE_MS = 60_000;
-
-/** Ranges up to `isLive` grow with the stream; longer ones are fetched again as the clock moves on. */
-const RANGES = [
-  { value: "5m", text: "5 min", spanMs: 5 * MINUTE_MS, refetchMs: 60 * MINUTE_MS, isLive: true },
-  { value: "1h", text: "1 h", spanMs: 60 * MINUTE_MS, refetchMs: 15_000, isLive: false },
-  { value: "6h", text: "6 h", spanMs: 360 * MINUTE_MS, refetchMs: 60_000, isLive: false },
-] as const;
-type RangeName = typeof RANGES[number]["value"];
+const SIGNALS_EVERY_MS = 10_000;
+const NO_TAIL: Tails = new Map();
 
 export function EquipmentPage(props: { readonly equipment: string }) {
+  const { equipment } = props;
   const { router } = useServices();
-  const chosen = router.route.value.query["range"];
-  const range = RANGES.find((one) => one.value === chosen) ?? RANGES[0];
-  const named = `equipment=${encodeURIComponent(props.equipment)}`;
+  const named = `equipment=${encodeURIComponent(equipment)}`;
   const alarms = useList<AlarmView>(`/alarms?state=all&limit=100&${named}`, ["alarm"]);
-  const own = alarms.value?.items.filter((alarm) => alarm.equipment === props.equipment) ?? [];
+  const views = useList<EquipmentView>(
+    `/equipment?limit=200&${named}`,
+    ["alarm"],
+    SIGNALS_EVERY_MS,
+  );
+  const plant = useGet<PlantView>("/plant", []);
+  const own = views.value?.items.filter((view) => view.equipment === equipment) ?? null;
+  const time = useTimeRange("1h");
+  const opened = router.route.value.query["alarm"];
   return (
     <>
       <PageHead
-        title={props.equipment}
-        trail={[{ text: "Equipment", href: hrefOf({ kind: "equipmentList" }) }]}
+        title={equipment}
+        trail={[
+          { text: "Overview", href: hrefOf({ kind: "overview" }) },
+          ...trailOf(pathOf(plant.value, equipment)),
+        ]}
       >
-        <EquipmentHealth equipment={props.equipment} />
+        <EquipmentHealth views={own} />
       </PageHead>
-      <Section
-        title="Signals"
-        actions={
-          <Choice<RangeName>
-            legend="Time range"
-            name="range"
-            options={RANGES}
-            chosen={range.value}
-            onChoose={(value) => router.choose({ range: value })}
-          />
-        }
-      >
-        <Signals equipment={props.equipment} range={range} alarms={own} />
-      </Section>
+      {opened === undefined ? null : (
+        <EvidencePanel
+          alarmId={opened}
+          zone={time.zone}
+          onClose={() => router.choose({ alarm: null })}
+        />
+      )}
+      <Signals equipment={equipment} time={time} views={own ?? []} alarms={alarms} />
       <Section title="Alarms of this equipment">
-        <EquipmentAlarms alarms={alarms} own={own} />
+        <EquipmentAlarms alarms={alarms} equipment={equipment} />
       </Section>
     </>
   );
 }
 
-function EquipmentAlarms(
+interface SignalsProps {
+  readonly equipment: string;
+  readonly time: ChosenTime;
+  readonly views: readonly EquipmentView[];
+  readonly alarms: ListResource<AlarmView>;
+}
+
+function Signals(props: SignalsProps) {
+  const { equipment, time, views, alarms } = props;
+  const nowMs = useShownNow();
+  const series = useSamples(equipment, time, nowMs);
+  const markers = useMarkers(equipment, time, nowMs);
+  const tails = useTails(equipment, series.reload);
+  const refresh = () => {
+    series.reload();
+    markers.reload();
+    alarms.reload();
+  };
+  return (
+    <Section title="Signals">
+      <TimeRangePicker time={time} onRefresh={refresh} />
+      <Loaded resource={series}>
+        {(items) => (
+          <SignalStack
+            items={items}
+            markers={markers.value ?? []}
+            failure={markers.failure}
+            tails={tails}
+            views={views}
+            alarms={alarms.value?.items ?? []}
+            time={time}
+            nowMs={nowMs}
+          />
+        )}
+      </Loaded>
+    </Section>
+  );
+}
+
+function useMarkers(
+  equipment: string,
+  time: ChosenTime,
+  nowMs: number,
+): Resource<readonly ChartMarker[]> {
+  const { api } = useServices();
+  const path = `/equipment/${encodeURIComponent(equipment)}/markers`;
+  const markers = useResource<readonly ChartMarker[]>(path, async (signal) => {
+    const { fromMs, toMs } = time.spanAt(nowMs);
+    const query = new URLSearchParams({
+      from: new Date(fromMs).toISOString(),
+      to: new Date(toMs).toISOString(),
+    });
+    return (await api.get<Page<ChartMarker>>(`${path}?${query}`, signal)).items;
+  }, ["alarm", "job", "savepoint", "rollback", "region"]);
+  useRefetch(markers, time, nowMs);
+  return markers;
+}
+
+interface SignalStackProps {
+  readonly items: readonly SampleSeries[];
+  readonly markers: readonly ChartMarker[];
+  readonly failure: string | null;
+  readonly tails: Tails;
+  readonly views: readonly EquipmentView[];
+  readonly alarms: readonly AlarmView[];
+  readonly time: ChosenTime;
+  readonly nowMs: number;
+}
+
+function SignalStack(props: SignalStackProps) {
+  const { items, markers, time, nowMs } = props;
+  const { router } = useServices();
+  const zoom = useZoom(time, nowMs);
+  const span = time.spanAt(nowMs);
+  const instants = useMemo(() => instantsOf(markers), [markers]);
+  const isLive = time.range.kind === "relative";
+  const tails = isLive ? props.tails : NO_TAIL;
+  if (items.length === 0) return <p class="empty">No signal was recorded in this span.</p>;
+  return (
+    <div class="signals">
+      <p class="muted chart-hint">
+        Grey band: what the detector expects. Shaded: alarm active. Dashed: threshold of the score.
+        A break in the line: nothing was heard. Drag over a chart to see that span, double-click to
+        go back.
+      </p>
+      {props.failure === null ? null : <p class="notice tone-bad" role="alert">{props.failure}</p>}
+      <MarkerLane
+        markers={markers}
+        span={span}
+        zone={time.zone}
+        onOpenAlarm={(alarm) => router.choose({ alarm })}
+      />
+      {items.map((one) => (
+        <SignalCharts
+          key={signalKeyOf(one)}
+          series={one}
+          view={props.views.find((view) => signalKeyOf(view) === signalKeyOf(one)) ?? null}
+          tail={tails.get(signalKeyOf(one)) ?? []}
+          span={span}
+          nowMs={nowMs}
+          zone={time.zone}
+          bands={bandsOf(one, markers, props.alarms)}
+          instants={instants}
+          threshold={thresholdOf(one, props.alarms)}
+          group="signals"
+          onZoom={zoom.into}
+          onZoomOut={zoom.back}
+        />
+      ))}
+      <States items={items} markers={markers} tails={tails} span={span} zone={time.zone} />
+      <MarkerList markers={markers} zone={time.zone} />
+    </div>
+  );
+}
+
+/** Spans one came from, to go back to; none left, back is out. */
+function useZoom(time: ChosenTime, nowMs: number) {
+  const before = useRef<TimeRange[]>([]);
+  return {
+    into(span: Span) {
+      before.current.push(time.range);
+      time.choose(absoluteRange(span));
+    },
+    back() {
+      time.choose(before.current.pop() ?? widened(time.spanAt(nowMs), 2));
+    },
+  };
+}
+
+function States(
   props: {
-    readonly alarms: ReturnType<typeof useList<AlarmView>>;
-    readonly own: readonly AlarmView[];
+    readonly items: readonly SampleSeries[];
+    readonly markers: readonly ChartMarker[];
+    readonly tails: Tails;
+    readonly span: Span;
+    readonly zone: ChosenTime["zone"];
   },
 ) {
-  const { session } = useServices();
-  const acknowledge = useAcknowledge(props.alarms);
-  const mayAct = mayOperate(session.session.value);
+  const { span } = props;
+  const heard = heardSpans(
+    props.items.map((series) => ({ series, resolutionMs: series.resolutionMs })),
+  );
+  const streamed = [...props.tails.values()].flatMap((tail) => {
+    const first = tail[0];
+    return first === undefined ? [] : [{ fromMs: first.atMs, toMs: tail.at(-1)!.atMs }];
+  });
+  const alarms = props.markers
+    .filter((marker) => marker.kind === "alarm")
+    .map((marker) => ({
+      fromMs: Date.parse(marker.at),
+      toMs: marker.until === null ? span.toMs : Date.parse(marker.until),
+    }));
+  return <StateLane states={stateSpans(span, alarms, [...heard, ...streamed])} zone={props.zone} />;
+}
+
+function instantsOf(markers: readonly ChartMarker[]): Instant[] {
+  return markers
+    .filter(({ kind }) => kind !== "cleared")
+    .map(({ at, kind }) => ({ atMs: Date.parse(at), isAlarm: kind === "alarm" }));
+}
+
+/** Alarms of the signal; one that is in no list is taken for one of every signal of its job. */
+function bandsOf(
+  series: SampleSeries,
+  markers: readonly ChartMarker[],
+  alarms: readonly AlarmView[],
+): Band[] {
+  const operatorOf = new Map(alarms.map((alarm) => [alarm.id, alarm.operatorUid]));
+  return markers
+    .filter(({ kind, jobId }) => kind === "alarm" && jobId === series.jobId)
+    .filter(({ alarmId }) =>
+      (operatorOf.get(alarmId ?? "") ?? series.operatorUid) === series.operatorUid
+    )
+    .map((marker) => ({
+      fromMs: Date.parse(marker.at),
+      toMs: marker.until === null ? null : Date.parse(marker.until),
+      label: marker.text,
+    }));
+}
+
+function thresholdOf(series: SampleSeries, alarms: readonly AlarmView[]): number | null {
+  const own = alarms.find((alarm) =>
+    signalKeyOf(alarm) === signalKeyOf(series) && alarm.threshold !== null
+  );
+  return own?.threshold ?? null;
+}
+
+function EquipmentAlarms(
+  props: { readonly alarms: ListResource<AlarmView>; readonly equipment: string },
+) {
+  const { router } = useServices();
+  const { view, query } = router.route.value;
   return (
     <LoadedList list={props.alarms}>
-      {() => (
-        <AlarmTable
-          alarms={props.own}
+      {(items) => (
+        <Table<AlarmView>
+          caption="Alarms"
+          isCaptionHidden
+          rows={items.filter(({ equipment }) => equipment === props.equipment)}
+          rowKey={(row) => row.id}
+          rowClass={(row) => `${alarmRowClass(row)}${row.id === query["alarm"] ? " is-open" : ""}`}
           empty="This equipment never raised an alarm."
-          selection={null}
-          onAcknowledge={mayAct ? (alarm) => void acknowledge([alarm]) : null}
+          columns={[
+            {
+              header: "Priority",
+              cell: (row) => (
+                <PriorityMark priority={row.priority} isUnacknowledged={!row.isAcknowledged} />
+              ),
+            },
+            { header: "Alarm", isWide: true, cell: (row) => row.text },
+            { header: "State", cell: (row) => <AlarmStateMark alarm={row} /> },
+            { header: "Raised", cell: (row) => <Age at={row.raisedAt} /> },
+            {
+              header: "Evidence",
+              cell: (row) => (
+                <a href={hrefOf(view, { ...query, alarm: row.id })}>
+                  Why<span class="visually-hidden">{row.text} rang at {row.raisedAt}</span>
+                </a>
+              ),
+            },
+          ]}
         />
       )}
     </LoadedList>
-  );
-}
-
-function EquipmentHealth(props: { readonly equipment: string }) {
-  const { live, now } = useServices();
-  const list = useList<EquipmentView>("/equipment?limit=200", ["alarm"]);
-  const own = list.value?.items.filter((one) => one.equipment === props.equipment) ?? [];
-  const worst = own.map((one) => withLiveSample(one, live.samples.value)).sort(worstFirst)[0];
-  if (list.value === null) return null;
-  const unheard = { activeAlarms: 0, lastAt: null };
-  return <Badge mark={equipmentMark(worst ?? unheard, now.value)} />;
-}
-
-function Signals(
-  props: {
-    readonly equipment: string;
-    readonly range: typeof RANGES[number];
-    readonly alarms: readonly AlarmView[];
-  },
-) {
-  const { api, now } = useServices();
-  const { equipment, range } = props;
-  const path = `/equipment/${encodeURIComponent(equipment)}/samples`;
-  const series = useResource<readonly SampleSeries[]>(
-    `${path}?${range.value}`,
-    async (signal) => {
-      const toMs = now.peek();
-      const from = new Date(toMs - range.spanMs).toISOString();
-      const query = new URLSearchParams({ from, to: new Date(toMs).toISOString() });
-      return (await api.get<Page<SampleSeries>>(`${path}?${query}`, signal)).items;
-    },
-    [],
-  );
-  const step = Math.floor(now.value / range.refetchMs);
-  const lastStep = useRef(step);
-  useEffect(() => {
-    if (lastStep.current !== step) series.reload();
-    lastStep.current = step;
-  }, [step]);
-  return (
-    <Loaded resource={series}>
-      {(items) =>
-        items.length === 0
-          ? <p class="empty">No signal was recorded in the last {range.text}.</p>
-          : items.map((one) => (
-            <SignalCharts
-              key={`${one.jobId}/${one.operatorUid}`}
-              series={one}
-              spanMs={range.spanMs}
-              isLive={range.isLive}
-              alarms={props.alarms.filter((alarm) => alarm.jobId === one.jobId)}
-            />
-          ))}
-    </Loaded>
   );
 }

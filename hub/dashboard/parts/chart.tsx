@@ -1,36 +1,59 @@
 /// <reference lib="dom" />
 /**
- * One signal over time, live or past: gaps as gaps, alarms as bands with a marker, a limit as a line.
+ * One line over time, live or past: gaps as gaps, what is expected as a band, alarms as shaded spans.
  *
- * Touches a canvas through uPlot. What it shows, a table beside it shows too.
+ * Touches a canvas through uPlot. What it shows, a table beside it shows too. Dragging over it chooses a
+ * span, a double click goes back.
  *
  * @module
  */
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
+import { valueText } from "../format.ts";
 import { useServices } from "../state/services.ts";
+import {
+  type Band,
+  type Ink,
+  inkOfTheme,
+  type Instant,
+  paddedRange,
+  paintBands,
+  paintInstants,
+  paintLimit,
+  within,
+} from "./chart_paint.ts";
+import type { Span, Zone } from "./time_span.ts";
 
-export interface Band {
-  readonly fromMs: number;
-  /** Null while the alarm is active. */
-  readonly toMs: number | null;
-  readonly label: string;
-}
+export type { Band, Instant } from "./chart_paint.ts";
 
 export interface ChartProps {
   readonly title: string;
   /** Epoch ms, ascending. */
   readonly at: readonly number[];
   readonly values: readonly (number | null)[];
+  /** Expected range; both or none. */
+  readonly low?: readonly (number | null)[];
+  readonly high?: readonly (number | null)[];
   readonly fromMs: number;
   readonly toMs: number;
   readonly bands: readonly Band[];
+  readonly instants?: readonly Instant[];
   readonly limit: number | null;
   /** Charts of one group share their cursor. */
   readonly group: string;
+  readonly zone?: Zone;
+  readonly heightPx?: number;
+  readonly onZoom?: (span: Span) => void;
+  readonly onZoomOut?: () => void;
 }
 
-const HEIGHT = 180;
+/** Width of the scale at the left, and the room at the right; lanes beside a chart keep to them. */
+export const CHART_LEFT_PX = 58;
+export const CHART_RIGHT_PX = 12;
+
+const HEIGHT_PX = 180;
+/** Shorter drags are clicks. */
+const DRAG_MIN_PX = 6;
 
 export function Chart(props: ChartProps) {
   const { theme } = useServices();
@@ -39,16 +62,18 @@ export function Chart(props: ChartProps) {
   const latest = useRef(props);
   latest.current = props;
   const shownTheme = theme.shown.value;
+  const heightPx = props.heightPx ?? HEIGHT_PX;
+  const hasRange = props.low !== undefined && props.high !== undefined;
   useEffect(() => {
     const element = host.current!;
     const made = new uPlot(
-      optionsOf(props.title, props.group, element.clientWidth, () => latest.current),
+      optionsOf(element.clientWidth, () => latest.current),
       columnsOf(latest.current),
       element,
     );
     plot.current = made;
     const watcher = new ResizeObserver(() => {
-      made.setSize({ width: element.clientWidth, height: HEIGHT });
+      made.setSize({ width: element.clientWidth, height: heightPx });
     });
     watcher.observe(element);
     return () => {
@@ -56,162 +81,124 @@ export function Chart(props: ChartProps) {
       made.destroy();
       plot.current = null;
     };
-  }, [props.title, props.group, shownTheme]);
+  }, [props.title, props.group, props.zone, heightPx, hasRange, shownTheme]);
   useEffect(() => {
     plot.current?.setData(columnsOf(props));
-  }, [props.at, props.values, props.toMs, props.bands, props.limit]);
+  }, [props.at, props.values, props.fromMs, props.toMs, props.bands, props.instants, props.limit]);
   return (
     <figure class="chart">
       <figcaption>{props.title}</figcaption>
-      <div ref={host} class="chart-host" aria-hidden="true" />
+      <div
+        ref={host}
+        class="chart-host"
+        aria-hidden="true"
+        style={{ minHeight: `${heightPx + 26}px` }}
+      />
     </figure>
   );
 }
 
 function columnsOf(props: ChartProps): uPlot.AlignedData {
-  return [props.at.map((atMs) => atMs / 1000), [...props.values]];
+  const seconds = props.at.map((atMs) => atMs / 1000);
+  const { low, high } = props;
+  return low === undefined || high === undefined
+    ? [seconds, [...props.values]]
+    : [seconds, [...props.values], [...low], [...high]];
 }
 
-function optionsOf(
-  title: string,
-  group: string,
-  width: number,
-  current: () => ChartProps,
-): uPlot.Options {
-  const ink = colours();
+function optionsOf(width: number, current: () => ChartProps): uPlot.Options {
+  const ink = inkOfTheme();
+  const first = current();
+  const hasRange = first.low !== undefined && first.high !== undefined;
+  return {
+    width,
+    height: first.heightPx ?? HEIGHT_PX,
+    padding: [8, CHART_RIGHT_PX, 0, 0],
+    legend: { show: true, live: true },
+    tzDate: (seconds) => dateOf(seconds, current().zone ?? "local"),
+    cursor: {
+      sync: { key: first.group },
+      drag: { x: first.onZoom !== undefined, y: false, setScale: false, dist: DRAG_MIN_PX },
+      bind: { dblclick: () => () => (current().onZoomOut?.(), null) },
+    },
+    scales: {
+      x: { time: true, range: () => [current().fromMs / 1000, current().toMs / 1000] },
+      y: { range: (_plot, low, high) => paddedRange(low, high, current().limit) },
+    },
+    axes: axesOf(ink, first.zone ?? "local"),
+    series: seriesOf(first, hasRange, ink),
+    bands: hasRange ? [{ series: [3, 2], fill: ink.expected }] : [],
+    hooks: {
+      drawClear: [(plot) =>
+        within(plot, () => {
+          const { bands, instants, toMs } = current();
+          paintBands(plot, bands, toMs, ink);
+          paintInstants(plot, instants ?? [], ink);
+        })],
+      draw: [(plot) => within(plot, () => paintLimit(plot, current().limit, ink))],
+      setSelect: [(plot) => chosen(plot, current())],
+    },
+  };
+}
+
+function seriesOf(props: ChartProps, hasRange: boolean, ink: Ink): uPlot.Series[] {
+  const value = (_plot: uPlot, raw: number | null) => valueText(raw);
+  const edge = { width: 0, points: { show: false }, spanGaps: false, value };
+  const time = props.zone === "utc" ? "{YYYY}-{MM}-{DD} {HH}:{mm}:{ss} UTC" : TIME_FORMAT;
+  return [
+    { label: "Time", value: time },
+    {
+      label: props.title,
+      stroke: ink.line,
+      width: 1.5,
+      points: { show: false },
+      spanGaps: false,
+      value,
+    },
+    ...hasRange ? [{ ...edge, label: "Expected from" }, { ...edge, label: "to" }] : [],
+  ];
+}
+
+const TIME_FORMAT = "{YYYY}-{MM}-{DD} {HH}:{mm}:{ss}";
+
+function axesOf(ink: Ink, zone: Zone): uPlot.Axis[] {
   const axis: uPlot.Axis = {
     stroke: ink.text,
     font: "12px system-ui, sans-serif",
     grid: { stroke: ink.grid, width: 1 },
     ticks: { stroke: ink.grid, width: 1, size: 4 },
   };
-  return {
-    width,
-    height: HEIGHT,
-    padding: [8, 12, 0, 0],
-    legend: { show: true, live: true },
-    cursor: { sync: { key: group }, drag: { x: false, y: false } },
-    scales: {
-      x: { time: true, range: () => [current().fromMs / 1000, current().toMs / 1000] },
-      y: { range: (_plot, low, high) => paddedRange(low, high, current().limit) },
-    },
-    axes: [{ ...axis, space: 64, size: 32, values: clockLabels }, { ...axis, size: 54 }],
-    series: [
-      { label: "Time", value: "{HH}:{mm}:{ss}" },
-      { label: title, stroke: ink.line, width: 1.5, points: { show: false }, spanGaps: false },
-    ],
-    hooks: {
-      drawClear: [(plot) => within(plot, () => drawBands(plot, current(), ink))],
-      draw: [(plot) => within(plot, () => drawLimit(plot, current().limit, ink))],
-    },
-  };
+  const labels = (_plot: uPlot, splits: number[], _axis: number, _space: number, step: number) =>
+    splits.map((seconds) => labelOf(dateOf(seconds, zone), step));
+  return [
+    { ...axis, space: 64, size: 32, values: labels },
+    { ...axis, size: CHART_LEFT_PX, space: 28, values: (_plot, splits) => splits.map(valueText) },
+  ];
 }
 
+const DAY_SECONDS = 86_400;
+const DAY = uPlot.fmtDate("{MM}-{DD}");
 const CLOCK = uPlot.fmtDate("{HH}:{mm}");
 const CLOCK_SECONDS = uPlot.fmtDate("{HH}:{mm}:{ss}");
 
-function clockLabels(_plot: uPlot, splits: number[], _axis: number, _space: number, step: number) {
-  const format = step < 60 ? CLOCK_SECONDS : CLOCK;
-  return splits.map((seconds) => format(new Date(seconds * 1000)));
+/** A day where a day begins, else the time as fine as the steps are. */
+function labelOf(at: Date, step: number): string {
+  if (step >= DAY_SECONDS) return DAY(at);
+  if (step < 60) return CLOCK_SECONDS(at);
+  return at.getHours() === 0 && at.getMinutes() === 0 ? DAY(at) : CLOCK(at);
 }
 
-/** The scale holds the data and the limit with some room; a flat line gets a height of one. */
-export function paddedRange(
-  low: number | null,
-  high: number | null,
-  limit: number | null,
-): [number, number] {
-  const known = [low, high, limit].filter((value) => value !== null);
-  if (known.length === 0) return [0, 1];
-  const lowest = Math.min(...known);
-  const highest = Math.max(...known);
-  const room = highest === lowest ? 0.5 : (highest - lowest) * 0.08;
-  return [lowest - room, highest + room];
+/** The instant as a date whose local fields are those of `zone`. */
+function dateOf(seconds: number, zone: Zone): Date {
+  const date = new Date(seconds * 1000);
+  return zone === "utc" ? uPlot.tzDate(date, "Etc/UTC") : date;
 }
 
-interface Colours {
-  readonly text: string;
-  readonly grid: string;
-  readonly line: string;
-  readonly band: string;
-  readonly alarm: string;
-}
-
-function colours(): Colours {
-  const style = globalThis.getComputedStyle(globalThis.document.documentElement);
-  const colour = (name: string) => style.getPropertyValue(name).trim();
-  return {
-    text: colour("--text-muted"),
-    grid: colour("--chart-grid"),
-    line: colour("--chart-line"),
-    band: colour("--chart-band"),
-    alarm: colour("--bad"),
-  };
-}
-
-/** Draws with the plotting area as clip, and leaves the context as it was. */
-function within(plot: uPlot, draw: () => void): void {
-  const { ctx, bbox } = plot;
-  ctx.save();
-  ctx.beginPath();
-  ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
-  ctx.clip();
-  draw();
-  ctx.restore();
-}
-
-function drawBands(plot: uPlot, props: ChartProps, ink: Colours): void {
-  const { ctx, bbox } = plot;
-  const toX = (atMs: number) => plot.valToPos(atMs / 1000, "x", true);
-  ctx.fillStyle = ink.band;
-  for (const span of mergedSpans(props.bands, props.toMs)) {
-    const left = toX(span.fromMs);
-    ctx.fillRect(left, bbox.top, Math.max(2, toX(span.toMs) - left), bbox.height);
-  }
-  ctx.fillStyle = ink.alarm;
-  for (const band of props.bands) {
-    const left = toX(band.fromMs);
-    ctx.fillRect(left, bbox.top, globalThis.devicePixelRatio, bbox.height);
-    drawMarker(ctx, left, bbox.top);
-  }
-}
-
-/** The spans in which any of `bands` is active, so that two alarms are not shaded twice. */
-export function mergedSpans(
-  bands: readonly Band[],
-  nowMs: number,
-): { fromMs: number; toMs: number }[] {
-  const merged: { fromMs: number; toMs: number }[] = [];
-  for (const band of [...bands].sort((a, b) => a.fromMs - b.fromMs)) {
-    const toMs = band.toMs ?? nowMs;
-    const last = merged.at(-1);
-    if (last !== undefined && band.fromMs <= last.toMs) last.toMs = Math.max(last.toMs, toMs);
-    else merged.push({ fromMs: band.fromMs, toMs });
-  }
-  return merged;
-}
-
-function drawLimit(plot: uPlot, limit: number | null, ink: Colours): void {
-  if (limit === null) return;
-  const { ctx, bbox } = plot;
-  const y = plot.valToPos(limit, "y", true);
-  const unit = globalThis.devicePixelRatio;
-  ctx.strokeStyle = ink.alarm;
-  ctx.lineWidth = 1.5 * unit;
-  ctx.setLineDash([6 * unit, 4 * unit]);
-  ctx.beginPath();
-  ctx.moveTo(bbox.left, y);
-  ctx.lineTo(bbox.left + bbox.width, y);
-  ctx.stroke();
-}
-
-/** A small triangle at the top: the alarm was raised here. */
-function drawMarker(ctx: CanvasRenderingContext2D, x: number, top: number): void {
-  const size = 6 * globalThis.devicePixelRatio;
-  ctx.beginPath();
-  ctx.moveTo(x - size, top);
-  ctx.lineTo(x + size, top);
-  ctx.lineTo(x, top + size * 1.4);
-  ctx.closePath();
-  ctx.fill();
+function chosen(plot: uPlot, props: ChartProps): void {
+  const { left, width } = plot.select;
+  if (width < DRAG_MIN_PX || props.onZoom === undefined) return;
+  const toMs = (px: number) => plot.posToVal(px, "x") * 1000;
+  const span = { fromMs: toMs(left), toMs: toMs(left + width) };
+  plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+  props.onZoom(span);
 }

@@ -29,14 +29,28 @@ export function PriorityMark(
   const attention = props.isUnacknowledged === true ? " unacknowledged" : "";
   return (
     <span class={`priority priority-${priority}${attention}`}>
-      <svg viewBox="0 0 16 16" width="18" height="18" aria-hidden="true">
-        <path d={SHAPE[priority]} />
-        <text x="8" y={priority === "high" ? 12.5 : 11.5} text-anchor="middle">
-          {PRIORITY_RANK[priority]}
-        </text>
-      </svg>
+      <PriorityShape priority={priority} />
       <span>{priority}</span>
     </span>
+  );
+}
+
+/** The shape with its number alone, for where the word stands nearby. */
+export function PriorityShape(props: { readonly priority: Priority }) {
+  const { priority } = props;
+  return (
+    <svg
+      class={`priority-shape shape-${priority}`}
+      viewBox="0 0 16 16"
+      width="18"
+      height="18"
+      aria-hidden="true"
+    >
+      <path d={SHAPE[priority]} />
+      <text x="8" y={priority === "high" ? 12.5 : 11.5} text-anchor="middle">
+        {PRIORITY_RANK[priority]}
+      </text>
+    </svg>
   );
 }
 

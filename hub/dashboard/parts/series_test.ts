@@ -1,39 +1,43 @@
 import { deepEqual, equal } from "node:assert/strict";
-import { append, gapLimitMs, type Series, withGaps } from "./series.ts";
+import { append, gapLimitMs, newestOf, newestRows, type Series } from "./series.ts";
 
-const EMPTY: Series = { at: [], value: [], score: [] };
-const every = (stepMs: number, count: number): Series => {
-  const at = Array.from({ length: count }, (_, index) => index * stepMs);
-  return { at, value: at.map(() => 1), score: at.map(() => 0.1) };
-};
+const NOTHING = { value: null, score: null, low: null, high: null };
 
-Deno.test("series: a span without samples stays empty", () => {
-  const before = every(1_000, 10);
-  const series = append(before, { atMs: 60_000, value: 2, score: 0.2 }, 0);
-  const drawn = withGaps(series);
-  equal(drawn.at.length, 12);
-  deepEqual(drawn.value.slice(-2), [null, 2]);
-  deepEqual(drawn.score.slice(-2), [null, 0.2]);
-  equal(drawn.at[10], 34_500);
+function seriesOf(at: number[], value: (number | null)[] = at.map(() => 1)): Series {
+  const nulls = at.map(() => null);
+  return { at, value, score: nulls, low: nulls, high: nulls };
+}
+const point = (atMs: number, value: number | null = 2) => ({ ...NOTHING, atMs, value });
+
+Deno.test("series: streamed samples follow what was fetched, known ones are not added again", () => {
+  const grown = append(seriesOf([1_000, 2_000]), [point(2_000), point(3_000)], 0);
+  deepEqual(grown.at, [1_000, 2_000, 3_000]);
+  deepEqual(grown.value, [1, 1, 2]);
 });
 
-Deno.test("series: thinned-out history is joined, though its samples are far apart", () => {
-  equal(withGaps(every(20_000, 50)).value.includes(null), false);
-  equal(gapLimitMs(every(20_000, 50).at), 70_000);
+Deno.test("series: what has left the range is dropped from the start", () => {
+  const grown = append(seriesOf([1_000, 2_000, 3_000]), [point(4_000)], 2_500);
+  deepEqual(grown.at, [3_000, 4_000]);
+  equal(append(seriesOf([1_000]), [point(1_500)], 2_000).at.length, 0);
 });
 
-Deno.test("series: jitter is no gap", () => {
-  const jittered = { ...every(1_000, 5), at: [0, 900, 2_100, 3_000, 6_500] };
-  equal(withGaps(jittered).value.includes(null), false);
+Deno.test("series: a span without samples is left empty, not joined by a line", () => {
+  const fetched = seriesOf([0, 1_000, 2_000, 3_000]);
+  const grown = append(fetched, [point(13_000), point(14_000)], 0);
+  deepEqual(grown.at, [0, 1_000, 2_000, 3_000, 8_000, 13_000, 14_000]);
+  deepEqual(grown.value, [1, 1, 1, 1, null, 2, 2]);
 });
 
-Deno.test("series: what left the range is dropped and what is known already is not drawn twice", () => {
-  const series = every(1_000, 5);
-  equal(append(series, { atMs: 4_000, value: 9, score: null }, 0), series);
-  deepEqual(append(series, { atMs: 5_000, value: 9, score: null }, 4_000), {
-    at: [4_000, 5_000],
-    value: [1, 9],
-    score: [0.1, null],
-  });
-  deepEqual(append(EMPTY, { atMs: 5_000, value: null, score: null }, 9_000).at, [5_000]);
+Deno.test("series: jitter is no gap, and slow signals have a rhythm of their own", () => {
+  equal(gapLimitMs([0, 900, 2_000]), 4_000);
+  equal(gapLimitMs([0, 60_000, 120_000]), 210_000);
+  const slow = append(seriesOf([0, 60_000, 120_000]), [point(200_000)], 0);
+  deepEqual(slow.value, [1, 1, 1, 2]);
+});
+
+Deno.test("series: the newest point is the last one with a value", () => {
+  equal(newestOf(seriesOf([1, 2, 3], [5, 6, null]))!.atMs, 2);
+  equal(newestOf(seriesOf([1], [null])), null);
+  const rows = newestRows(seriesOf([1, 2, 3, 4], [5, null, 7, 8]), 2);
+  deepEqual(rows.map(({ atMs, value }) => [atMs, value]), [[4, 8], [3, 7]]);
 });

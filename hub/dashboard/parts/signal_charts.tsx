@@ -1,103 +1,172 @@
 /// <reference lib="dom" />
 /**
- * Value and anomaly score of one signal, one above the other, with the alarms of its equipment.
+ * One signal: its newest value and how old it is, its line with what was expected, its score below.
  *
  * @module
  */
-import { useEffect, useState } from "preact/hooks";
-import type { AlarmView, SampleSeries } from "@shared/api.ts";
+import { useMemo } from "preact/hooks";
+import type { EquipmentView, SampleSeries } from "@shared/api.ts";
+import { durationText, valueText } from "../format.ts";
 import { hrefOf } from "../router.ts";
-import { timeText, valueText } from "../format.ts";
-import { signalKey } from "../state/live_state.ts";
-import { useServices } from "../state/services.ts";
-import { type Band, Chart } from "./chart.tsx";
-import { append, type Series, withGaps } from "./series.ts";
+import type { LiveSample } from "../state/sample_stream.ts";
+import { type Band, Chart, type Instant } from "./chart.tsx";
+import { FreshnessMark } from "./freshness_mark.tsx";
+import { append, newestOf, newestRows, type Series, type SeriesPoint } from "./series.ts";
 import { Table } from "./table.tsx";
+import { instantText, type Span, type Zone } from "./time_span.ts";
+
+const SCORE_HEIGHT_PX = 92;
+const TABLE_ROWS_MAX = 100;
+/** Younger than this it came with the stream just now, whatever the last answer said. */
+const LIVE_MS = 10_000;
 
 export interface SignalChartsProps {
   readonly series: SampleSeries;
-  readonly spanMs: number;
-  /** Whether samples of the stream are added to what was fetched. */
-  readonly isLive: boolean;
-  readonly alarms: readonly AlarmView[];
+  /** Null where nobody asked for it. */
+  readonly view: EquipmentView | null;
+  /** What the stream brought since; empty where the span does not reach to now. */
+  readonly tail: readonly LiveSample[];
+  readonly span: Span;
+  readonly nowMs: number;
+  readonly zone: Zone;
+  readonly bands: readonly Band[];
+  readonly instants: readonly Instant[];
+  /** Score at which an alarm rings; null when no alarm told it yet. */
+  readonly threshold: number | null;
+  readonly group: string;
+  readonly onZoom: (span: Span) => void;
+  readonly onZoomOut: () => void;
 }
 
 export function SignalCharts(props: SignalChartsProps) {
-  const { now } = useServices();
-  const series = useGrowing(props);
-  const toMs = now.value;
-  const fromMs = toMs - props.spanMs;
-  const drawn = withGaps(series);
-  const bands = props.alarms.map(bandOf);
-  const limit = props.alarms.find((alarm) => alarm.threshold !== null)?.threshold ?? null;
-  const { jobId, operatorUid } = props.series;
-  const shared = { at: drawn.at, fromMs, toMs, bands, group: operatorUid };
+  const { series, span, tail } = props;
+  const drawn = useMemo(
+    () => append(series, tail, Number.NEGATIVE_INFINITY),
+    [series, tail, tail.length, tail.at(-1)?.atMs],
+  );
+  const hasRange = drawn.low.some((value) => value !== null);
+  const hasScore = drawn.score.some((value) => value !== null);
+  const shared = {
+    at: drawn.at,
+    fromMs: span.fromMs,
+    toMs: span.toMs,
+    bands: props.bands,
+    instants: props.instants,
+    group: props.group,
+    zone: props.zone,
+    onZoom: props.onZoom,
+    onZoomOut: props.onZoomOut,
+  };
   return (
     <div class="signal">
-      <h3>
-        {operatorUid} <a href={hrefOf({ kind: "job", jobId, tab: "graph" })}>job</a>
-      </h3>
-      <p class="muted">
-        Newest value <strong>{valueText(series.value.at(-1) ?? null)}</strong>, score{" "}
-        <strong>{valueText(series.score.at(-1) ?? null)}</strong>. Shaded: alarm active. Dashed:
-        limit of the score. A break in the line: no signal.
-      </p>
-      <Chart {...shared} title="Value" values={drawn.value} limit={null} />
-      <Chart {...shared} title="Anomaly score" values={drawn.score} limit={limit} />
+      <SignalHead {...props} />
+      <Chart
+        {...shared}
+        title="Value"
+        values={drawn.value}
+        limit={null}
+        {...hasRange ? { low: drawn.low, high: drawn.high } : {}}
+      />
+      {hasScore
+        ? (
+          <Chart
+            {...shared}
+            title="Anomaly score"
+            values={drawn.score}
+            limit={props.threshold}
+            heightPx={SCORE_HEIGHT_PX}
+          />
+        )
+        : null}
       <details class="alternative">
-        <summary>Newest samples as a table</summary>
-        <SampleTable series={series} />
+        <summary>Values of {series.operatorUid} as a table</summary>
+        <SampleTable series={drawn} zone={props.zone} />
       </details>
     </div>
   );
 }
 
-function bandOf(alarm: AlarmView): Band {
-  return {
-    fromMs: Date.parse(alarm.raisedAt),
-    toMs: alarm.clearedAt === null ? null : Date.parse(alarm.clearedAt),
-    label: alarm.text,
-  };
-}
-
-/** The fetched series with every streamed sample since. */
-function useGrowing(props: SignalChartsProps): Series {
-  const { live, now } = useServices();
-  const { jobId, operatorUid, equipment } = props.series;
-  const [series, setSeries] = useState<Series>(props.series);
-  useEffect(() => setSeries(props.series), [props.series]);
-  const sample = live.samples.value.get(signalKey(jobId, operatorUid, equipment));
-  useEffect(() => {
-    if (!props.isLive || sample === undefined) return;
-    setSeries((grown) => append(grown, sample, now.peek() - props.spanMs));
-  }, [sample, props.isLive, props.spanMs]);
-  return series;
-}
-
-interface SampleRow {
-  readonly atMs: number;
-  readonly value: number | null;
-  readonly score: number | null;
-}
-
-const TABLE_ROWS_MAX = 60;
-
-function SampleTable(props: { readonly series: Series }) {
-  const { at, value, score } = props.series;
-  const rows = at.map((atMs, index): SampleRow => ({
-    atMs,
-    value: value[index] ?? null,
-    score: score[index] ?? null,
-  })).slice(-TABLE_ROWS_MAX).reverse();
+function SignalHead(props: SignalChartsProps) {
+  const { series, view, nowMs } = props;
+  const { jobId, operatorUid } = series;
+  const newest = newestNow(props);
+  const ageMs = newest === null ? null : Math.max(0, nowMs - newest.atMs);
+  const freshness = ageMs !== null && ageMs < LIVE_MS ? "good" : view?.freshness ?? "unknown";
   return (
-    <Table<SampleRow>
-      caption={`Newest ${rows.length} samples`}
+    <div class="signal-head">
+      <h3>
+        {operatorUid} <a href={hrefOf({ kind: "job", jobId, tab: "graph" })}>job</a>
+      </h3>
+      <dl class="signal-now">
+        <NowFigure name="Value" value={valueText(newest?.value ?? null)} />
+        <NowFigure name="Expected" value={expectedText(newest)} />
+        <NowFigure
+          name="Score"
+          value={valueText(newest?.score ?? null) +
+            (props.threshold === null ? "" : ` of ${valueText(props.threshold)}`)}
+          isAbnormal={props.threshold !== null && (newest?.score ?? 0) >= props.threshold}
+        />
+      </dl>
+      <FreshnessMark
+        freshness={freshness}
+        age={ageMs === null ? "never heard" : `data is ${ageText(ageMs)} old`}
+      />
+    </div>
+  );
+}
+
+/** Whole seconds, so that the text does not dance. */
+function ageText(ageMs: number): string {
+  return ageMs < 1_000
+    ? "under 1 s"
+    : durationText(Math.floor(ageMs / 1_000) * 1_000).replace(".0", "");
+}
+
+/** The newest that is known of the signal, whatever span is drawn. */
+function newestNow(props: SignalChartsProps): SeriesPoint | null {
+  const { view } = props;
+  const streamed = props.tail.at(-1) ?? null;
+  const viewed = view === null || view.lastAt === null
+    ? newestOf(props.series)
+    : { ...view, atMs: Date.parse(view.lastAt) };
+  if (streamed === null || viewed === null) return streamed ?? viewed;
+  return streamed.atMs >= viewed.atMs ? streamed : viewed;
+}
+
+/** `4.1 – 6.3`, `up to 6.3`, `from 4.1`. */
+export function expectedText(
+  range: { readonly low: number | null; readonly high: number | null } | null,
+): string {
+  const low = range?.low ?? null;
+  const high = range?.high ?? null;
+  if (low !== null && high !== null) return `${valueText(low)} – ${valueText(high)}`;
+  if (high !== null) return `up to ${valueText(high)}`;
+  return low === null ? valueText(null) : `from ${valueText(low)}`;
+}
+
+function NowFigure(
+  props: { readonly name: string; readonly value: string; readonly isAbnormal?: boolean },
+) {
+  return (
+    <div class={props.isAbnormal === true ? "is-abnormal" : ""}>
+      <dt>{props.name}</dt>
+      <dd>{props.value}</dd>
+    </div>
+  );
+}
+
+function SampleTable(props: { readonly series: Series; readonly zone: Zone }) {
+  const rows = newestRows(props.series, TABLE_ROWS_MAX);
+  return (
+    <Table<SeriesPoint>
+      caption={`Newest ${rows.length} points of the span`}
       rows={rows}
       rowKey={(row) => String(row.atMs)}
       empty="No sample."
       columns={[
-        { header: "Time", cell: (row) => timeText(new Date(row.atMs).toISOString()) },
+        { header: "Time", cell: (row) => instantText(row.atMs, props.zone) },
         { header: "Value", isNumeric: true, cell: (row) => valueText(row.value) },
+        { header: "Expected", isNumeric: true, cell: (row) => expectedText(row) },
         { header: "Score", isNumeric: true, cell: (row) => valueText(row.score) },
       ]}
     />

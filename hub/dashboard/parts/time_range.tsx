@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import { useServices } from "../state/services.ts";
 import { Choice } from "./choice.tsx";
 import {
@@ -51,6 +51,15 @@ export function useTimeRange(usual: RelativeName): ChosenTime {
     spanAt: (nowMs) => spanOf(range, nowMs),
     choose: (next) => router.choose(choicesOf(next)),
   };
+}
+
+/** The hub's time, which stands still while the page is paused. To be called while rendering. */
+export function useShownNow(): number {
+  const { now, stream } = useServices();
+  const isPaused = stream.state.value === "paused";
+  const shown = useRef(now.peek());
+  if (!isPaused) shown.current = now.value;
+  return shown.current;
 }
 
 export interface TimeRangeProps {
