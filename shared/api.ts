@@ -224,6 +224,8 @@ export interface SavepointView {
   readonly ownerName: string | null;
   /** Job that took it over (claim): it is deleted when that job needs it no more. */
   readonly claimedByJobId: string | null;
+  /** Version of the job that it was taken of. */
+  readonly bundleDigest: string;
   readonly status: "pending" | "completed" | "failed";
   readonly reason: string | null;
   readonly createdAt: string;
@@ -639,6 +641,13 @@ export interface CheckpointSummary {
     readonly failed: CheckpointView | null;
     readonly savepoint: CheckpointView | null;
     readonly restored: { readonly at: string; readonly checkpointId: number } | null;
+  };
+  /** What the hub keeps to now. */
+  readonly config: {
+    readonly intervalMs: number;
+    readonly timeoutMs: number;
+    /** Completed checkpoints kept to restore from. */
+    readonly retained: number;
   };
 }
 

@@ -57,6 +57,17 @@ export interface KeyStateView {
   readonly alsoIn: readonly string[];
 }
 
+/** GET /savepoints/{id}/compatibility: whether a job can restore what a savepoint holds. */
+export interface SavepointCompatibility {
+  readonly savepointId: string;
+  readonly jobId: string;
+  /** The job runs the version that the savepoint was taken of. */
+  readonly isSameVersion: boolean;
+  /** The worst that is said of any operator. */
+  readonly verdict: "as-is" | "migrates" | "incompatible" | "dropped" | "new";
+  readonly operators: DeployPlan["operators"];
+}
+
 export type StateDifferenceKind = "added" | "removed" | "changed";
 
 /** GET /savepoints/{id}/diff?against=: what differs, key by key. */

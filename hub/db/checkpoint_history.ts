@@ -90,7 +90,7 @@ export async function summarizeCheckpoints(
   db: Db,
   jobId: string,
   span: { readonly fromMs: number; readonly toMs: number },
-): Promise<CheckpointSummary> {
+): Promise<Omit<CheckpointSummary, "config">> {
   const archive = await readArchive(
     db,
     jobId,

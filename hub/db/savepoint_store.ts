@@ -20,7 +20,6 @@ export interface SavepointRecord extends SavepointView {
   readonly jobId: JobId;
   readonly checkpointId: CheckpointId;
   readonly lineage: number;
-  readonly bundleDigest: string;
   readonly graph: JobGraph;
 }
 
@@ -39,7 +38,6 @@ export async function getSavepoint(db: Db, id: string): Promise<SavepointRecord 
     jobId: savepoint.jobId as JobId,
     checkpointId: savepoint.checkpointId as CheckpointId,
     lineage,
-    bundleDigest: savepoint.bundleDigest,
     graph: savepoint.graph,
   };
 }
@@ -254,6 +252,7 @@ async function viewsOf(
     owner: row.owner,
     ownerName: names.get(row.owner) ?? null,
     claimedByJobId: row.claimedByJobId,
+    bundleDigest: row.bundleDigest,
     status: row.status as SavepointView["status"],
     reason: row.reason,
     createdAt: row.createdAt.toISOString(),

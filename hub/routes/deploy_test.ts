@@ -8,7 +8,7 @@ import type {
   Problem,
   SavepointView,
 } from "@shared/api.ts";
-import type { DeployPlan } from "@shared/state_api.ts";
+import type { DeployPlan, SavepointCompatibility } from "@shared/state_api.ts";
 import { KEY_GROUP_COUNT } from "@shared/job_graph.ts";
 import { KEY_HASH_ID, type SubtaskSnapshot } from "@shared/manifest.ts";
 import { openTestHub, testGraph, type TestHub } from "../../tests/support/hub_app.ts";
@@ -140,6 +140,21 @@ Deno.test("deploy: a savepoint that does not fit is 409 with every operator, and
     deepEqual([operator?.uid, operator?.states[0]?.compatibility], ["count", "incompatible"]);
   }
   equal((await test.hub.db.select().from(jobs)).length, 1);
+  await test.close();
+});
+
+Deno.test("savepoint: says of each operator whether a job can restore it, and of what version it is (S3)", async () => {
+  const test = await openTestHub();
+  await addSavepoint(test, { desiredState: "running", codecVersion: 7 });
+  const response = await test.call("GET", "/api/v1/savepoints/s3/compatibility");
+  equal(response.status, 200);
+  const judged = await response.json() as SavepointCompatibility;
+  deepEqual([judged.jobId, judged.verdict], [OLD, "incompatible"]);
+  deepEqual(judged.operators.map(({ uid, compatibility }) => [uid, compatibility]), [
+    ["count", "incompatible"],
+  ]);
+  const missing = await test.call("GET", "/api/v1/savepoints/none/compatibility");
+  equal(missing.status, 404);
   await test.close();
 });
 

@@ -161,7 +161,10 @@ function addCheckpointRoutes(app: HubApp, deps: RouteDeps): void {
       const errors = [{ path: "from", message }];
       throw new Refusal(400, "request-invalid", message, { errors });
     }
-    return c.json(await summarizeCheckpoints(hub.db, job.id, { fromMs, toMs }), 200);
+    const summary = await summarizeCheckpoints(hub.db, job.id, { fromMs, toMs });
+    const { checkpointTimeoutMs: timeoutMs, retainedCheckpoints: retained } = hub.config;
+    const config = { intervalMs: job.checkpointIntervalMs, timeoutMs, retained };
+    return c.json({ ...summary, config }, 200);
   });
   serve(app, deps, "viewer", checkpointRoute, async (c) => {
     const { id, n } = c.req.valid("param");

@@ -20,7 +20,12 @@ import type {
   RollbackPlan,
   SavepointView,
 } from "@shared/api.ts";
-import type { DeployPlan, KeyStateView, SavepointDiff } from "@shared/state_api.ts";
+import type {
+  DeployPlan,
+  KeyStateView,
+  SavepointCompatibility,
+  SavepointDiff,
+} from "@shared/state_api.ts";
 import type { JobGraph } from "@shared/job_graph.ts";
 import type { JobMetrics } from "@shared/metrics_api.ts";
 import { count, labels, list, maybeTime, problemSchema, text, time } from "./schema_parts.ts";
@@ -212,6 +217,7 @@ export const savepointSchema = z.object({
   owner: text,
   ownerName: text.nullable(),
   claimedByJobId: text.nullable(),
+  bundleDigest: text,
   status: z.enum(["pending", "completed", "failed"]),
   reason: text.nullable(),
   createdAt: time,
@@ -291,18 +297,28 @@ export const savepointDiffSchema = z.object({
 }).openapi("SavepointDiff") satisfies z.ZodType<SavepointDiff>;
 
 const compatibility = z.enum(["as-is", "migrates", "incompatible", "dropped", "new"]);
+const operatorVerdicts = list(z.object({
+  uid: text,
+  compatibility,
+  reason: text,
+  states: list(z.object({ name: text, compatibility, reason: text })),
+}));
+
+export const savepointCompatibilitySchema = z.object({
+  savepointId: text,
+  jobId: text,
+  isSameVersion: z.boolean(),
+  verdict: compatibility,
+  operators: operatorVerdicts,
+}).openapi("SavepointCompatibility") satisfies z.ZodType<SavepointCompatibility>;
+
 export const deployPlanSchema = z.object({
   name: text,
   parallelism: count,
   regions: list(z.object({ regionId: text, subtasks: list(text) })),
   from: z.object({ savepointId: text.nullable(), jobId: text, checkpointId: count }).nullable(),
   sessions: z.enum(["continued", "own"]),
-  operators: list(z.object({
-    uid: text,
-    compatibility,
-    reason: text,
-    states: list(z.object({ name: text, compatibility, reason: text })),
-  })),
+  operators: operatorVerdicts,
   straySubtasks: list(text),
   needsAllowGap: z.boolean(),
 }).openapi("DeployPlan") satisfies z.ZodType<DeployPlan>;
@@ -365,6 +381,7 @@ export const checkpointSummarySchema = z.object({
     savepoint: checkpointSchema.nullable(),
     restored: z.object({ at: time, checkpointId: count }).nullable(),
   }),
+  config: z.object({ intervalMs: count, timeoutMs: count, retained: count }),
 }).openapi("CheckpointSummary") satisfies z.ZodType<CheckpointSummary>;
 
 export const metricSeriesSchema = z.object({

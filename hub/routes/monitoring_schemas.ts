@@ -31,6 +31,11 @@ export const checkpointSummarySchema = z.object({
     savepoint: latest,
     restored: z.object({ at: z.iso.datetime(), checkpointId: z.number().int() }).nullable(),
   }),
+  config: z.object({
+    intervalMs: z.number().int(),
+    timeoutMs: z.number().int(),
+    retained: z.number().int(),
+  }),
 }).openapi("CheckpointSummary") satisfies z.ZodType<CheckpointSummary>;
 
 export const logSchema = z.object({

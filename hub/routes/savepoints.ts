@@ -1,5 +1,5 @@
 /**
- * Savepoints: take, list, show, delete.
+ * Savepoints: take, list, show, judge against a job, delete.
  *
  * Touches the database. A savepoint leaves only by an explicit delete, and not while a running job
  * could recover from nothing else (L2).
@@ -7,8 +7,15 @@
  * @module
  */
 import { createRoute, z } from "@hono/zod-openapi";
+import type { SavepointCompatibility } from "@shared/state_api.ts";
+import { type Compatibility, judgeCompatibility } from "@shared/state_compatibility.ts";
 import type { Db } from "../db/client.ts";
-import { deleteSavepoint, getSavepoint, listSavepoints } from "../db/savepoint_store.ts";
+import {
+  deleteSavepoint,
+  getSavepoint,
+  listSavepoints,
+  savepointParts,
+} from "../db/savepoint_store.ts";
 import {
   bodyOr,
   type HubApp,
@@ -24,7 +31,12 @@ import {
 } from "./http.ts";
 import { jobOf, jobPath, refuseEnded } from "./jobs.ts";
 import { accept, change } from "./mutation.ts";
-import { operationSchema, pageSchema, savepointSchema } from "./schemas.ts";
+import {
+  operationSchema,
+  pageSchema,
+  savepointCompatibilitySchema,
+  savepointSchema,
+} from "./schemas.ts";
 
 const params = z.object({ id: z.string().min(1).max(64).openapi({ description: "Savepoint id" }) });
 
@@ -68,7 +80,29 @@ const deleteRoute = createRoute({
   responses: { 204: { description: "Deleted" } },
 });
 
-export const savepointRoutes = [createSavepointRoute, listRoute, showRoute, deleteRoute] as const;
+const compatibilityRoute = createRoute({
+  method: "get",
+  path: "/api/v1/savepoints/{id}/compatibility",
+  tags: ["savepoints"],
+  summary: "Whether a job can restore what a savepoint holds, operator by operator",
+  request: {
+    params,
+    query: z.strictObject({
+      jobId: z.string().max(64).optional().openapi({
+        description: "Job that would restore it; left out: the one it was taken of",
+      }),
+    }),
+  },
+  responses: { 200: json("The verdict", savepointCompatibilitySchema) },
+});
+
+export const savepointRoutes = [
+  createSavepointRoute,
+  listRoute,
+  showRoute,
+  deleteRoute,
+  compatibilityRoute,
+] as const;
 
 export function addSavepointRoutes(app: HubApp, deps: RouteDeps): void {
   const { hub } = deps;
@@ -109,8 +143,12 @@ export function addSavepointRoutes(app: HubApp, deps: RouteDeps): void {
     const { id } = c.req.valid("param");
     const savepoint = await getSavepoint(hub.db, id);
     if (savepoint === null) throw notFound("savepoint", id);
-    const { bundleDigest: _bundle, graph: _graph, lineage: _lineage, ...view } = savepoint;
+    const { graph: _graph, lineage: _lineage, ...view } = savepoint;
     return c.json(view, 200);
+  });
+  serve(app, deps, "viewer", compatibilityRoute, async (c) => {
+    const { id } = c.req.valid("param");
+    return c.json(await compatibilityOf(hub.db, id, c.req.valid("query").jobId ?? null), 200);
   });
   serve(
     app,
@@ -128,6 +166,32 @@ export function addSavepointRoutes(app: HubApp, deps: RouteDeps): void {
           return { status: 204, body: null, audit, after };
         })),
   );
+}
+
+async function compatibilityOf(
+  db: Db,
+  id: string,
+  jobId: string | null,
+): Promise<SavepointCompatibility> {
+  const savepoint = await getSavepoint(db, id);
+  if (savepoint === null) throw notFound("savepoint", id);
+  const job = await jobOf(db, jobId ?? savepoint.jobId);
+  const parts = await savepointParts(db, savepoint);
+  const operators = judgeCompatibility(parts.flatMap(({ snapshots }) => snapshots), job.graph);
+  return {
+    savepointId: id,
+    jobId: job.id,
+    isSameVersion: savepoint.bundleDigest === job.bundleDigest,
+    verdict: verdictOf(operators),
+    operators,
+  };
+}
+
+/** The worst that is said of any operator; a new one starts empty and stops nothing. */
+function verdictOf(operators: SavepointCompatibility["operators"]): Compatibility {
+  const found = new Set(operators.map(({ compatibility }) => compatibility));
+  const worst = (["incompatible", "dropped", "migrates"] as const).find((one) => found.has(one));
+  return worst ?? "as-is";
 }
 
 function whyKept(id: string, outcome: "not-found" | "pending" | "needed"): Refusal {
