@@ -1,6 +1,6 @@
 /** What a person is told when a command fails, and the exit code. Pure. @module */
 import { PenstockError } from "@shared/errors.ts";
-import { CliError, EXIT_FAILED, EXIT_USAGE } from "./hub_api.ts";
+import { CliError, EXIT_DETACHED, EXIT_FAILED, EXIT_USAGE } from "./hub_api.ts";
 
 export function exitCodeOf(thrown: unknown): number {
   if (thrown instanceof CliError) return thrown.exitCode;
@@ -10,6 +10,7 @@ export function exitCodeOf(thrown: unknown): number {
 
 /** The message; a stack only for what nobody foresaw. */
 export function textOf(thrown: unknown): string {
+  if (thrown instanceof CliError && thrown.exitCode === EXIT_DETACHED) return thrown.message;
   if (thrown instanceof CliError || thrown instanceof PenstockError) {
     return `Error: ${thrown.message}`;
   }

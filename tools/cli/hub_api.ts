@@ -2,20 +2,32 @@
  * The hub's REST API as the command line uses it.
  *
  * Touches the network. Every answer that is not a success becomes a `CliError` whose exit code follows
- * the contract: 1 failed, 2 usage, 3 not found, 4 conflict, 5 timed out.
+ * the contract: 1 failed, 2 usage, 3 not found, 4 conflict, 5 timed out; and 130 for a wait that Ctrl-C left.
  *
  * @module
  */
-import type { JobSummary, OperationView, Page, Problem } from "@shared/api.ts";
+import type {
+  AgentView,
+  JobSummary,
+  OperationView,
+  Page,
+  Problem,
+  SavepointView,
+} from "@shared/api.ts";
+import { didYouMean } from "./suggest.ts";
 
 export const EXIT_FAILED = 1;
 export const EXIT_USAGE = 2;
 export const EXIT_NOT_FOUND = 3;
 export const EXIT_CONFLICT = 4;
 export const EXIT_TIMED_OUT = 5;
+/** 128 + SIGINT, as shells say it. */
+export const EXIT_DETACHED = 130;
 
 /** Pages fetched for one listing before it is cut. */
 const PAGES_MAX = 100;
+/** Time that the hub has to answer, beyond what it was asked to wait. */
+const ANSWER_TIMEOUT_MS = 60_000;
 
 /** Ends the command with `exitCode` and its message on stderr. */
 export class CliError extends Error {
@@ -28,6 +40,14 @@ export class CliError extends Error {
 export interface HubAddress {
   readonly hubUrl: string;
   readonly token: string;
+  /** Time that the hub has to answer; default: a minute. */
+  readonly timeoutMs?: number;
+}
+
+export interface TaggedAnswer<T> {
+  readonly value: T;
+  /** Version of the resource, for a change that must not run over somebody else's. */
+  readonly etag: string | null;
 }
 
 export class HubApi {
@@ -41,7 +61,12 @@ export class HubApi {
     return this.#address.hubUrl;
   }
 
-  get<T>(path: string): Promise<T> {
+  async get<T>(path: string): Promise<T> {
+    return (await this.#call<T>("GET", path)).value;
+  }
+
+  /** As `get`, with the version of what was read. */
+  getTagged<T>(path: string): Promise<TaggedAnswer<T>> {
     return this.#call<T>("GET", path);
   }
 
@@ -61,12 +86,29 @@ export class HubApi {
   }
 
   /** POST with an `Idempotency-Key` of its own, so that a retry of the same call is safe. */
-  post<T>(path: string, body: unknown): Promise<T> {
-    return this.#call<T>("POST", path, body);
+  async post<T>(path: string, body: unknown): Promise<T> {
+    return (await this.#call<T>("POST", path, { body: body ?? {} })).value;
   }
 
-  delete(path: string): Promise<void> {
-    return this.#call<void>("DELETE", path);
+  /** Changes what is still of the version `etag`; null changes it whatever it has become. */
+  async patch<T>(path: string, body: unknown, etag: string | null = null): Promise<T> {
+    return (await this.#call<T>("PATCH", path, { body, etag })).value;
+  }
+
+  async delete(path: string): Promise<void> {
+    await this.#call<void>("DELETE", path);
+  }
+
+  /** An answer as it comes, of a path of the API or, such as /readyz, of the hub; any status is fine. */
+  async raw(
+    path: string,
+    headers: Readonly<Record<string, string>> = {},
+    signal: AbortSignal | null = null,
+  ): Promise<Response> {
+    const url = path.startsWith("/api/") || /^\/(healthz|readyz|version|metrics)$/.test(path)
+      ? `${this.#address.hubUrl}${path}`
+      : `${this.#address.hubUrl}/api/v1${path}`;
+    return await this.#fetch(url, { headers: { ...this.#authorization(), ...headers }, signal });
   }
 
   /** A job by id, or by name where one running job (or else exactly one job) has it. */
@@ -85,29 +127,66 @@ export class HubApi {
         EXIT_CONFLICT,
       );
     }
-    throw new CliError(
-      `No job has the id or name "${idOrName}": see \`penstock jobs list\``,
-      EXIT_NOT_FOUND,
+    throw notFound("job", "id or name", idOrName, jobs.map(({ name }) => name));
+  }
+
+  /** An agent by id or by name. */
+  async agent(idOrName: string): Promise<AgentView> {
+    const agents = await this.list<AgentView>("/agents?limit=200");
+    const found = agents.find((agent) => agent.id === idOrName) ??
+      agents.find((agent) => agent.name === idOrName && agent.status !== "removed");
+    if (found !== undefined) return found;
+    throw notFound("agent", "id or name", idOrName, agents.map(({ name }) => name));
+  }
+
+  /** A savepoint by id, by the beginning of one that no other has, or by a label that one alone has. */
+  async savepoint(idOrLabel: string): Promise<SavepointView> {
+    const all = await this.list<SavepointView>("/savepoints?limit=200");
+    const byId = all.find(({ id }) => id === idOrLabel);
+    if (byId !== undefined) return byId;
+    const matching = all.filter(({ id, label }) =>
+      label === idOrLabel || (idOrLabel.length >= 8 && id.startsWith(idOrLabel))
     );
+    if (matching.length === 1) return matching[0]!;
+    if (matching.length > 1) {
+      const ids = matching.map(({ id }) => id).join(", ");
+      throw new CliError(
+        `${matching.length} savepoints are meant by "${idOrLabel}": name one by id: ${ids}`,
+        EXIT_CONFLICT,
+      );
+    }
+    const labels = all.flatMap(({ id, label }) => label === null ? [id] : [id, label]);
+    throw notFound("savepoint", "id or label", idOrLabel, labels);
   }
 
   /** The operation as soon as it ended, or as it stands after `waitSeconds`. */
   operation(id: string, waitSeconds: number): Promise<OperationView> {
-    return this.get<OperationView>(`/operations/${id}?wait=${waitSeconds}s`);
+    return this.get<OperationView>(`/operations/${encodeURIComponent(id)}?wait=${waitSeconds}s`);
   }
 
-  async #call<T>(method: string, path: string, body?: unknown): Promise<T> {
-    const headers: Record<string, string> = { authorization: `Bearer ${this.#address.token}` };
+  #authorization(): Record<string, string> {
+    return { authorization: `Bearer ${this.#address.token}` };
+  }
+
+  async #call<T>(
+    method: string,
+    path: string,
+    sent: { readonly body?: unknown; readonly etag?: string | null } = {},
+  ): Promise<TaggedAnswer<T>> {
+    const headers = this.#authorization();
     const init: RequestInit = { method, headers };
-    if (method === "POST") {
+    if (method === "POST") headers["idempotency-key"] = crypto.randomUUID();
+    if (typeof sent.etag === "string") headers["if-match"] = sent.etag;
+    if (sent.body !== undefined) {
       headers["content-type"] = "application/json";
-      headers["idempotency-key"] = crypto.randomUUID();
-      init.body = JSON.stringify(body ?? {});
+      init.body = JSON.stringify(sent.body);
     }
+    init.signal = AbortSignal.timeout(this.#address.timeoutMs ?? ANSWER_TIMEOUT_MS);
     const response = await this.#fetch(`${this.#address.hubUrl}/api/v1${path}`, init);
     const text = await response.text();
     if (!response.ok) throw errorOf(response.status, text, `${method} ${path}`);
-    return (text === "" ? undefined : JSON.parse(text)) as T;
+    const value = (text === "" ? undefined : JSON.parse(text)) as T;
+    return { value, etag: response.headers.get("etag") };
   }
 
   async #fetch(url: string, init: RequestInit): Promise<Response> {
@@ -117,11 +196,24 @@ export class HubApi {
       const reason = cause instanceof Error ? cause.message : String(cause);
       throw new CliError(
         `Cannot reach the hub at ${this.#address.hubUrl}: ${reason}. ` +
-          `Name another with --hub or PENSTOCK_HUB`,
+          `Name another with --hub, PENSTOCK_HUB or --context, or run \`penstock doctor\``,
         EXIT_FAILED,
       );
     }
   }
+}
+
+function notFound(
+  noun: string,
+  by: string,
+  found: string,
+  known: readonly string[],
+): CliError {
+  return new CliError(
+    `No ${noun} has the ${by} "${found}".${didYouMean(found, known)} ` +
+      `See \`penstock ${noun}s list\``,
+    EXIT_NOT_FOUND,
+  );
 }
 
 function errorOf(status: number, text: string, call: string): CliError {
@@ -132,14 +224,15 @@ function errorOf(status: number, text: string, call: string): CliError {
     // Not from the hub: a proxy's page, say. The status alone must do.
   }
   const detail = problem?.detail ?? problem?.title ?? `${call} answered ${status}`;
+  const hint = status === 401 ? ". Give a good one with --token, PENSTOCK_TOKEN or --context" : "";
   const fields = problem?.errors?.map((error) => `\n  ${error.path}: ${error.message}`) ?? [];
-  return new CliError(detail + fields.join(""), exitCodeOf(status), problem);
+  return new CliError(detail + hint + fields.join(""), exitCodeOf(status), problem);
 }
 
 function exitCodeOf(status: number): number {
   if (status === 400 || status === 422) return EXIT_USAGE;
   if (status === 404) return EXIT_NOT_FOUND;
-  if (status === 409 || status === 412) return EXIT_CONFLICT;
+  if (status === 409 || status === 412 || status === 428) return EXIT_CONFLICT;
   if (status === 504) return EXIT_TIMED_OUT;
   return EXIT_FAILED;
 }

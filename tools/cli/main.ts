@@ -21,6 +21,11 @@ export async function penstock(args: readonly string[]): Promise<number> {
       const { agentCommand } = await import("../../agent/main.ts");
       return await agentCommand(args.slice(2));
     }
+    if (args[0] === "__names" && args[1] !== undefined) {
+      const { printNames } = await import("./completion_names.ts");
+      await printNames(args[1], args.slice(2));
+      return 0;
+    }
     const { runCommand } = await import("./app.ts");
     return await runCommand(args);
   } catch (thrown) {

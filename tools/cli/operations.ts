@@ -1,60 +1,81 @@
 /**
  * Waiting for an operation of the hub: progress on stderr, the end as the command's end.
  *
- * Touches the network, stderr and SIGINT. Ctrl-C detaches: the operation goes on at the hub.
+ * Touches the network, stderr and SIGINT. Ctrl-C detaches: the operation goes on at the hub, and the exit
+ * code is 130.
  *
  * @module
  */
 import type { OperationView } from "@shared/api.ts";
-import type { WaitFlags } from "./flags.ts";
-import { CliError, EXIT_FAILED, EXIT_TIMED_OUT, type HubApi } from "./hub_api.ts";
-import { note, print } from "./terminal.ts";
+import { type Call, type WaitFlags, waitSeconds } from "./flags.ts";
+import { CliError, EXIT_CONFLICT, EXIT_DETACHED, EXIT_FAILED, EXIT_TIMED_OUT } from "./hub_api.ts";
+import { openProgress } from "./progress.ts";
+import { print } from "./terminal.ts";
 
 const POLL_SECONDS = 2;
+
+/** The person left; not an error, and the operation goes on. */
+export class Detached extends CliError {
+  override name = "Detached";
+
+  constructor(message: string) {
+    super(message, EXIT_DETACHED);
+  }
+}
 
 /**
  * Waits for `operation` as the flags say.
  *
- * @returns The ended operation, or null with `--no-wait` and after Ctrl-C.
+ * @returns The ended operation, or null with `--no-wait`.
  * @throws {CliError} When it failed, or is still under way after the time limit (exit code 5).
+ * @throws {Detached} After Ctrl-C.
  */
 export async function follow(
-  api: HubApi,
+  { api, out }: Call,
   operation: OperationView,
   flags: WaitFlags,
 ): Promise<OperationView | null> {
   if (!flags.wait) {
-    print(operation.id);
+    print(out.isForPeople ? operation.id : JSON.stringify(operation, null, 2));
     return null;
   }
-  const detached = onInterrupt();
-  const deadline = performance.now() + flags.timeout * 1000;
+  const interrupt = onInterrupt();
+  const limitSeconds = waitSeconds(flags);
+  const deadline = performance.now() + limitSeconds * 1000;
+  const progress = openProgress(operation.kind, { isQuiet: out.isQuiet });
   let current = operation;
-  let shown = "";
   try {
     while (current.status === "pending" || current.status === "running") {
-      const { done, total, phase } = current.progress;
-      const line = total > 0 ? `${phase} (${done}/${total})` : phase;
-      if (line !== shown) note(`${current.kind}: ${line}`);
-      shown = line;
-      if (performance.now() > deadline) throw timedOut(current, flags);
-      const next = await Promise.race([api.operation(current.id, POLL_SECONDS), detached.promise]);
-      if (next === "interrupted") {
-        note(`Detached. Operation ${current.id} goes on at the hub.`);
-        return null;
-      }
-      current = next;
+      progress.show(current.progress);
+      const leftMs = deadline - performance.now();
+      if (leftMs <= 0) throw timedOut(current, limitSeconds);
+      const seconds = Math.min(POLL_SECONDS, Math.max(1, Math.ceil(leftMs / 1000)));
+      const next = await Promise.race([
+        api.operation(current.id, seconds),
+        interrupt.promise,
+        pause(leftMs),
+      ]);
+      if (next === "interrupted") throw detached(current.id);
+      if (next !== "late") current = next;
     }
   } finally {
-    detached.dispose();
+    progress.close();
+    interrupt.dispose();
   }
-  if (current.status === "failed") throw failed(current);
-  return current;
+  if (current.status === "succeeded") return current;
+  throw failed(current);
 }
 
-function timedOut(operation: OperationView, flags: WaitFlags): CliError {
+function detached(id: string): Detached {
+  return new Detached(
+    `Detached: operation ${id} goes on at the hub. Watch it with\n  penstock operations wait ${id}`,
+  );
+}
+
+function timedOut(operation: OperationView, limitSeconds: number): CliError {
   return new CliError(
-    `Operation ${operation.id} has not ended within ${flags.timeout} s. It goes on at the hub`,
+    `Operation ${operation.id} has not ended within ${limitSeconds} s. It goes on at the hub: watch it with\n` +
+      `  penstock operations wait ${operation.id}`,
     EXIT_TIMED_OUT,
   );
 }
@@ -62,13 +83,26 @@ function timedOut(operation: OperationView, flags: WaitFlags): CliError {
 function failed(operation: OperationView): CliError {
   const error = operation.error;
   return new CliError(
-    error?.detail ?? `Operation ${operation.id} failed without a reason`,
-    error?.status === 409 ? 4 : EXIT_FAILED,
+    error?.detail ?? `Operation ${operation.id} ended as ${operation.status}, without a reason`,
+    error?.status === 409 ? EXIT_CONFLICT : EXIT_FAILED,
     error,
   );
 }
 
-function onInterrupt(): { promise: Promise<"interrupted">; dispose(): void } {
+function pause(ms: number): Promise<"late"> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve("late"), ms);
+    Deno.unrefTimer(timer);
+  });
+}
+
+export interface Interrupt {
+  readonly promise: Promise<"interrupted">;
+  dispose(): void;
+}
+
+/** Ctrl-C as a value, until disposed of. */
+export function onInterrupt(): Interrupt {
   const { promise, resolve } = Promise.withResolvers<"interrupted">();
   const listener = () => resolve("interrupted");
   Deno.addSignalListener("SIGINT", listener);

@@ -1,27 +1,37 @@
 /** `penstock jobs …`. @module */
 import { buildCommand, buildRouteMap } from "@stricli/core";
 import type { JobDetail, JobSummary, OperationView } from "@shared/api.ts";
-import type { JobMetrics, SubtaskMetricsView } from "@shared/metrics_api.ts";
+import type { JobMetrics } from "@shared/metrics_api.ts";
 import { validateJob } from "../../build/validate_job.ts";
 import {
+  args,
+  argument,
+  call,
+  consent,
+  docs,
   HUB_ALIASES,
   HUB_FLAGS,
-  hubApi,
   type HubFlags,
+  JOB,
+  OUTPUT_FLAGS,
+  type OutputFlags,
   pairs,
   PARAM_FLAG,
+  printer,
+  switchFlag,
   WAIT_FLAGS,
   type WaitFlags,
+  YES_ALIASES,
+  YES_FLAG,
 } from "../flags.ts";
 import { CliError, EXIT_FAILED } from "../hub_api.ts";
 import { follow } from "../operations.ts";
-import { age, printOne, printRows, printValue } from "../output.ts";
+import { age } from "../output.ts";
 import { note, print } from "../terminal.ts";
 import { deploy } from "./jobs_deploy.ts";
 import { run } from "./jobs_run.ts";
 import { rebalance, rescale, state } from "./jobs_scale.ts";
-
-const JOB = { brief: "Job id or name", placeholder: "J", parse: String };
+import { SUBTASK_COLUMNS, SUBTASK_WIDE, top } from "./jobs_top.ts";
 
 const JOB_COLUMNS = {
   id: (job: JobSummary) => job.id,
@@ -35,38 +45,45 @@ const JOB_COLUMNS = {
   alarms: (job: JobSummary) => job.activeAlarms,
   created: (job: JobSummary) => age(job.createdAt),
 };
+const JOB_WIDE = {
+  wanted: (job: JobSummary) => job.desiredState,
+  "created by": (job: JobSummary) => job.createdByName ?? job.createdBy,
+  "created at": (job: JobSummary) => job.createdAt,
+};
 
 const list = buildCommand({
-  docs: { brief: "List the jobs of the hub" },
+  docs: docs("List the jobs of the hub", ["jobs list", "jobs list -o json"]),
   parameters: { flags: HUB_FLAGS, aliases: HUB_ALIASES },
   async func(flags: HubFlags) {
-    printRows(await hubApi(flags).list<JobSummary>("/jobs"), JOB_COLUMNS, flags.output);
+    const { api, out } = call(flags);
+    out.rows(await api.list<JobSummary>("/jobs"), JOB_COLUMNS, JOB_WIDE);
   },
 });
 
 const show = buildCommand({
-  docs: { brief: "Show one job: regions, attempts, guarantee" },
-  parameters: {
-    flags: HUB_FLAGS,
-    aliases: HUB_ALIASES,
-    positional: { kind: "tuple", parameters: [JOB] },
-  },
+  docs: docs("Show one job: regions, attempts, guarantee", [
+    "jobs show pump-watch",
+    "jobs show pump-watch -o yaml",
+  ]),
+  parameters: { flags: HUB_FLAGS, aliases: HUB_ALIASES, positional: args(JOB) },
   async func(flags: HubFlags, name: string) {
-    const api = hubApi(flags);
+    const { api, out } = call(flags);
     const job = await api.get<JobDetail>(`/jobs/${(await api.job(name)).id}`);
-    if (flags.output !== "table") return printValue(job, flags.output);
-    printOne(job, {
+    if (!out.isForPeople) return out.value(job);
+    out.one(job, {
       ...JOB_COLUMNS,
+      wanted: () => job.desiredState,
       guarantee: () => `${job.guarantee.given} (asked ${job.guarantee.asked})`,
       because: () => job.guarantee.reasons.join("; ") || null,
       lineage: () => job.lineage,
       parallelism: () => job.parallelism,
       "created by": () => job.createdByName ?? job.createdBy,
       bundle: () => job.bundleDigest,
-    }, "table");
-    print("");
-    printRows(job.regions, {
+    });
+    out.text("");
+    out.rows(job.regions, {
       region: (region) => region.regionId,
+      agent: (region) => region.agentName ?? region.agentId,
       status: (region) => region.status,
       attempt: (region) => region.attempt,
       checkpoint: (region) => region.lastCompletedId,
@@ -74,99 +91,69 @@ const show = buildCommand({
         region.metrics === null
           ? null
           : `${region.metrics.windowUsed}/${region.metrics.windowSize}`,
-    }, "table");
+    });
     const { subtasks } = await api.get<JobMetrics>(`/jobs/${job.id}/metrics`);
     if (subtasks.length === 0) return;
-    print("\nSubtasks, worst first:");
-    printRows(subtasks, SUBTASK_COLUMNS, "table");
+    out.text("\nSubtasks, worst first:");
+    out.rows(subtasks, SUBTASK_COLUMNS, SUBTASK_WIDE);
   },
 });
 
-/** Null for no time, and for one that no calendar has: the watermark of a job that drained. */
-function timeText(atMs: number | null): string | null {
-  const date = new Date(atMs ?? NaN);
-  return Number.isNaN(date.getTime()) ? null : date.toISOString();
-}
-
-const percent = (share: number | undefined) =>
-  share === undefined ? null : `${Math.round(share * 100)} %`;
-
-const SUBTASK_COLUMNS = {
-  subtask: (one: SubtaskMetricsView) => one.subtaskId,
-  agent: (one: SubtaskMetricsView) => one.agentName ?? one.agentId,
-  groups: (one: SubtaskMetricsView) => one.keyGroups?.join("-") ?? null,
-  "in/s": (one: SubtaskMetricsView) => one.metrics?.recordsInPerSecond?.toFixed(0) ?? null,
-  busy: (one: SubtaskMetricsView) => percent(one.metrics?.busyRatio),
-  backpressured: (one: SubtaskMetricsView) => percent(one.metrics?.backpressuredRatio),
-  idle: (one: SubtaskMetricsView) => percent(one.metrics?.idleRatio),
-  "lag ms": (one: SubtaskMetricsView) => one.metrics?.eventTimeLagMs ?? null,
-  watermark: (one: SubtaskMetricsView) => timeText(one.metrics?.watermarkMs ?? null),
-  keys: (one: SubtaskMetricsView) => one.metrics?.stateEntries ?? null,
-  late: (one: SubtaskMetricsView) => one.metrics?.lateRecords ?? null,
-  shed: (one: SubtaskMetricsView) => one.metrics?.shedRecords ?? null,
-};
-
-type ValidateFlags = Pick<HubFlags, "output"> & { readonly param?: readonly string[] };
+type ValidateFlags = OutputFlags & { readonly param?: readonly string[] };
 
 const validate = buildCommand({
-  docs: {
-    brief: "Check a job file without a hub: builds its graph in a process without permissions",
-  },
+  docs: docs(
+    "Check a job file without a hub: builds its graph in a process without permissions",
+    ["jobs validate examples/pump_watch.ts", "jobs validate job.ts --param threshold=65 -o json"],
+  ),
   parameters: {
-    flags: { output: HUB_FLAGS.output, param: PARAM_FLAG },
+    flags: { ...OUTPUT_FLAGS, param: PARAM_FLAG },
     aliases: HUB_ALIASES,
-    positional: {
-      kind: "tuple",
-      parameters: [{ brief: "Job file", placeholder: "F.ts", parse: String }],
-    },
+    positional: args(argument("Job file", "FILE.ts")),
   },
   async func(flags: ValidateFlags, file: string) {
+    const out = printer(flags);
     const { graph, regions } = await validateJob(file, pairs(flags.param));
-    if (flags.output !== "table") return printValue({ graph, regions }, flags.output);
+    if (!out.isForPeople) return out.value({ graph, regions });
     print(
       `Job "${graph.name}" is valid: ${graph.operators.length} operators, ${regions.length} regions`,
     );
-    printRows(graph.operators, {
+    out.rows(graph.operators, {
       uid: (node) => node.uid,
       kind: (node) => node.kind,
       keyed: (node) => node.isKeyed ? "yes" : "no",
       label: (node) => node.label,
-    }, "table");
+    });
   },
 });
 
 type StopFlags = WaitFlags & { readonly savepoint: boolean; readonly drain: boolean };
 
 const stop = buildCommand({
-  docs: { brief: "Stop a job, with a savepoint if asked" },
+  docs: docs("Stop a job, with a savepoint if asked", [
+    "jobs stop pump-watch --savepoint",
+    "jobs stop pump-watch --drain --timeout 5m",
+  ]),
   parameters: {
     flags: {
       ...WAIT_FLAGS,
-      savepoint: {
-        kind: "boolean",
-        default: false,
-        brief: "Take a savepoint first; both or nothing",
-      },
-      drain: {
-        kind: "boolean",
-        default: false,
-        brief: "Fire all timers and windows, then take a savepoint and stop",
-      },
+      savepoint: switchFlag("Take a savepoint first; both or nothing"),
+      drain: switchFlag("Fire all timers and windows, then take a savepoint and stop"),
     },
     aliases: HUB_ALIASES,
-    positional: { kind: "tuple", parameters: [JOB] },
+    positional: args(JOB),
   },
   async func(flags: StopFlags, name: string) {
-    const api = hubApi(flags);
+    const { api, out } = call(flags);
     const job = await api.job(name);
     const operation = await api.post<OperationView>(`/jobs/${job.id}/stop`, {
       savepoint: flags.savepoint,
       drain: flags.drain,
     });
-    const ended = await follow(api, operation, flags);
+    const ended = await follow({ api, out }, operation, flags);
     if (ended === null) return;
     refuseUncommitted(ended, job.name);
-    if (flags.output !== "table") return printValue(ended, flags.output);
+    if (!out.isForPeople) return out.value(ended);
     const savepointId = ended.result?.["savepointId"];
     print(
       typeof savepointId === "string"
@@ -190,25 +177,29 @@ function refuseUncommitted(ended: OperationView, name: string): void {
 }
 
 const cancel = buildCommand({
-  docs: { brief: "Stop a job at once, without a savepoint" },
+  docs: docs("Stop a job at once, without a savepoint", ["jobs cancel pump-watch --yes"]),
   parameters: {
-    flags: WAIT_FLAGS,
-    aliases: HUB_ALIASES,
-    positional: { kind: "tuple", parameters: [JOB] },
+    flags: { ...WAIT_FLAGS, yes: YES_FLAG },
+    aliases: YES_ALIASES,
+    positional: args(JOB),
   },
-  async func(flags: WaitFlags, name: string) {
-    const api = hubApi(flags);
+  async func(flags: WaitFlags & { readonly yes: boolean }, name: string) {
+    const { api, out } = call(flags);
     const job = await api.job(name);
-    const ended = await follow(
-      api,
-      await api.post<OperationView>(`/jobs/${job.id}/cancel`, {}),
-      flags,
-    );
-    if (ended !== null) note(`Job "${job.name}" is cancelled`);
+    consent({
+      question: `Cancel job "${job.name}" without a savepoint?`,
+      isGiven: flags.yes,
+      isLossy: false,
+    });
+    const operation = await api.post<OperationView>(`/jobs/${job.id}/cancel`, {});
+    const ended = await follow({ api, out }, operation, flags);
+    if (ended === null) return;
+    if (!out.isForPeople) return out.value(ended);
+    note(`Job "${job.name}" is cancelled`);
   },
 });
 
 export const jobs = buildRouteMap({
   docs: { brief: "Write, deploy and stop jobs" },
-  routes: { validate, run, deploy, list, show, state, rescale, rebalance, stop, cancel },
+  routes: { validate, run, deploy, list, show, top, state, rescale, rebalance, stop, cancel },
 });

@@ -13,17 +13,22 @@ import type { DeployPlan } from "@shared/state_api.ts";
 import { bundleJob } from "../../build/bundle_job.ts";
 import { validateJob } from "../../build/validate_job.ts";
 import {
+  args,
+  argument,
+  type Call,
+  call,
+  docs,
   HUB_ALIASES,
-  hubApi,
   pairs,
   PARAM_FLAG,
+  switchFlag as flag,
   textFlag,
   WAIT_FLAGS,
   type WaitFlags,
 } from "../flags.ts";
 import { CliError, EXIT_CONFLICT, EXIT_FAILED, EXIT_USAGE, type HubApi } from "../hub_api.ts";
-import { follow } from "../operations.ts";
-import { printRows, printValue } from "../output.ts";
+import { Detached, follow } from "../operations.ts";
+import type { Printer } from "../output.ts";
 import { note, print } from "../terminal.ts";
 
 type DeployFlags = WaitFlags & {
@@ -42,16 +47,19 @@ type DeployFlags = WaitFlags & {
 /** Body of POST /jobs. */
 type DeployBody = Readonly<Record<string, unknown>> & { readonly name: string };
 
-const flag = (brief: string) => ({ kind: "boolean", default: false, brief }) as const;
-
 export const deploy = buildCommand({
-  docs: {
-    brief: "Bundle a job file and run it on the agents",
-    fullDescription:
-      "With --replace J the job takes the place of J without losing a record or its state: whether the state " +
+  docs: docs(
+    "Bundle a job file and run it on the agents",
+    [
+      "jobs deploy examples/pump_watch.ts",
+      "jobs deploy job.ts --param threshold=65 --dry-run",
+      "jobs deploy job.ts --replace pump-watch --drain",
+      "jobs deploy job.ts --from-savepoint SAVEPOINT --claim",
+    ],
+    "With --replace J the job takes the place of J without losing a record or its state: whether the state " +
       "fits is judged first, then J stops with a savepoint, then this job starts from it and goes on with " +
       "J's sessions at the brokers. If the state does not fit, nothing is touched.",
-  },
+  ),
   parameters: {
     flags: {
       ...WAIT_FLAGS,
@@ -77,14 +85,11 @@ export const deploy = buildCommand({
       dryRun: flag("Show what it would start from, and change nothing"),
     },
     aliases: HUB_ALIASES,
-    positional: {
-      kind: "tuple",
-      parameters: [{ brief: "Job file", placeholder: "F.ts", parse: String }],
-    },
+    positional: args(argument("Job file", "FILE.ts")),
   },
   async func(flags: DeployFlags, file: string) {
     refuseContradictions(flags);
-    const api = hubApi(flags);
+    const { api, out } = call(flags);
     const { graph } = await validateJob(file, pairs(flags.param));
     const { bundle } = await bundleJob(file);
     const old = flags.replace === undefined ? null : await api.job(flags.replace);
@@ -98,12 +103,11 @@ export const deploy = buildCommand({
       ...(flags.fromSavepoint === undefined ? {} : { fromSavepoint: flags.fromSavepoint }),
       ...(flags.claim ? { claim: true } : {}),
     };
-    if (flags.dryRun) return printPlan(await trial(api, body, old), flags);
-    const from = old === null ? {} : await stopForReplacement(api, body, old, flags);
-    if (from === null) return;
-    const ended = await start(api, { ...body, ...from }, flags);
+    if (flags.dryRun) return printPlan(await trial(api, body, old), out);
+    const from = old === null ? {} : await stopForReplacement({ api, out }, body, old, flags);
+    const ended = await start({ api, out }, { ...body, ...from }, flags);
     if (ended === null) return;
-    if (flags.output !== "table") return printValue(ended, flags.output);
+    if (!out.isForPeople) return out.value(ended);
     print(`Job "${body.name}" runs: ${ended.jobId}`);
   },
 });
@@ -146,14 +150,14 @@ async function trial(api: HubApi, body: DeployBody, old: JobSummary | null): Pro
 /**
  * Stops `old` with a savepoint once it is sure that the new job could start from what it holds.
  *
- * @returns What to start from, or null when the person detached.
+ * @returns What to start from.
  */
 async function stopForReplacement(
-  api: HubApi,
+  { api, out }: Call,
   body: DeployBody,
   old: JobSummary,
   flags: DeployFlags,
-): Promise<{ readonly fromSavepoint: string } | null> {
+): Promise<{ readonly fromSavepoint: string }> {
   if (old.desiredState !== "running") {
     throw new CliError(
       `Job "${old.name}" is ${old.desiredState}: start from its savepoint with --from-savepoint`,
@@ -169,27 +173,29 @@ async function stopForReplacement(
       EXIT_CONFLICT,
     );
   }
-  note(`The state of job "${old.name}" fits: stopping it with a savepoint`);
+  out.note(`The state of job "${old.name}" fits: stopping it with a savepoint`);
   const stop = { savepoint: true, drain: flags.drain };
-  const ended = await follow(
-    api,
-    await api.post<OperationView>(`/jobs/${old.id}/stop`, stop),
-    flags,
-  );
+  const operation = await api.post<OperationView>(`/jobs/${old.id}/stop`, stop);
+  const ended = await follow({ api, out }, operation, flags).catch((thrown) => {
+    if (!(thrown instanceof Detached)) throw thrown;
+    note(`Job "${old.name}" goes on stopping with a savepoint; the new job is NOT started then`);
+    throw thrown;
+  });
   const savepointId = ended?.result?.["savepointId"];
-  if (ended === null) return null;
   if (typeof savepointId === "string") return { fromSavepoint: savepointId };
   throw new CliError(`Job "${old.name}" stopped without a savepoint`, EXIT_FAILED);
 }
 
 async function start(
-  api: HubApi,
+  { api, out }: Call,
   body: DeployBody & { readonly fromSavepoint?: unknown },
   flags: DeployFlags,
 ): Promise<OperationView | null> {
   try {
-    return await follow(api, await explained(api.post<OperationView>("/jobs", body)), flags);
+    const operation = await explained(api.post<OperationView>("/jobs", body));
+    return await follow({ api, out }, operation, flags);
   } catch (thrown) {
+    if (thrown instanceof Detached) throw thrown;
     if (flags.replace === undefined || !(thrown instanceof CliError)) throw thrown;
     throw new CliError(
       `${thrown.message}\nThe old job is stopped at savepoint ${body.fromSavepoint}; nothing of it is lost. ` +
@@ -228,8 +234,8 @@ function stateRows(operators: DeployPlan["operators"]) {
   );
 }
 
-function printPlan(plan: DeployPlan, flags: DeployFlags): void {
-  if (flags.output !== "table") return printValue(plan, flags.output);
+function printPlan(plan: DeployPlan, out: Printer): void {
+  if (!out.isForPeople) return out.value(plan);
   const from = plan.from === null
     ? "empty"
     : plan.from.savepointId === null
@@ -241,13 +247,18 @@ function printPlan(plan: DeployPlan, flags: DeployFlags): void {
       ? "Its sources go on with the sessions of the job before"
       : "Its sources begin with sessions of their own",
   );
+  out.rows(plan.regions, {
+    region: (region) => region.regionId,
+    subtasks: (region) => region.subtasks.join(" "),
+  });
   if (plan.operators.length > 0) {
-    printRows(stateRows(plan.operators), {
+    print("");
+    out.rows(stateRows(plan.operators), {
       operator: (row) => row.operator,
       state: (row) => row.state,
       compatibility: (row) => row.compatibility,
       reason: (row) => row.reason,
-    }, "table");
+    });
   }
   if (plan.straySubtasks.length > 0) print(`No place for: ${plan.straySubtasks.join(", ")}`);
   if (plan.needsAllowGap) {

@@ -10,7 +10,7 @@ import { setImmediate } from "node:timers";
 import { buildCommand } from "@stricli/core";
 import { inputsOf } from "../../local/inputs.ts";
 import { openOutputs } from "../../local/outputs.ts";
-import { pairs, PARAM_FLAG, textFlag } from "../flags.ts";
+import { args, argument, docs, pairs, PARAM_FLAG, textFlag, wholeNumber } from "../flags.ts";
 import { CliError, EXIT_FAILED } from "../hub_api.ts";
 import { note } from "../terminal.ts";
 
@@ -25,13 +25,17 @@ type RunFlags = {
 };
 
 export const run = buildCommand({
-  docs: {
-    brief: "Run a job on files, without hub and broker",
-    fullDescription:
-      "Reads JSON lines or CSV in place of the job's sources, to the end, in one process. Time is what " +
+  docs: docs(
+    "Run a job on files, without hub and broker",
+    [
+      "jobs run job.ts --input readings.jsonl",
+      "jobs run job.ts --input meters=a.csv --input orders=b.csv --output out.jsonl",
+      "jobs run job.ts --input readings.csv --param threshold=65 --sink alarms",
+    ],
+    "Reads JSON lines or CSV in place of the job's sources, to the end, in one process. Time is what " +
       "the records say; at the end every timer fires and every window closes. What sinks would send goes to " +
       "--output, one line each; what happened to stderr.",
-  },
+  ),
   parameters: {
     flags: {
       input: {
@@ -45,17 +49,14 @@ export const run = buildCommand({
       sink: textFlag("Write the output of this sink alone", "UID"),
       parallelism: {
         kind: "parsed",
-        parse: parseParallelism,
+        parse: wholeNumber,
         default: "1",
         brief: "Subtasks of each keyed stage",
         placeholder: "N",
       },
       param: PARAM_FLAG,
     },
-    positional: {
-      kind: "tuple",
-      parameters: [{ brief: "Job file", placeholder: "F.ts", parse: String }],
-    },
+    positional: args(argument("Job file", "FILE.ts")),
   },
   func: runOnFiles,
 });
@@ -104,10 +105,4 @@ function stopOnSignal(): { readonly isAsked: boolean; close(): void } {
     },
     close: () => SIGNALS.forEach((signal) => Deno.removeSignalListener(signal, ask)),
   };
-}
-
-function parseParallelism(value: string): number {
-  const parallelism = Number(value);
-  if (Number.isInteger(parallelism) && parallelism >= 1) return parallelism;
-  throw new Error(`Want a whole number from 1, found "${value}"`);
 }

@@ -1,0 +1,220 @@
+/** `penstock notifications …`: where alarms are told to. Touches the network and the terminal. @module */
+import { buildCommand, buildRouteMap } from "@stricli/core";
+import type { AlarmPriority, NotificationChannelView } from "@shared/api.ts";
+import {
+  args,
+  argument,
+  call,
+  consent,
+  docs,
+  HUB_ALIASES,
+  HUB_FLAGS,
+  type HubFlags,
+  textFlag,
+  YES_ALIASES,
+  YES_FLAG,
+} from "../flags.ts";
+import { CliError, EXIT_FAILED, EXIT_NOT_FOUND, EXIT_USAGE, type HubApi } from "../hub_api.ts";
+import { age } from "../output.ts";
+import { didYouMean } from "../suggest.ts";
+
+const CHANNEL = argument("Channel id or name", "CHANNEL");
+
+const CHANNEL_COLUMNS = {
+  id: (one: NotificationChannelView) => one.id,
+  name: (one: NotificationChannelView) => one.name,
+  kind: (one: NotificationChannelView) => one.kind,
+  enabled: (one: NotificationChannelView) => one.isEnabled ? "yes" : "no",
+  "from priority": (one: NotificationChannelView) => one.minPriority,
+  to: (one: NotificationChannelView) => one.url ?? one.recipients.join(", "),
+  last: (one: NotificationChannelView) =>
+    one.lastDelivery === null
+      ? "never"
+      : one.lastDelivery.isDelivered
+      ? age(one.lastDelivery.at)
+      : `failed ${age(one.lastDelivery.at)}: ${one.lastDelivery.error}`,
+};
+
+async function channels(api: HubApi): Promise<NotificationChannelView[]> {
+  return await api.list<NotificationChannelView>("/notifications/channels");
+}
+
+async function findChannel(api: HubApi, idOrName: string): Promise<NotificationChannelView> {
+  const all = await channels(api);
+  const found = all.find(({ id }) => id === idOrName) ?? all.find(({ name }) => name === idOrName);
+  if (found !== undefined) return found;
+  throw new CliError(
+    `No notification channel has the id or name "${idOrName}".` +
+      `${didYouMean(idOrName, all.map(({ name }) => name))} ` +
+      "See `penstock notifications channels list`",
+    EXIT_NOT_FOUND,
+  );
+}
+
+const listChannels = buildCommand({
+  docs: docs("List where alarms are told to", ["notifications channels list"]),
+  parameters: { flags: HUB_FLAGS, aliases: HUB_ALIASES },
+  async func(flags: HubFlags) {
+    const { api, out } = call(flags);
+    out.rows(await channels(api), CHANNEL_COLUMNS, {
+      path: (one) => one.path.join("/") || null,
+      created: (one) => one.createdAt,
+    });
+  },
+});
+
+type CreateFlags = HubFlags & {
+  readonly webhook?: string;
+  readonly secret?: string;
+  readonly email?: readonly string[];
+  readonly minPriority?: AlarmPriority;
+  readonly path?: string;
+};
+
+const createChannel = buildCommand({
+  docs: docs(
+    "Tell alarms to a webhook or by e-mail",
+    [
+      "notifications channels create shift --webhook https://chat.example.org/hook --min-priority high",
+      "notifications channels create duty --email duty@example.org --email lead@example.org --path site-1",
+    ],
+    "A webhook is signed with a secret that is shown this once, unless you give your own.",
+  ),
+  parameters: {
+    flags: {
+      ...HUB_FLAGS,
+      webhook: textFlag("URL that takes a signed POST", "URL"),
+      secret: textFlag("With --webhook: what its requests are signed with", "SECRET"),
+      email: { ...textFlag("Who gets it; repeatable", "ADDRESS"), variadic: true },
+      minPriority: {
+        kind: "enum",
+        values: ["low", "medium", "high", "critical"],
+        optional: true,
+        brief: "Alarms below it are not told",
+      },
+      path: textFlag("Part of the plant it is for, such as site-1/line-2", "PATH"),
+    },
+    aliases: HUB_ALIASES,
+    positional: args(argument("Name of the channel", "NAME")),
+  },
+  async func(flags: CreateFlags, name: string) {
+    const { webhook, email, secret, minPriority, path } = flags;
+    if ((webhook === undefined) === (email === undefined)) {
+      throw new CliError("Give either --webhook URL or --email ADDRESS", EXIT_USAGE);
+    }
+    const { api, out } = call(flags);
+    const created = await api.post<NotificationChannelView & { readonly secret?: string }>(
+      "/notifications/channels",
+      {
+        name,
+        ...(webhook === undefined ? { kind: "email", recipients: email } : {
+          kind: "webhook",
+          url: webhook,
+          ...(secret === undefined ? {} : { secret }),
+        }),
+        ...(minPriority === undefined ? {} : { minPriority }),
+        ...(path === undefined ? {} : { path: path.split("/").filter((part) => part !== "") }),
+      },
+    );
+    out.one(created, CHANNEL_COLUMNS);
+    if (!out.isForPeople || created.secret === undefined || secret !== undefined) return;
+    out.text(`secret: ${created.secret}`);
+    out.note("Its requests are signed with this secret; it is shown this once");
+  },
+});
+
+interface Delivery {
+  readonly isDelivered: boolean;
+  readonly error: string | null;
+}
+
+const testChannel = buildCommand({
+  docs: docs(
+    "Send a trial message now",
+    ["notifications channels test shift"],
+    "Exit code 1, with what the other side said, when it did not arrive.",
+  ),
+  parameters: { flags: HUB_FLAGS, aliases: HUB_ALIASES, positional: args(CHANNEL) },
+  async func(flags: HubFlags, name: string) {
+    const { api, out } = call(flags);
+    const channel = await findChannel(api, name);
+    const delivery = await api.post<Delivery>(`/notifications/channels/${channel.id}/test`, {});
+    if (!out.isForPeople) out.value(delivery);
+    if (!delivery.isDelivered) {
+      throw new CliError(
+        `Channel "${channel.name}" did not take the message: ${
+          delivery.error ?? "no reason given"
+        }`,
+        EXIT_FAILED,
+      );
+    }
+    out.text(`Channel "${channel.name}" took the message`);
+  },
+});
+
+const deleteChannel = buildCommand({
+  docs: docs("Tell nothing more to a channel, and forget it", [
+    "notifications channels delete shift --yes",
+  ]),
+  parameters: {
+    flags: { ...HUB_FLAGS, yes: YES_FLAG },
+    aliases: YES_ALIASES,
+    positional: args(CHANNEL),
+  },
+  async func(flags: HubFlags & { readonly yes: boolean }, name: string) {
+    const { api, out } = call(flags);
+    const channel = await findChannel(api, name);
+    consent({
+      question: `Delete notification channel "${channel.name}"?`,
+      isGiven: flags.yes,
+      isLossy: false,
+    });
+    await api.delete(`/notifications/channels/${channel.id}`);
+    out.note(`Notification channel "${channel.name}" is deleted`);
+  },
+});
+
+interface DeliveryView {
+  readonly at?: string;
+  readonly channelName?: string;
+  readonly channelId?: string;
+  readonly status?: string;
+  readonly isDelivered?: boolean;
+  readonly attempts?: number;
+  readonly error?: string | null;
+}
+
+const list = buildCommand({
+  docs: docs("List what was told, newest first", [
+    "notifications list",
+    "notifications list -o json",
+  ]),
+  parameters: { flags: HUB_FLAGS, aliases: HUB_ALIASES },
+  async func(flags: HubFlags) {
+    const { api, out } = call(flags);
+    const { items } = await api.get<{ items: DeliveryView[] }>("/notifications");
+    out.rows(items, {
+      at: (one) => one.at,
+      channel: (one) => one.channelName ?? one.channelId,
+      status: (one) => one.status ?? (one.isDelivered === true ? "delivered" : "failed"),
+      tries: (one) => one.attempts,
+      error: (one) => one.error,
+    });
+  },
+});
+
+export const notifications = buildRouteMap({
+  docs: { brief: "Where alarms are told to" },
+  routes: {
+    list,
+    channels: buildRouteMap({
+      docs: { brief: "Webhooks and e-mail" },
+      routes: {
+        list: listChannels,
+        create: createChannel,
+        test: testChannel,
+        delete: deleteChannel,
+      },
+    }),
+  },
+});

@@ -1,0 +1,3 @@
+/** Version of this program. @module */
+
+export const CLIENT_VERSION = "0.1.0";
