@@ -5,10 +5,12 @@
  * @module
  */
 import { useEffect, useRef } from "preact/hooks";
-import type { AlarmView } from "@shared/api.ts";
-import { durationText } from "./format.ts";
+import { countText, durationText } from "./format.ts";
 import { Badge } from "./parts/marks.tsx";
 import { PageHead } from "./parts/frame.tsx";
+import type { AlarmCounts } from "./parts/alarm_filter.ts";
+import { AlarmHealthPage } from "./pages/alarm_health.tsx";
+import { AlarmHistoryPage } from "./pages/alarm_history.tsx";
 import { AlarmsPage } from "./pages/alarms.tsx";
 import { AuditPage } from "./pages/audit.tsx";
 import { EquipmentListPage } from "./pages/equipment_list.tsx";
@@ -17,9 +19,10 @@ import { FleetPage } from "./pages/fleet.tsx";
 import { JobPage } from "./pages/job.tsx";
 import { JobsPage } from "./pages/jobs.tsx";
 import { OverviewPage } from "./pages/overview.tsx";
+import { SettingsPage } from "./pages/settings.tsx";
 import { SignInPage } from "./pages/sign_in.tsx";
 import { hrefOf, type View } from "./router.ts";
-import { useList } from "./state/resource.ts";
+import { useGet } from "./state/resource.ts";
 import { useServices } from "./state/services.ts";
 import { THEME_CHOICES } from "./state/theme.ts";
 
@@ -57,6 +60,7 @@ const NAVIGATION: readonly (readonly [View, string])[] = [
   [{ kind: "jobs" }, "Jobs"],
   [{ kind: "fleet" }, "Fleet"],
   [{ kind: "audit" }, "Audit"],
+  [{ kind: "settings", tab: "general" }, "Settings"],
 ];
 
 function Navigation() {
@@ -85,20 +89,24 @@ function sectionOf(view: View): View["kind"] {
       return "jobs";
     case "equipment":
       return "equipmentList";
+    case "alarmHistory":
+    case "alarmHealth":
+      return "alarms";
     default:
       return view.kind;
   }
 }
 
+/** Shelving ends by the hub's clock; the count is looked at again though no event told of it. */
+const COUNT_EVERY_MS = 60_000;
+
 function AlarmCount() {
-  const alarms = useList<AlarmView>("/alarms?state=unacknowledged&limit=100", ["alarm"]);
-  const count = alarms.value?.items.length ?? 0;
+  const counted = useGet<AlarmCounts>("/alarms/count?state=attention", ["alarm"], COUNT_EVERY_MS);
+  const count = counted.value?.unacknowledged ?? 0;
   if (count === 0) return null;
-  const more = alarms.value?.next === null ? "" : "+";
   return (
     <span class="count unacknowledged">
-      {count}
-      {more}
+      {countText(count)}
       <span class="visually-hidden">unacknowledged</span>
     </span>
   );
@@ -174,9 +182,19 @@ function CurrentPage() {
   return <PageOf key={place} view={view} />;
 }
 
-/** Tabs of a job are one place: the focus stays where it is. */
+/** Tabs are one place: the focus stays where it is. */
 function placeOf(view: View): string {
-  return view.kind === "job" ? `job ${view.jobId}` : hrefOf(view);
+  switch (view.kind) {
+    case "job":
+      return `job ${view.jobId}`;
+    case "alarms":
+    case "alarmHistory":
+    case "alarmHealth":
+    case "settings":
+      return sectionOf(view);
+    default:
+      return hrefOf(view);
+  }
 }
 
 function PageOf(props: { readonly view: View }) {
@@ -194,10 +212,16 @@ function PageOf(props: { readonly view: View }) {
       return <EquipmentPage equipment={view.equipment} />;
     case "alarms":
       return <AlarmsPage />;
+    case "alarmHistory":
+      return <AlarmHistoryPage />;
+    case "alarmHealth":
+      return <AlarmHealthPage />;
     case "fleet":
       return <FleetPage />;
     case "audit":
       return <AuditPage />;
+    case "settings":
+      return <SettingsPage tab={view.tab} />;
     case "notFound":
       return (
         <>

@@ -12,6 +12,7 @@
 import { type ReadonlySignal, signal } from "@preact/signals";
 
 export type JobTab = "graph" | "checkpoints" | "savepoints" | "history";
+export type SettingsTab = "general" | "tokens" | "notifications" | "brokers" | "about";
 
 export type View =
   | { readonly kind: "overview" }
@@ -19,9 +20,13 @@ export type View =
   | { readonly kind: "job"; readonly jobId: string; readonly tab: JobTab }
   | { readonly kind: "equipmentList" }
   | { readonly kind: "equipment"; readonly equipment: string }
+  /** The list; `?alarm=ID` opens one beside it. */
   | { readonly kind: "alarms" }
+  | { readonly kind: "alarmHistory" }
+  | { readonly kind: "alarmHealth" }
   | { readonly kind: "fleet" }
   | { readonly kind: "audit" }
+  | { readonly kind: "settings"; readonly tab: SettingsTab }
   | { readonly kind: "notFound"; readonly path: string };
 
 /** A view with the choices made in it (filter, range, opened row), by name. */
@@ -31,6 +36,13 @@ export interface Route {
 }
 
 const JOB_TABS: readonly JobTab[] = ["graph", "checkpoints", "savepoints", "history"];
+const SETTINGS_TABS: readonly SettingsTab[] = [
+  "general",
+  "tokens",
+  "notifications",
+  "brokers",
+  "about",
+];
 
 export function parseRoute(url: URL): Route {
   const query = Object.fromEntries(url.searchParams.entries());
@@ -53,11 +65,29 @@ function parseView(path: string): View {
       if (id === undefined) return { kind: "equipmentList" };
       return segments.length > 2 ? notFound : { kind: "equipment", equipment: id };
     case "alarms":
+      return segments.length > 2 ? notFound : alarmView(id) ?? notFound;
+    case "settings": {
+      const tab = SETTINGS_TABS.find((known) => known === (id ?? "general"));
+      return tab === undefined || segments.length > 2 ? notFound : { kind: "settings", tab };
+    }
     case "fleet":
     case "audit":
       return segments.length > 1 ? notFound : { kind: noun };
     default:
       return notFound;
+  }
+}
+
+function alarmView(part: string | undefined): View | null {
+  switch (part) {
+    case undefined:
+      return { kind: "alarms" };
+    case "history":
+      return { kind: "alarmHistory" };
+    case "health":
+      return { kind: "alarmHealth" };
+    default:
+      return null;
   }
 }
 
@@ -97,6 +127,12 @@ function pathOf(view: View): string {
     case "fleet":
     case "audit":
       return `/${view.kind}`;
+    case "alarmHistory":
+      return "/alarms/history";
+    case "alarmHealth":
+      return "/alarms/health";
+    case "settings":
+      return view.tab === "general" ? "/settings" : `/settings/${view.tab}`;
     case "notFound":
       return view.path;
   }

@@ -9,8 +9,12 @@ const VIEWS: View[] = [
   { kind: "equipmentList" },
   { kind: "equipment", equipment: "site a/line 1/pump-17" },
   { kind: "alarms" },
+  { kind: "alarmHistory" },
+  { kind: "alarmHealth" },
   { kind: "fleet" },
   { kind: "audit" },
+  { kind: "settings", tab: "general" },
+  { kind: "settings", tab: "tokens" },
 ];
 
 const parse = (href: string) => parseRoute(new URL(href, "http://hub.test"));
@@ -29,7 +33,8 @@ Deno.test("router: a choice without a value leaves the URL", () => {
 });
 
 Deno.test("router: a path that names nothing is not found, not the overview", () => {
-  for (const path of ["/nothing", "/jobs/1/nothing", "/jobs/1/graph/2", "/equipment/%E0%A4%A"]) {
+  const paths = ["/nothing", "/alarms/nothing", "/alarms/history/1", "/settings/nothing"];
+  for (const path of [...paths, "/jobs/1/nothing", "/jobs/1/graph/2", "/equipment/%E0%A4%A"]) {
     equal(parse(path).view.kind, "notFound", path);
   }
 });

@@ -1,140 +1,71 @@
 /// <reference lib="dom" />
 /**
- * The alarm list: what needs a response, filtered by state, acknowledged one by one or together.
+ * The alarm list: what needs attention, filtered by the address, with one alarm opened beside it.
  *
  * @module
  */
-import { useState } from "preact/hooks";
-import type { AlarmView } from "@shared/api.ts";
-import { plural } from "../format.ts";
-import { AlarmTable } from "../parts/alarm_table.tsx";
+import { alarmFilterOf, alarmPath, type AlarmStateChoice } from "../parts/alarm_filter.ts";
+import { AlarmFilters } from "../parts/alarm_filters.tsx";
+import { AlarmList, type AlarmOrder } from "../parts/alarm_list.tsx";
+import { AlarmPanel } from "../parts/alarm_panel.tsx";
+import { AlarmsHead } from "../parts/alarm_tabs.tsx";
 import { Choice } from "../parts/choice.tsx";
-import { LoadedList, PageHead, Section } from "../parts/frame.tsx";
-import { PRIORITY_RANK } from "../parts/health.ts";
-import { failureText } from "../state/api_client.ts";
-import { type ListResource, useList } from "../state/resource.ts";
+import { FloodBanner, FloodGroups, useFlood } from "../parts/flood.tsx";
 import { useServices } from "../state/services.ts";
-import { mayOperate } from "../state/session.ts";
 
-/** The hub takes no more in one call. */
-const ALARMS_PER_CALL = 1000;
-const FILTERS = [
-  { value: "active", text: "Active" },
-  { value: "unacknowledged", text: "Unacknowledged" },
-  { value: "all", text: "All" },
-] as const;
-type Filter = typeof FILTERS[number]["value"];
+const EMPTY: Readonly<Record<AlarmStateChoice, string>> = {
+  "attention": "Nothing needs attention.",
+  "active": "No alarm is active.",
+  "unacknowledged": "Every alarm is acknowledged.",
+  "shelved": "Nothing is shelved.",
+  "suppressed": "Nothing is suppressed.",
+  "out-of-service": "No alarm is out of service.",
+  "all": "No alarm was ever raised.",
+};
 
 export function AlarmsPage() {
   const { router } = useServices();
-  const chosen = router.route.value.query["state"];
-  const filter = FILTERS.find((one) => one.value === chosen)?.value ?? "active";
-  const alarms = useList<AlarmView>(`/alarms?state=${filter}&limit=100`, ["alarm"]);
+  const { query } = router.route.value;
+  const filter = alarmFilterOf(query);
+  const order: AlarmOrder = query["order"] === "newest" ? "newest" : "urgent";
+  const flood = useFlood();
+  const isGrouped = flood !== null && query["group"] === "flood";
+  const openId = query["alarm"] ?? null;
   return (
     <>
-      <PageHead title="Alarms" />
-      <Section
-        title={FILTERS.find((one) => one.value === filter)!.text}
-        actions={
-          <Choice<Filter>
-            legend="Which alarms"
-            name="alarm-state"
-            options={FILTERS}
-            chosen={filter}
-            onChoose={(state) => router.choose({ state })}
+      <AlarmsHead />
+      {flood === null ? null : <FloodBanner flood={flood} isGrouped={isGrouped} />}
+      {flood !== null && isGrouped ? <FloodGroups flood={flood} /> : null}
+      <div class={`alarm-seat${openId === null ? "" : " has-panel"}`}>
+        <section class="section" aria-label="Alarm list">
+          <AlarmFilters filter={filter} />
+          <OrderChoice order={order} />
+          <AlarmList
+            key={alarmPath(order, filter)}
+            filter={filter}
+            order={order}
+            openId={openId}
+            empty={EMPTY[filter.state]}
           />
-        }
-      >
-        <AlarmList key={filter} alarms={alarms} filter={filter} />
-      </Section>
+        </section>
+        {openId === null ? null : <AlarmPanel key={openId} id={openId} />}
+      </div>
     </>
   );
 }
 
-const EMPTY: Readonly<Record<Filter, string>> = {
-  active: "No alarm is active.",
-  unacknowledged: "Every alarm is acknowledged.",
-  all: "No alarm was ever raised.",
-};
-
-function AlarmList(
-  props: { readonly alarms: ListResource<AlarmView>; readonly filter: Filter },
-) {
-  const { session } = useServices();
-  const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
-  const acknowledge = useAcknowledge(props.alarms);
-  const mayAct = mayOperate(session.session.value);
-  const toggle = (id: string) => {
-    const next = new Set(selected);
-    if (!next.delete(id)) next.add(id);
-    setSelected(next);
-  };
+function OrderChoice(props: { readonly order: AlarmOrder }) {
+  const { router } = useServices();
   return (
-    <LoadedList list={props.alarms}>
-      {(items) => {
-        const sorted = [...items].sort(mostUrgentFirst);
-        const open = sorted.filter((alarm) => !alarm.isAcknowledged);
-        const chosen = open.filter((alarm) => selected.has(alarm.id));
-        const acknowledgeChosen = async () => {
-          await acknowledge(chosen);
-          setSelected(new Set());
-        };
-        return (
-          <>
-            {mayAct && open.length > 0
-              ? (
-                <div class="row bulk">
-                  <button
-                    type="button"
-                    onClick={() => setSelected(new Set(open.map((alarm) => alarm.id)))}
-                  >
-                    Select all {open.length}
-                  </button>
-                  <button
-                    type="button"
-                    disabled={chosen.length === 0}
-                    onClick={acknowledgeChosen}
-                  >
-                    Acknowledge selected ({chosen.length})
-                  </button>
-                </div>
-              )
-              : null}
-            <AlarmTable
-              alarms={sorted}
-              empty={EMPTY[props.filter]}
-              selection={mayAct ? { ids: selected, toggle } : null}
-              onAcknowledge={mayAct ? (alarm) => void acknowledge([alarm]) : null}
-            />
-          </>
-        );
-      }}
-    </LoadedList>
+    <Choice<AlarmOrder>
+      legend="Order"
+      name="alarm-order"
+      options={[{ value: "urgent", text: "Most urgent first" }, {
+        value: "newest",
+        text: "Newest first",
+      }]}
+      chosen={props.order}
+      onChoose={(order) => router.choose({ order: order === "urgent" ? null : order })}
+    />
   );
-}
-
-/** Acknowledges alarms and says how many were; the list is fetched afresh. */
-export function useAcknowledge(
-  list: { reload(): void },
-): (alarms: readonly AlarmView[]) => Promise<void> {
-  const { api, toasts } = useServices();
-  return async (alarms) => {
-    try {
-      const ids = alarms.map(({ id }) => id);
-      for (let from = 0; from < ids.length; from += ALARMS_PER_CALL) {
-        await api.post("/alarms/ack", { ids: ids.slice(from, from + ALARMS_PER_CALL) });
-      }
-      toasts.done(`${plural(ids.length, "alarm")} acknowledged.`);
-    } catch (thrown) {
-      toasts.failed(`Not all alarms were acknowledged. ${failureText(thrown)}`);
-    }
-    list.reload();
-  };
-}
-
-function mostUrgentFirst(a: AlarmView, b: AlarmView): number {
-  return Number(b.isActive) - Number(a.isActive) ||
-    Number(a.isAcknowledged) - Number(b.isAcknowledged) ||
-    PRIORITY_RANK[a.priority] - PRIORITY_RANK[b.priority] ||
-    b.raisedAt.localeCompare(a.raisedAt);
 }

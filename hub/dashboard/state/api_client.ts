@@ -52,6 +52,8 @@ export interface Tagged<T> {
 export interface ApiClient {
   get<T>(path: string, signal?: AbortSignal): Promise<T>;
   post<T>(path: string, body: unknown, signal?: AbortSignal): Promise<T>;
+  /** Of the hub itself, outside of /api/v1; an answer that says "not ready" is an answer too. */
+  getHub<T>(path: "/version" | "/readyz"): Promise<T>;
   /** What is there, and the tag of this state of it. */
   getTagged<T>(path: string, signal?: AbortSignal): Promise<Tagged<T>>;
   /** Changes parts of what is there; with `etag`, only while it is still in that state. */
@@ -102,6 +104,9 @@ export function createApiClient(world: ApiWorld): ApiClient {
       const response = await call(path, signal === undefined ? init : { ...init, signal });
       return await bodyOf<T>(response);
     },
+    async getHub<T>(path: string): Promise<T> {
+      return await (await world.fetch(path)).json() as T;
+    },
     async getTagged<T>(path: string, signal?: AbortSignal): Promise<Tagged<T>> {
       const response = await call(path, signal === undefined ? {} : { signal });
       return { value: await response.json() as T, etag: response.headers.get("etag") };
@@ -126,17 +131,27 @@ export function createApiClient(world: ApiWorld): ApiClient {
       }
       return { items, next };
     },
-    async follow(operationId, onProgress, signal) {
-      const path = `/operations/${encodeURIComponent(operationId)}`;
-      for (let look = 0; look < OPERATION_LOOKS_MAX; look++) {
-        const wait = look === 0 ? "" : `?wait=${OPERATION_WAIT_SECONDS}s`;
-        const operation = await get<OperationView>(path + wait, signal);
-        onProgress(operation);
-        if (operation.status === "succeeded" || operation.status === "failed") return operation;
-      }
-      throw new ApiError(0, `Operation ${operationId} takes long; it goes on at the hub.`, null);
-    },
+    follow: (operationId, onProgress, signal) => followed(get, { operationId, onProgress, signal }),
   };
+}
+
+/** Looks at an operation until it ends. */
+async function followed(
+  get: ApiClient["get"],
+  { operationId, onProgress, signal }: {
+    readonly operationId: string;
+    readonly onProgress: (operation: OperationView) => void;
+    readonly signal: AbortSignal;
+  },
+): Promise<OperationView> {
+  const path = `/operations/${encodeURIComponent(operationId)}`;
+  for (let look = 0; look < OPERATION_LOOKS_MAX; look++) {
+    const wait = look === 0 ? "" : `?wait=${OPERATION_WAIT_SECONDS}s`;
+    const operation = await get<OperationView>(path + wait, signal);
+    onProgress(operation);
+    if (operation.status !== "pending" && operation.status !== "running") return operation;
+  }
+  throw new ApiError(0, `Operation ${operationId} takes long; it goes on at the hub.`, null);
 }
 
 /** Null for an answer without a body. */

@@ -1,0 +1,158 @@
+/// <reference lib="dom" />
+/**
+ * The columns of an alarm list, most telling first.
+ *
+ * @module
+ */
+import type { AlarmView } from "@shared/api.ts";
+import { NONE, valueText } from "../format.ts";
+import { hrefOf } from "../router.ts";
+import type { AlarmActions, AlarmTarget } from "./alarm_actions.ts";
+import type { Asking } from "./alarm_dialogs.tsx";
+import type { AlarmRow } from "./alarm_filter.ts";
+import { AlarmStateMark, canAcknowledge } from "./alarm_marks.tsx";
+import { Age, PriorityMark } from "./marks.tsx";
+import type { VirtualColumn } from "./virtual_table.tsx";
+
+export interface AlarmColumnWorld {
+  readonly actions: AlarmActions;
+  readonly mayAct: boolean;
+  readonly ask: (kind: Asking["kind"], target: AlarmTarget, count: number) => void;
+  /** Shows or hides the other occurrences of a chattering source. */
+  readonly unfold: (alarm: AlarmView) => void;
+}
+
+export function alarmColumns(world: AlarmColumnWorld): readonly VirtualColumn<AlarmRow>[] {
+  return [
+    {
+      key: "priority",
+      header: "Priority",
+      width: "92px",
+      inCard: "bare",
+      cell: ({ alarm }) => (
+        <PriorityMark priority={alarm.priority} isUnacknowledged={!alarm.isAcknowledged} />
+      ),
+    },
+    { key: "since", header: "Since", width: "112px", cell: sinceCell },
+    { key: "equipment", header: "Equipment", width: "minmax(140px, 0.7fr)", cell: equipmentCell },
+    {
+      key: "text",
+      header: "Alarm",
+      width: "minmax(180px, 1.2fr)",
+      inCard: "bare",
+      cell: (row) => <TextCell row={row} world={world} />,
+    },
+    {
+      key: "state",
+      header: "State",
+      width: "176px",
+      cell: ({ alarm }) => <AlarmStateMark alarm={alarm} />,
+    },
+    { key: "value", header: "Value", width: "104px", isNumeric: true, cell: valueCell },
+    {
+      key: "by",
+      header: "Acknowledged by",
+      width: "118px",
+      inCard: "none",
+      cell: ({ alarm }) => alarm.acknowledgedBy ?? <span class="muted">{NONE}</span>,
+    },
+    {
+      key: "action",
+      header: "Action",
+      width: "112px",
+      inCard: "bare",
+      cell: ({ alarm }) => <ActionCell alarm={alarm} world={world} />,
+    },
+  ];
+}
+
+function sinceCell({ alarm }: AlarmRow) {
+  return <Age at={alarm.raisedAt} />;
+}
+
+function equipmentCell({ alarm }: AlarmRow) {
+  return (
+    <a
+      class="strong"
+      title={alarm.equipment}
+      href={hrefOf({ kind: "equipment", equipment: alarm.equipment })}
+    >
+      {alarm.equipment}
+    </a>
+  );
+}
+
+function TextCell(props: { readonly row: AlarmRow; readonly world: AlarmColumnWorld }) {
+  const { row: { alarm, folded, isUnfolded }, world } = props;
+  return (
+    <span class="alarm-text" title={alarm.text}>
+      {alarm.isChattering ? <Chatter {...props} /> : null}
+      {alarm.kind === "no-data" ? <span class="chip">no data</span> : null}
+      {alarm.occurrences > 1 ? <span class="chip">{alarm.occurrences}×</span> : null}
+      <span>{alarm.text}</span>
+      {folded === 0 && !isUnfolded
+        ? null
+        : (
+          <button type="button" aria-expanded={isUnfolded} onClick={() => world.unfold(alarm)}>
+            {isUnfolded ? "Fold" : `+${folded} more`}
+          </button>
+        )}
+    </span>
+  );
+}
+
+function Chatter(props: { readonly row: AlarmRow; readonly world: AlarmColumnWorld }) {
+  const { row: { alarm }, world } = props;
+  return (
+    <>
+      <span class="chip is-warn" title="It comes and goes again and again within a minute">
+        chattering
+      </span>
+      {world.mayAct && alarm.shelvedUntil === null
+        ? (
+          <button
+            type="button"
+            onClick={() => world.ask("shelve", { kind: "ids", ids: [alarm.id] }, 1)}
+          >
+            Shelve…<span class="visually-hidden">{alarm.equipment}</span>
+          </button>
+        )
+        : null}
+    </>
+  );
+}
+
+function valueCell({ alarm }: AlarmRow) {
+  const { value, threshold, score } = alarm;
+  if (value === null && score === null) return <span class="muted">{NONE}</span>;
+  const limit = threshold === null ? "" : `limit ${valueText(threshold)}`;
+  const scored = score === null ? "" : `score ${valueText(score)}`;
+  return (
+    <span title={[scored, limit].filter((one) => one !== "").join(", ")}>
+      {valueText(value ?? score)}
+    </span>
+  );
+}
+
+function ActionCell(props: { readonly alarm: AlarmView; readonly world: AlarmColumnWorld }) {
+  const { alarm, world: { mayAct, actions } } = props;
+  if (!mayAct) return null;
+  const name = <span class="visually-hidden">{alarm.text} on {alarm.equipment}</span>;
+  if (alarm.state === "shelved") {
+    return <button type="button" onClick={() => actions.unshelve(alarm)}>Unshelve{name}</button>;
+  }
+  if (alarm.state === "out-of-service") {
+    return (
+      <button type="button" onClick={() => actions.returnToService(alarm)}>To service{name}</button>
+    );
+  }
+  if (!canAcknowledge(alarm)) return <span class="muted">{NONE}</span>;
+  return (
+    <button
+      type="button"
+      onClick={() => actions.acknowledge({ kind: "ids", ids: [alarm.id] })}
+    >
+      Acknowledge{name}
+    </button>
+  );
+}

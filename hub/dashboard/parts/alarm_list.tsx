@@ -1,0 +1,206 @@
+/// <reference lib="dom" />
+/**
+ * The alarm list: any number of alarms, live, acknowledged and shelved one by one or together.
+ *
+ * 1. While somebody points at the list no row moves; what came meanwhile is counted and waits.
+ * 2. Before all alarms of a filter are acknowledged, their number is said.
+ *
+ * @module
+ */
+import { useMemo, useState } from "preact/hooks";
+import type { AlarmPriority, AlarmView, Page } from "@shared/api.ts";
+import { plural } from "../format.ts";
+import { usePaged } from "../state/paged_resource.ts";
+import { chained, type PagedWorld } from "../state/paged_list.ts";
+import { useGet } from "../state/resource.ts";
+import { useServices } from "../state/services.ts";
+import { mayOperate } from "../state/session.ts";
+import { type AlarmTarget, useAlarmActions } from "./alarm_actions.ts";
+import { alarmColumns } from "./alarm_columns.tsx";
+import { AlarmDialog, type Asking, targetText } from "./alarm_dialogs.tsx";
+import {
+  type AlarmCounts,
+  type AlarmFilter,
+  alarmPath,
+  type AlarmRow,
+  byNewest,
+  byUrgency,
+  foldedRows,
+  PRIORITIES,
+  sourceOf,
+} from "./alarm_filter.ts";
+import { alarmRowClass } from "./alarm_marks.tsx";
+import { calmRows } from "./calm_rows.ts";
+import { LoadedRows } from "./loaded_rows.tsx";
+import { VirtualTable } from "./virtual_table.tsx";
+
+export type AlarmOrder = "urgent" | "newest";
+
+const PAGE_LIMIT = "200";
+
+export interface AlarmListProps {
+  readonly filter: AlarmFilter;
+  readonly order: AlarmOrder;
+  readonly openId: string | null;
+  readonly empty: string;
+}
+
+export function AlarmList(props: AlarmListProps) {
+  const { router, session } = useServices();
+  const list = useAlarms(props.filter, props.order);
+  const counts = useGet<AlarmCounts>(alarmPath("/alarms/count", props.filter), ["alarm"]);
+  const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
+  const [unfolded, setUnfolded] = useState<ReadonlySet<string>>(new Set());
+  const [held, setHeld] = useState<readonly AlarmRow[] | null>(null);
+  const [asking, setAsking] = useState<Asking | null>(null);
+  const actions = useAlarmActions(list.reload);
+  const mayAct = mayOperate(session.session.value);
+  const rows = useMemo(() => foldedRows(list.items, unfolded), [list.items, unfolded]);
+  const calm = useMemo(() => calmRows(held, rows, keyOf), [held, rows]);
+  const chosen = list.items.filter(({ id }) => selected.has(id));
+  const ask = (kind: Asking["kind"], target: AlarmTarget, count: number) =>
+    setAsking({ kind, target, what: targetText(target, count) });
+  const unfold = (alarm: AlarmView) => {
+    const next = new Set(unfolded);
+    const source = sourceOf(alarm);
+    if (!next.delete(source)) next.add(source);
+    setUnfolded(next);
+  };
+  const total = counts.value?.total;
+  return (
+    <>
+      <BulkBar
+        filter={props.filter}
+        counts={counts.value}
+        chosen={chosen}
+        mayAct={mayAct}
+        ask={ask}
+      />
+      <Waiting count={calm.waiting} onShow={() => setHeld(null)} />
+      <LoadedRows list={list}>
+        <div onPointerEnter={() => setHeld(rows)} onPointerLeave={() => setHeld(null)}>
+          <VirtualTable<AlarmRow>
+            label="Alarms"
+            rows={calm.rows}
+            rowKey={keyOf}
+            rowLabel={({ alarm }) => `${alarm.text} on ${alarm.equipment}`}
+            rowClass={(row) =>
+              alarmRowClass(row.alarm) + (calm.gone.has(keyOf(row)) ? " is-gone" : "")}
+            columns={alarmColumns({ actions, mayAct, ask, unfold })}
+            empty={props.empty}
+            {...(total === undefined || rows.length !== list.items.length ? {} : { total })}
+            cardPx={186}
+            hasMore={list.hasMore}
+            onMore={list.more}
+            onSpan={list.seen}
+            selection={mayAct ? { ids: selected, onChange: setSelected } : null}
+            openKey={props.openId}
+            onOpen={({ alarm }) => router.choose({ alarm: alarm.id })}
+          />
+        </div>
+      </LoadedRows>
+      {asking === null ? null : (
+        <AlarmDialog
+          asking={asking}
+          actions={actions}
+          onEnd={() => {
+            setAsking(null);
+            setSelected(new Set());
+          }}
+        />
+      )}
+    </>
+  );
+}
+
+function keyOf(row: AlarmRow): string {
+  return row.alarm.id;
+}
+
+function Waiting(props: { readonly count: number; readonly onShow: () => void }) {
+  return (
+    <div class="waiting" role="status">
+      {props.count === 0 ? null : (
+        <button type="button" onClick={props.onShow}>
+          Show {plural(props.count, "newer alarm")}
+        </button>
+      )}
+    </div>
+  );
+}
+
+interface BulkBarProps {
+  readonly filter: AlarmFilter;
+  readonly counts: AlarmCounts | null;
+  readonly chosen: readonly AlarmView[];
+  readonly mayAct: boolean;
+  readonly ask: (kind: Asking["kind"], target: AlarmTarget, count: number) => void;
+}
+
+function BulkBar(props: BulkBarProps) {
+  const { filter, counts, chosen, mayAct, ask } = props;
+  const total = counts?.total ?? 0;
+  const open = counts?.unacknowledged ?? 0;
+  const ids: AlarmTarget = { kind: "ids", ids: chosen.map(({ id }) => id) };
+  const all: AlarmTarget = { kind: "filter", filter };
+  return (
+    <div class="row bulk">
+      <span class="bulk-count">
+        <strong>{counts === null ? "…" : plural(total, "alarm")}</strong>
+        {open === 0 ? "" : `, ${open} unacknowledged`}
+      </span>
+      {mayAct
+        ? (
+          <>
+            <button
+              type="button"
+              disabled={chosen.length === 0}
+              onClick={() => ask("acknowledge", ids, chosen.length)}
+            >
+              Acknowledge selected ({chosen.length})
+            </button>
+            <button
+              type="button"
+              disabled={chosen.length === 0}
+              onClick={() => ask("shelve", ids, chosen.length)}
+            >
+              Shelve selected…
+            </button>
+            <button
+              type="button"
+              disabled={open === 0}
+              onClick={() => ask("acknowledge", all, open)}
+            >
+              Acknowledge all {open}…
+            </button>
+            <button type="button" disabled={total === 0} onClick={() => ask("shelve", all, total)}>
+              Shelve all {total}…
+            </button>
+          </>
+        )
+        : <span class="muted">Acknowledging and shelving need the role operator.</span>}
+    </div>
+  );
+}
+
+function useAlarms(filter: AlarmFilter, order: AlarmOrder) {
+  const { api } = useServices();
+  const loaderOf = (priorities: readonly AlarmPriority[]): PagedWorld<AlarmView>["load"] => {
+    const path = alarmPath("/alarms", { ...filter, priorities }, { limit: PAGE_LIMIT });
+    return (cursor, signal) =>
+      api.get<Page<AlarmView>>(
+        cursor === null ? path : `${path}&cursor=${encodeURIComponent(cursor)}`,
+        signal,
+      );
+  };
+  const wanted = filter.priorities.length === 0 ? PRIORITIES : filter.priorities;
+  const load = order === "newest"
+    ? loaderOf(filter.priorities)
+    : chained(wanted.map((priority) => loaderOf([priority])));
+  const world: PagedWorld<AlarmView> = {
+    load,
+    keyOf: ({ id }) => id,
+    order: order === "newest" ? byNewest : byUrgency,
+  };
+  return usePaged(`${order} ${alarmPath("", filter)}`, world, ["alarm"]);
+}
