@@ -8,9 +8,9 @@ import { useMemo, useRef } from "preact/hooks";
 import type {
   AlarmView,
   ChartMarker,
+  EquipmentSummary,
   EquipmentView,
   Page,
-  PlantView,
   SampleSeries,
 } from "@shared/api.ts";
 import { alarmRowClass, AlarmStateMark } from "../parts/alarm_marks.tsx";
@@ -21,7 +21,7 @@ import { Loaded, LoadedList, PageHead, Section } from "../parts/frame.tsx";
 import { EquipmentHealth } from "../parts/equipment_health.tsx";
 import { MarkerLane, MarkerList } from "../parts/marker_lane.tsx";
 import { Age, PriorityMark } from "../parts/marks.tsx";
-import { pathOf, trailOf } from "../parts/plant_nodes.ts";
+import { type PlantPath, trailOf } from "../parts/plant_nodes.ts";
 import { SignalCharts } from "../parts/signal_charts.tsx";
 import {
   signalKeyOf,
@@ -62,7 +62,7 @@ export function EquipmentPage(props: { readonly equipment: string }) {
     ["alarm"],
     SIGNALS_EVERY_MS,
   );
-  const plant = useGet<PlantView>("/plant", []);
+  const place = usePlace(equipment);
   const own = views.value?.items.filter((view) => view.equipment === equipment) ?? null;
   const time = useTimeRange("1h");
   const opened = router.route.value.query["alarm"];
@@ -72,7 +72,7 @@ export function EquipmentPage(props: { readonly equipment: string }) {
         title={equipment}
         trail={[
           { text: "Overview", href: hrefOf({ kind: "overview" }) },
-          ...trailOf(pathOf(plant.value, equipment)),
+          ...trailOf(place),
         ]}
       >
         <EquipmentHealth views={own} />
@@ -90,6 +90,16 @@ export function EquipmentPage(props: { readonly equipment: string }) {
       </Section>
     </>
   );
+}
+
+/** Where it stands in the plant; empty before it is known. */
+function usePlace(equipment: string): PlantPath {
+  const search = encodeURIComponent(equipment);
+  const found = useList<EquipmentSummary>(
+    `/plant/equipment?sort=name&limit=100&search=${search}`,
+    [],
+  );
+  return found.value?.items.find((one) => one.equipment === equipment)?.path ?? [];
 }
 
 interface SignalsProps {

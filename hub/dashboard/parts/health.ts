@@ -3,12 +3,11 @@
  *
  * Pure. Calm by default: a tone other than `calm` means that somebody should look.
  *
- * 1. No news is its own state: equipment and agents without fresh news are never shown as normal.
+ * 1. No news is its own state: agents without fresh news are never shown as normal.
  *
  * @module
  */
-import type { AgentView, AlarmView, EquipmentView, JobStatus } from "@shared/api.ts";
-import { ageOf } from "../format.ts";
+import type { AgentView, AlarmView, JobStatus } from "@shared/api.ts";
 
 /** `calm` grey, `active` emphasised grey, `warn` amber, `bad` red, `unknown` hatched. */
 export type Tone = "calm" | "active" | "warn" | "bad" | "unknown";
@@ -21,37 +20,6 @@ export interface Mark {
 /** Class of a table row whose state is `mark`: abnormal rows have an edge in its colour. */
 export function rowClass(mark: Mark): string {
   return mark.tone === "bad" || mark.tone === "warn" ? `row-${mark.tone}` : "";
-}
-
-/** Signals come about once a second; this long without one, the value shown is old. */
-export const STALE_AFTER_MS = 15_000;
-
-export type Freshness = "fresh" | "stale" | "unknown";
-
-/** @param lastAt Time of the newest sample, ISO-8601, or null when there never was one. */
-export function freshnessOf(lastAt: string | null, nowMs: number): Freshness {
-  const ageMs = ageOf(lastAt, nowMs);
-  if (ageMs === null) return "unknown";
-  return ageMs > STALE_AFTER_MS ? "stale" : "fresh";
-}
-
-/** Health of one equipment: an active alarm first, then whether anything is known at all. */
-export function equipmentMark(
-  equipment: Pick<EquipmentView, "activeAlarms" | "lastAt">,
-  nowMs: number,
-): Mark {
-  const freshness = freshnessOf(equipment.lastAt, nowMs);
-  if (equipment.activeAlarms > 0) {
-    return { tone: "bad", text: freshness === "fresh" ? "alarm" : "alarm, no fresh signal" };
-  }
-  switch (freshness) {
-    case "fresh":
-      return { tone: "calm", text: "normal" };
-    case "stale":
-      return { tone: "unknown", text: "stale" };
-    case "unknown":
-      return { tone: "unknown", text: "unknown" };
-  }
 }
 
 export function jobMark(status: JobStatus): Mark {

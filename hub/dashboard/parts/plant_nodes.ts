@@ -8,8 +8,8 @@
  *
  * @module
  */
-import type { AlarmPriority, AlarmTally, Freshness, PlantNode, PlantView } from "@shared/api.ts";
-import { hrefOf } from "../router.ts";
+import type { AlarmPriority, AlarmTally, PlantNode, PlantView } from "@shared/api.ts";
+import { hrefOf, type View } from "../router.ts";
 
 export type PlantPath = readonly string[];
 
@@ -27,21 +27,15 @@ export function pathFrom(text: string | undefined): PlantPath {
   }
 }
 
-/** Links to the nodes of `path`, outermost first. */
-export function trailOf(path: PlantPath): { text: string; href: string }[] {
+/** Links to the nodes of `path` in `view`, outermost first. */
+export function trailOf(
+  path: PlantPath,
+  view: View = { kind: "overview" },
+): { text: string; href: string }[] {
   return path.map((text, index) => ({
     text,
-    href: hrefOf({ kind: "overview" }, { path: pathText(path.slice(0, index + 1)) }),
+    href: hrefOf(view, { path: pathText(path.slice(0, index + 1)) }),
   }));
-}
-
-/** Where `equipment` stands when its own name begins with names of the tree; else empty. */
-export function pathOf(plant: PlantView | null, equipment: string): PlantPath {
-  const names = equipment.split("/");
-  const own = plant?.nodes
-    .filter(({ path }) => path.length > 0 && path.every((name, index) => name === names[index]))
-    .sort((a, b) => b.path.length - a.path.length)[0];
-  return own?.path ?? [];
 }
 
 export interface ShownNode {
@@ -151,12 +145,4 @@ export function openPriorities(
   return PRIORITIES
     .map((priority) => ({ priority, count: tally[priority] }))
     .filter(({ count }) => count > 0);
-}
-
-/** Freshness of a node: unknown or stale when any equipment below is; unknown when there is none. */
-export function worstFreshness(
-  node: Pick<PlantNode, "equipment" | "stale" | "unknown">,
-): Freshness {
-  if (node.unknown > 0 || node.equipment === 0) return "unknown";
-  return node.stale > 0 ? "stale" : "good";
 }
