@@ -5,8 +5,8 @@
  * @module
  */
 import { useEffect, useRef } from "preact/hooks";
-import { countText, durationText } from "./format.ts";
-import { Badge } from "./parts/marks.tsx";
+import { countText } from "./format.ts";
+import { LiveBadge } from "./parts/live_badge.tsx";
 import { PageHead } from "./parts/frame.tsx";
 import type { AlarmCounts } from "./parts/alarm_filter.ts";
 import { AlarmHealthPage } from "./pages/alarm_health.tsx";
@@ -110,30 +110,6 @@ function AlarmCount() {
       <span class="visually-hidden">unacknowledged</span>
     </span>
   );
-}
-
-/** No sign of life for this long is said, though the connection stands. */
-const QUIET_AFTER_MS = 20_000;
-
-function LiveBadge() {
-  const { clock, now, stream } = useServices();
-  const state = stream.state.value;
-  const seenMs = stream.lastSeenMs.value;
-  // The badge counts on by the ticking clock; the age itself is monotonic.
-  const isTicking = now.value > 0;
-  const ageMs = seenMs === null || !isTicking ? null : clock.monotonicMs() - seenMs;
-  const age = ageMs === null ? "no data yet" : `data is ${durationText(whole(ageMs))} old`;
-  if (state !== "live") {
-    return <Badge mark={{ tone: "warn", text: `${state} · ${age}` }} />;
-  }
-  const isQuiet = ageMs !== null && ageMs > QUIET_AFTER_MS;
-  return isQuiet
-    ? <Badge mark={{ tone: "warn", text: `quiet · ${age}` }} />
-    : <Badge mark={{ tone: "calm", text: "live" }} />;
-}
-
-function whole(ms: number): number {
-  return Math.max(1, Math.round(ms / 1000)) * 1000;
 }
 
 function ThemeChoice() {

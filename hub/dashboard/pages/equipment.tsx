@@ -40,13 +40,7 @@ import {
 } from "../parts/time_range.tsx";
 import { absoluteRange, type Span, type TimeRange, widened } from "../parts/time_span.ts";
 import { hrefOf } from "../router.ts";
-import {
-  type ListResource,
-  type Resource,
-  useGet,
-  useList,
-  useResource,
-} from "../state/resource.ts";
+import { type ListResource, type Resource, useList, useResource } from "../state/resource.ts";
 import { useServices } from "../state/services.ts";
 
 const SIGNALS_EVERY_MS = 10_000;
