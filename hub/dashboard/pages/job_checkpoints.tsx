@@ -1,120 +1,124 @@
 /// <reference lib="dom" />
 /**
- * Checkpoints of a job: counts, how long they take, and the phases of the one that is opened.
+ * Checkpoints of a job: how many of which fate, how long they take, the phases of the opened one, and all
+ * there ever were.
  *
  * @module
  */
-import type { CheckpointDetail, CheckpointView, JobDetail } from "@shared/api.ts";
-import { bytesText, durationText, NONE } from "../format.ts";
-import { Facts, Loaded, LoadedList, Section } from "../parts/frame.tsx";
+import type {
+  CheckpointDetail,
+  CheckpointSummary,
+  CheckpointView,
+  JobDetail,
+  Page,
+} from "@shared/api.ts";
+import { durationText, NONE, plural } from "../format.ts";
+import { CheckpointStrip } from "../parts/checkpoint_strip.tsx";
+import { CheckpointSummaryView } from "../parts/checkpoint_summary.tsx";
+import { Choice } from "../parts/choice.tsx";
+import { Facts, Loaded, Section } from "../parts/frame.tsx";
 import { statusMark } from "../parts/health.ts";
-import { Badge, Figure, Time } from "../parts/marks.tsx";
+import { Badge, Time } from "../parts/marks.tsx";
 import { PhaseStrip } from "../parts/phase_strip.tsx";
-import { Table } from "../parts/table.tsx";
+import { VirtualTable } from "../parts/virtual_table.tsx";
 import { hrefOf } from "../router.ts";
+import { usePaged } from "../state/paged_resource.ts";
 import { useGet, useList } from "../state/resource.ts";
 import { useServices } from "../state/services.ts";
+import { CHECKPOINT_COLUMNS } from "./job_checkpoint_columns.tsx";
+
+const FAMILY = ["checkpoint", "savepoint", "rollback"];
+const STRIP_LIMIT = 60;
+const PAGE_LIMIT = 100;
 
 export function JobCheckpoints(props: { readonly job: JobDetail }) {
   const { router } = useServices();
-  const path = `/jobs/${encodeURIComponent(props.job.id)}/checkpoints`;
-  const checkpoints = useList<CheckpointView>(path, ["checkpoint", "savepoint", "rollback"]);
+  const { job } = props;
+  const path = `/jobs/${encodeURIComponent(job.id)}/checkpoints`;
+  const latest = useList<CheckpointView>(`${path}?limit=${STRIP_LIMIT}`, FAMILY);
+  const summary = useGet<CheckpointSummary>(`${path}/summary`, FAMILY);
   const opened = router.route.value.query["checkpoint"] ?? null;
   return (
     <>
-      {opened === null ? null : <CheckpointPanel path={path} checkpointId={opened} />}
-      <LoadedList list={checkpoints}>
-        {(items) => (
-          <>
-            <Summary checkpoints={items} />
-            <Section title="History">
-              <HistoryTable jobId={props.job.id} checkpoints={items} opened={opened} />
-            </Section>
-          </>
-        )}
-      </LoadedList>
+      <Section title="Last day">
+        <Loaded resource={summary}>
+          {(found) => <CheckpointSummaryView job={job} summary={found} />}
+        </Loaded>
+        <Loaded resource={latest}>
+          {(page) => (
+            <CheckpointStrip
+              checkpoints={page.items}
+              opened={opened}
+              href={(id) =>
+                hrefOf({ kind: "job", jobId: job.id, tab: "checkpoints" }, {
+                  checkpoint: String(id),
+                })}
+            />
+          )}
+        </Loaded>
+      </Section>
+      {opened === null ? null : <CheckpointPanel key={opened} path={path} checkpointId={opened} />}
+      <History path={path} opened={opened} />
     </>
   );
 }
 
-function Summary(props: { readonly checkpoints: readonly CheckpointView[] }) {
-  const { checkpoints } = props;
-  const count = (...statuses: string[]) =>
-    checkpoints.filter((one) => statuses.includes(one.status)).length;
-  const durations = checkpoints
-    .filter((one) => one.status !== "aborted")
-    .flatMap((one) => one.durationMs === null ? [] : [one.durationMs])
-    .sort((a, b) => a - b);
-  const aborted = count("aborted");
-  const degraded = count("degraded");
-  const slowest = durations.at(-1) ?? null;
-  return (
-    <dl class="figures" aria-label={`The last ${checkpoints.length} checkpoints`}>
-      <Figure
-        label="Completed"
-        value={count("completed", "subsumed")}
-        note={`of the last ${checkpoints.length}`}
-      />
-      <Figure label="Degraded" value={degraded} tone={degraded > 0 ? "warn" : "calm"} />
-      <Figure label="Aborted" value={aborted} tone={aborted > 0 ? "bad" : "calm"} />
-      <Figure label="In progress" value={count("pending")} />
-      <Figure
-        label="Duration, median"
-        value={durationText(quantile(durations, 0.5))}
-        note={`p95 ${durationText(quantile(durations, 0.95))}, longest ${durationText(slowest)}`}
-      />
-    </dl>
-  );
-}
+const KINDS = [
+  { value: "all", text: "All", query: "" },
+  { value: "failed", text: "Failed", query: "&status=aborted,degraded" },
+  { value: "savepoints", text: "Savepoints", query: "&isSavepoint=true" },
+] as const;
+type Kind = typeof KINDS[number]["value"];
 
-/** The value below which `share` of the ascending values lie; null when there are none. */
-export function quantile(ascending: readonly number[], share: number): number | null {
-  if (ascending.length === 0) return null;
-  const index = Math.min(ascending.length - 1, Math.floor(share * ascending.length));
-  return ascending[index]!;
-}
-
-function HistoryTable(
-  props: {
-    readonly jobId: string;
-    readonly checkpoints: readonly CheckpointView[];
-    readonly opened: string | null;
-  },
-) {
-  const href = (id: number) =>
-    hrefOf({ kind: "job", jobId: props.jobId, tab: "checkpoints" }, { checkpoint: String(id) });
+function History(props: { readonly path: string; readonly opened: string | null }) {
+  const { api, router } = useServices();
+  const { path } = props;
+  const kind = KINDS.find(({ value }) => value === router.route.value.query["kind"]) ?? KINDS[0];
+  const list = usePaged<CheckpointView>(`${path} ${kind.value}`, {
+    load(cursor, signal) {
+      const from = cursor === null ? "" : `&cursor=${encodeURIComponent(cursor)}`;
+      return api.get<Page<CheckpointView>>(
+        `${path}?limit=${PAGE_LIMIT}${kind.query}${from}`,
+        signal,
+      );
+    },
+    keyOf: (one) => String(one.id),
+    order: (a, b) => b.id - a.id,
+  }, FAMILY);
   return (
-    <Table<CheckpointView>
-      caption="Checkpoints, newest first"
-      isCaptionHidden
-      rows={props.checkpoints}
-      rowKey={(row) => String(row.id)}
-      rowClass={(row) => String(row.id) === props.opened ? "is-open" : ""}
-      empty="No checkpoint was triggered yet."
-      columns={[
-        {
-          header: "Checkpoint",
-          cell: (row) => (
-            <a class="strong" href={href(row.id)}>
-              {row.id}
-              {row.isSavepoint ? " savepoint" : ""}
-            </a>
-          ),
-        },
-        { header: "Status", cell: (row) => <Badge mark={statusMark(row.status)} /> },
-        { header: "Triggered", cell: (row) => <Time at={row.triggeredAt} /> },
-        { header: "Trigger", cell: (row) => row.trigger },
-        { header: "Duration", isNumeric: true, cell: (row) => durationText(row.durationMs) },
-        {
-          header: "Regions",
-          isNumeric: true,
-          cell: (row) => `${row.regionsCompleted} of ${row.regionsTotal}`,
-        },
-        { header: "Full", isNumeric: true, cell: (row) => bytesText(row.fullBytes) },
-        { header: "Uploaded", isNumeric: true, cell: (row) => bytesText(row.uploadedBytes) },
-        { header: "Reason", isWide: true, cell: (row) => row.reason ?? NONE },
-      ]}
-    />
+    <Section
+      title="History"
+      actions={
+        <Choice<Kind>
+          legend="Which"
+          name="checkpoint-kind"
+          options={KINDS}
+          chosen={kind.value}
+          onChoose={(value) => router.choose({ kind: value === "all" ? null : value })}
+        />
+      }
+    >
+      {list.failure === null ? null : <p class="notice tone-bad" role="alert">{list.failure}</p>}
+      {!list.isLoaded && list.failure === null
+        ? <p class="loading" role="status">Loading…</p>
+        : (
+          <VirtualTable<CheckpointView>
+            label="Checkpoints, newest first"
+            columns={CHECKPOINT_COLUMNS}
+            rows={list.items}
+            rowKey={(row) => String(row.id)}
+            rowClass={(row) => row.status === "aborted" ? "row-bad" : ""}
+            rowPx={40}
+            cardPx={172}
+            empty="No checkpoint of this kind was triggered yet."
+            hasMore={list.hasMore}
+            onMore={list.more}
+            onSpan={list.seen}
+            onOpen={(row) => router.choose({ checkpoint: String(row.id) })}
+            openKey={props.opened}
+          />
+        )}
+    </Section>
   );
 }
 
@@ -142,7 +146,7 @@ function CheckpointPanel(props: { readonly path: string; readonly checkpointId: 
                 ["Reason", detail.reason ?? NONE],
               ]}
             />
-            <UnfinishedRegions checkpoint={detail} />
+            <WhyFailed checkpoint={detail} />
             <PhaseStrip checkpoint={detail} />
           </>
         )}
@@ -151,18 +155,52 @@ function CheckpointPanel(props: { readonly path: string; readonly checkpointId: 
   );
 }
 
-function UnfinishedRegions(props: { readonly checkpoint: CheckpointDetail }) {
+/** Who did not acknowledge, on which agent, and what it said; nothing where all did. */
+function WhyFailed(props: { readonly checkpoint: CheckpointDetail }) {
   const unfinished = props.checkpoint.regions.filter((region) => region.completedAt === null);
   if (unfinished.length === 0) return null;
+  const isFailed = props.checkpoint.status === "aborted";
+  return (
+    <div class={`notice ${isFailed ? "tone-bad" : "tone-warn"}`}>
+      <p>
+        <strong>
+          {isFailed
+            ? "Why it failed"
+            : props.checkpoint.status === "pending"
+            ? "Still waiting for"
+            : "Not part of it"}
+        </strong>
+      </p>
+      <ul class="reasons">
+        {unfinished.map((region) => (
+          <li key={region.regionId}>
+            <strong>{region.regionId}</strong>, {region.status}
+            {region.reason === null ? "" : `: ${region.reason}`}
+            {region.missing.length === 0 ? null : <Missing region={region} />}
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}
+
+const MISSING_MAX = 20;
+
+function Missing(props: { readonly region: CheckpointDetail["regions"][number] }) {
+  const { missing } = props.region;
+  // Those that say why come first; the others were only still under way.
+  const told = [...missing].sort((a, b) => Number(a.reason === null) - Number(b.reason === null));
   return (
     <ul class="reasons">
-      {unfinished.map((region) => (
-        <li key={region.regionId}>
-          <strong>{region.regionId}</strong> on {region.agentName ?? region.agentId}:{" "}
-          {region.status}
-          {region.reason === null ? "" : `, ${region.reason}`}
+      {told.slice(0, MISSING_MAX).map((one) => (
+        <li key={one.subtaskId}>
+          {one.subtaskId} on {one.agentName ?? one.agentId}: {one.reason ?? "was still under way"}
+          {one.detail === null ? "" : `. ${one.detail}`}
         </li>
       ))}
+      {told.length > MISSING_MAX
+        ? <li>and {plural(told.length - MISSING_MAX, "subtask")} more</li>
+        : null}
     </ul>
   );
 }

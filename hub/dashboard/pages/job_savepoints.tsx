@@ -1,15 +1,15 @@
 /// <reference lib="dom" />
 /**
- * Savepoints of a job: take one, and open the way back to one.
+ * Savepoints of a job: take one, look into one, and open the way back to one.
  *
  * @module
  */
 import { useState } from "preact/hooks";
 import type { JobDetail, OperationView, SavepointView } from "@shared/api.ts";
-import { bytesText } from "../format.ts";
+import { bytesText, shortId } from "../format.ts";
 import { LoadedList, Section } from "../parts/frame.tsx";
-import { statusMark } from "../parts/health.ts";
-import { Badge, Time, Who } from "../parts/marks.tsx";
+import { rowClass, statusMark } from "../parts/health.ts";
+import { Age, Badge, Who } from "../parts/marks.tsx";
 import { OperationProgress } from "../parts/operation_progress.tsx";
 import { Table } from "../parts/table.tsx";
 import { hrefOf } from "../router.ts";
@@ -18,6 +18,7 @@ import { useList } from "../state/resource.ts";
 import { useServices } from "../state/services.ts";
 import { mayAdminister, mayOperate } from "../state/session.ts";
 import { RollbackPanel } from "./rollback_panel.tsx";
+import { SavepointPanel } from "./savepoint_panel.tsx";
 
 export function JobSavepoints(props: { readonly job: JobDetail }) {
   const { router, session } = useServices();
@@ -26,22 +27,37 @@ export function JobSavepoints(props: { readonly job: JobDetail }) {
   const path = `/savepoints?jobId=${encodeURIComponent(job.id)}`;
   const savepoints = useList<SavepointView>(path, ["savepoint", "checkpoint", "rollback"]);
   const rollbackTo = query["rollback"] ?? null;
+  const opened = query["savepoint"] ?? null;
   const who = session.session.value;
-  const label = savepoints.value?.items.find((one) => one.id === rollbackTo)?.label ?? null;
+  const all = savepoints.value?.items ?? [];
+  const shown = all.find((one) => one.id === opened);
   return (
     <>
-      {rollbackTo === null
-        ? null
-        : <RollbackPanel key={rollbackTo} job={job} savepointId={rollbackTo} label={label} />}
-      {mayOperate(who) ? <TakeSavepoint job={job} /> : null}
+      {rollbackTo === null ? null : (
+        <RollbackPanel
+          key={rollbackTo}
+          job={job}
+          savepointId={rollbackTo}
+          label={all.find((one) => one.id === rollbackTo)?.label ?? null}
+        />
+      )}
+      {shown === undefined ? null : (
+        <SavepointPanel
+          key={shown.id}
+          job={job}
+          savepoint={shown}
+          others={all.filter((one) => one.status === "completed" && one.id !== shown.id)}
+        />
+      )}
+      {mayOperate(who) && rollbackTo === null ? <TakeSavepoint job={job} /> : null}
       <Section title="Savepoints">
         <LoadedList list={savepoints}>
           {(items) => (
             <SavepointTable
-              jobId={job.id}
+              job={job}
               savepoints={items}
               mayRollBack={mayAdminister(who)}
-              opened={rollbackTo}
+              opened={rollbackTo ?? opened}
             />
           )}
         </LoadedList>
@@ -90,6 +106,7 @@ function TakeSavepoint(props: { readonly job: JobDetail }) {
           key={operationId}
           operationId={operationId}
           what="Savepoint"
+          jobId={props.job.id}
           onDismiss={() => router.choose({ savepointOperation: null })}
         />
       )}
@@ -99,46 +116,67 @@ function TakeSavepoint(props: { readonly job: JobDetail }) {
 
 function SavepointTable(
   props: {
-    readonly jobId: string;
+    readonly job: JobDetail;
     readonly savepoints: readonly SavepointView[];
     readonly mayRollBack: boolean;
     readonly opened: string | null;
   },
 ) {
-  const href = (savepoint: SavepointView) =>
-    hrefOf({ kind: "job", jobId: props.jobId, tab: "savepoints" }, { rollback: savepoint.id });
+  const { job } = props;
+  const tab = { kind: "job", jobId: job.id, tab: "savepoints" } as const;
   return (
     <Table<SavepointView>
       caption="Savepoints, newest first"
       isCaptionHidden
       rows={props.savepoints}
       rowKey={(row) => row.id}
-      rowClass={(row) => row.id === props.opened ? "is-open" : ""}
+      rowClass={(row) => row.id === props.opened ? "is-open" : rowClass(statusMark(row.status))}
       empty="No savepoint yet. One keeps the state of the whole job until you delete it."
       columns={[
         {
           header: "Label",
           isWide: true,
-          cell: (row) => <strong>{row.label ?? "no label"}</strong>,
+          cell: (row) => (
+            <a class="strong" href={hrefOf(tab, { savepoint: row.id })}>
+              {row.label ?? "no label"}
+            </a>
+          ),
         },
         { header: "Status", cell: (row) => <SavepointStatus savepoint={row} /> },
+        { header: "Version", cell: (row) => <Version job={job} savepoint={row} /> },
         { header: "Checkpoint", isNumeric: true, cell: (row) => row.checkpointId },
         { header: "Size", isNumeric: true, cell: (row) => bytesText(row.fullBytes) },
         { header: "Owner", cell: (row) => <Who principal={row.owner} name={row.ownerName} /> },
-        { header: "Taken", cell: (row) => <Time at={row.createdAt} /> },
+        { header: "Taken", cell: (row) => <Age at={row.createdAt} /> },
         {
           header: "Action",
           cell: (row) =>
-            props.mayRollBack && row.status === "completed"
+            props.mayRollBack && row.status === "completed" && job.desiredState === "running"
               ? (
-                <a class="button" href={href(row)}>
+                <a class="button" href={hrefOf(tab, { rollback: row.id })}>
                   Roll back…<span class="visually-hidden">to {row.label ?? row.id}</span>
                 </a>
               )
-              : <span class="muted">none</span>,
+              : (
+                <a class="button" href={hrefOf(tab, { savepoint: row.id })}>
+                  Look into<span class="visually-hidden">{row.label ?? row.id}</span>
+                </a>
+              ),
         },
       ]}
     />
+  );
+}
+
+/** Whether it is of the version that runs; whether it fits is judged when it is opened. */
+function Version(props: { readonly job: JobDetail; readonly savepoint: SavepointView }) {
+  const { bundleDigest } = props.savepoint;
+  const isSame = bundleDigest === props.job.bundleDigest;
+  return (
+    <span class="stack-tight">
+      <code title={bundleDigest}>{shortId(bundleDigest)}</code>
+      <span class="muted">{isSame ? "the running one" : "another one"}</span>
+    </span>
   );
 }
 

@@ -1,23 +1,27 @@
 /// <reference lib="dom" />
 /**
- * The way back to a savepoint: the hub's plan first, then reason and consent, then its progress.
+ * The way back to a savepoint in three steps: whom, what it would do, then reason and consent.
  *
- *   planning ──▶ plan shown ──reason, consent──▶ rolling back ──▶ result
+ *   agents ──▶ plan ──reason, consent──▶ [saving the present state] ──▶ rolling back ──▶ result
+ *
+ * Each step is in the address, so a reload or a colleague sees the same.
  *
  * 1. Nothing is changed before a plan was shown.
  * 2. A plan that loses records needs its own consent; a plan that cannot work cannot be started.
+ * 3. The present state is saved first unless a person decides otherwise, and the result leads back to it.
  *
  * @module
  */
-import { useState } from "preact/hooks";
 import type { JobDetail, OperationView, RollbackPlan } from "@shared/api.ts";
-import { Loaded, Section } from "../parts/frame.tsx";
+import { countText, durationText } from "../format.ts";
+import { Facts, Loaded, Section } from "../parts/frame.tsx";
 import { OperationProgress } from "../parts/operation_progress.tsx";
-import { RollbackPlanView } from "../parts/rollback_plan.tsx";
-import { plural } from "../format.ts";
-import { failureText } from "../state/api_client.ts";
-import { useResource } from "../state/resource.ts";
+import { gapRecords, RollbackPlanView } from "../parts/rollback_plan.tsx";
+import { hrefOf } from "../router.ts";
+import { useGet, useResource } from "../state/resource.ts";
 import { useServices } from "../state/services.ts";
+import { ALL_AGENTS, chosenAgents, RollbackAgents } from "./rollback_agents.tsx";
+import { RollbackForm } from "./rollback_form.tsx";
 
 export interface RollbackPanelProps {
   readonly job: JobDetail;
@@ -26,137 +30,150 @@ export interface RollbackPanelProps {
   readonly label: string | null;
 }
 
+/** Choices of the panel, all taken away when it is closed. */
+const CLOSED = { rollback: null, agents: null, undo: null, rollbackOperation: null } as const;
+
 export function RollbackPanel(props: RollbackPanelProps) {
-  const { api, router } = useServices();
+  const { router } = useServices();
   const { job, label, savepointId } = props;
-  const path = `/jobs/${encodeURIComponent(job.id)}/rollbacks`;
-  const operationId = router.route.value.query["rollbackOperation"] ?? null;
-  const plan = useResource<RollbackPlan>(
-    operationId === null ? `${path}#${savepointId}` : null,
-    (signal) => api.post<RollbackPlan>(path, { savepointId, dryRun: true }, signal),
-    [],
-  );
-  const close = () => router.choose({ rollback: null, rollbackOperation: null });
-  const actions = (
-    <span class="row">
-      {operationId === null
-        ? <button type="button" onClick={() => plan.reload()}>Plan again</button>
-        : null}
-      <button type="button" onClick={close}>Close</button>
-    </span>
-  );
+  const { query } = router.route.value;
+  const operationId = query["rollbackOperation"] ?? null;
+  const agents = query["agents"] ?? null;
+  const step = operationId !== null ? 3 : agents === null ? 1 : 2;
+  const close = () => router.choose(CLOSED);
   return (
     <Section
       title={`Roll ${job.name} back to ${label === null ? savepointId : `"${label}"`}`}
-      actions={actions}
+      actions={<button type="button" onClick={close}>Close</button>}
     >
-      {operationId === null
-        ? (
-          <Loaded resource={plan}>
-            {(found) => (
-              <>
-                <RollbackPlanView plan={found} />
-                <RollbackForm path={path} plan={found} />
-              </>
-            )}
-          </Loaded>
-        )
-        : (
-          <OperationProgress
-            key={operationId}
-            operationId={operationId}
-            what="Rollback"
-            onDismiss={close}
-          />
-        )}
+      <Steps step={step} />
+      {operationId !== null
+        ? <Progress job={job} operationId={operationId} onDismiss={close} />
+        : agents === null
+        ? <RollbackAgents job={job} />
+        : <Planned job={job} savepointId={savepointId} label={label} agents={agents} />}
     </Section>
   );
 }
 
-function RollbackForm(props: { readonly path: string; readonly plan: RollbackPlan }) {
-  const { api, router, toasts } = useServices();
-  const { plan } = props;
-  const [reason, setReason] = useState("");
-  const [hasConsent, setHasConsent] = useState(false);
-  const [isSending, setIsSending] = useState(false);
-  const missing = missingFor(plan, reason, hasConsent);
-  const start = async (event: Event) => {
-    event.preventDefault();
-    if (missing !== null) return;
-    setIsSending(true);
-    try {
-      const operation = await api.post<OperationView>(props.path, {
-        savepointId: plan.savepointId,
-        allowGap: plan.needsAllowGap && hasConsent,
-        dryRun: false,
-        reason: reason.trim(),
-      });
-      router.choose({ rollbackOperation: operation.id });
-    } catch (thrown) {
-      toasts.failed(`The rollback was not started. ${failureText(thrown)}`);
-      setIsSending(false);
-    }
-  };
+const STEPS = ["Choose agents", "See what it would do", "Do it"];
+
+function Steps(props: { readonly step: number }) {
   return (
-    <form class="stack" onSubmit={start}>
-      <label class="field">
-        <span>Reason (kept in the audit log)</span>
-        <textarea
-          rows={2}
-          required
-          maxLength={1000}
-          value={reason}
-          onInput={(event) => setReason(event.currentTarget.value)}
-        />
-      </label>
-      {plan.needsAllowGap
-        ? (
-          <label class="check">
-            <input
-              type="checkbox"
-              checked={hasConsent}
-              onChange={(event) => setHasConsent(event.currentTarget.checked)}
-            />
-            <span>
-              I accept that {plural(recordsLost(plan), "record")}{" "}
-              between the savepoint and now will not be counted.
-            </span>
-          </label>
-        )
-        : null}
-      <div class="row">
-        <button
-          type="submit"
-          class="danger"
-          disabled={missing !== null || isSending}
-          aria-describedby="rollback-missing"
+    <ol class="phases" aria-label="Steps">
+      {STEPS.map((text, index) => (
+        <li
+          key={text}
+          class={index + 1 < props.step ? "is-past" : ""}
+          aria-current={index + 1 === props.step ? "step" : undefined}
         >
-          Roll back to checkpoint {plan.checkpointId}
-        </button>
-        <span id="rollback-missing" class="muted" role="status">{missing ?? "Ready."}</span>
-      </div>
-    </form>
+          {index + 1}. {text}
+        </li>
+      ))}
+    </ol>
   );
 }
 
-/** What keeps the rollback from being started; null when nothing does. */
-export function missingFor(
-  plan: Pick<RollbackPlan, "needsAllowGap" | "operators">,
-  reason: string,
-  hasConsent: boolean,
-): string | null {
-  const incompatible = plan.operators.filter((one) => one.compatibility === "incompatible");
-  if (incompatible.length > 0) {
-    return `State of ${
-      incompatible.map((one) => one.uid).join(", ")
-    } does not fit the running version.`;
-  }
-  if (reason.trim() === "") return "Give a reason first.";
-  if (plan.needsAllowGap && !hasConsent) return "Accept the gap first.";
-  return null;
+function Planned(props: RollbackPanelProps & { readonly agents: string }) {
+  const { api, router } = useServices();
+  const { job, savepointId, agents } = props;
+  const path = `/jobs/${encodeURIComponent(job.id)}/rollbacks`;
+  const selection = agents === ALL_AGENTS ? {} : { agents: chosenAgents(agents) };
+  const plan = useResource<RollbackPlan>(
+    `${path}#${savepointId}#${agents}`,
+    (signal) => api.post<RollbackPlan>(path, { savepointId, ...selection, dryRun: true }, signal),
+    [],
+  );
+  return (
+    <Loaded resource={plan}>
+      {(found) => (
+        <>
+          <div class="row">
+            <p class="muted">Nothing has been changed: this is a dry run.</p>
+            <button type="button" onClick={() => router.choose({ agents: null })}>
+              Choose other agents
+            </button>
+            <button type="button" onClick={() => plan.reload()}>Plan again</button>
+          </div>
+          <RollbackPlanView job={job} plan={found} />
+          <RollbackForm
+            job={job}
+            plan={found}
+            selection={selection}
+            label={props.label}
+          />
+        </>
+      )}
+    </Loaded>
+  );
 }
 
-/** Records that the plan gives up, over all splits. */
-export function recordsLost(plan: Pick<RollbackPlan, "gaps">): number {
-  return plan.gaps.reduce((sum, gap) => sum + gap.records, 0);
+function Progress(
+  props: {
+    readonly job: JobDetail;
+    readonly operationId: string;
+    readonly onDismiss: () => void;
+  },
+) {
+  const { job, operationId } = props;
+  const operation = useGet<OperationView>(
+    `/operations/${encodeURIComponent(operationId)}`,
+    ["operation", "rollback"],
+  );
+  return (
+    <>
+      <OperationProgress
+        key={operationId}
+        operationId={operationId}
+        what="Rollback"
+        jobId={job.id}
+        onDismiss={props.onDismiss}
+        onEnded={() => operation.reload()}
+      />
+      {operation.value?.status === "succeeded"
+        ? <Result job={job} operation={operation.value} />
+        : null}
+    </>
+  );
+}
+
+function Result(props: { readonly job: JobDetail; readonly operation: OperationView }) {
+  const { router } = useServices();
+  const { job, operation } = props;
+  const undo = router.route.value.query["undo"] ?? null;
+  const plan = operation.result?.["plan"] as RollbackPlan | undefined;
+  const lineage = operation.result?.["lineage"];
+  const tookMs = operation.result?.["durationMs"];
+  return (
+    <div class="stack" role="status">
+      <Facts
+        facts={[
+          ["State is now of", `checkpoint ${plan?.checkpointId ?? "of the savepoint"}`],
+          ["Lineage", typeof lineage === "number" ? lineage : job.lineage],
+          ...typeof tookMs === "number" ? [["Took", durationText(tookMs)] as const] : [],
+          ["Records not counted", countText(plan === undefined ? null : gapRecords(plan))],
+        ]}
+      />
+      {undo === null
+        ? (
+          <p class="muted">
+            The state from before was not saved, so this rollback cannot be undone; any other
+            savepoint can still be rolled back to.
+          </p>
+        )
+        : (
+          <p class="row">
+            <a
+              class="button"
+              href={hrefOf({ kind: "job", jobId: job.id, tab: "savepoints" }, { rollback: undo })}
+            >
+              Roll this back…
+            </a>
+            <span class="muted">
+              Goes to the savepoint that was taken just before; its plan comes first again.
+            </span>
+          </p>
+        )}
+    </div>
+  );
 }

@@ -1,7 +1,9 @@
-import { equal, match } from "node:assert/strict";
-import { idSpans, spanText } from "../parts/rollback_plan.tsx";
-import { quantile } from "./job_checkpoints.tsx";
-import { missingFor, recordsLost } from "./rollback_panel.tsx";
+import { deepEqual, equal, match } from "node:assert/strict";
+import type { JobDetail } from "@shared/api.ts";
+import { niceEnd, phaseRows } from "../parts/phase_strip.tsx";
+import { gapRecords, idSpans, spanText } from "../parts/rollback_plan.tsx";
+import { agentsOf, alsoHit } from "./rollback_agents.tsx";
+import { missingFor } from "./rollback_form.tsx";
 
 const FITS = { needsAllowGap: false, operators: [] };
 
@@ -29,7 +31,7 @@ Deno.test("rollback plan: loss is summed over splits, its span is from first to 
     gap(5, "2026-03-01T12:00:00Z", "2026-03-01T12:01:00Z"),
     gap(7, "2026-03-01T12:00:30Z", "2026-03-01T12:02:00Z"),
   ];
-  equal(recordsLost({ gaps }), 12);
+  equal(gapRecords({ gaps }), 12);
   equal(spanText(gaps), ", over 2 min");
   equal(spanText([gap(5, null, null)]), "");
 });
@@ -39,8 +41,60 @@ Deno.test("rollback plan: runs of checkpoints are written in short", () => {
   equal(idSpans([]), "");
 });
 
-Deno.test("checkpoints: a quantile of nothing is unknown", () => {
-  equal(quantile([], 0.5), null);
-  equal(quantile([1, 2, 3, 4], 0.5), 3);
-  equal(quantile([1, 2, 3, 4], 1), 4);
+Deno.test("rollback agents: a region that spans agents pulls all of them in", () => {
+  const region = (regionId: string, ...agentIds: string[]) => ({
+    regionId,
+    agentId: agentIds[0]!,
+    agentName: `gateway-${agentIds[0]}`,
+    subtasks: agentIds.map((agentId, index) => ({
+      subtaskId: `${regionId}.${index}`,
+      agentId,
+      agentName: `gateway-${agentId}`,
+      operatorUids: [],
+      keyGroups: null,
+      metrics: null,
+    })),
+  });
+  const job = { regions: [region("r1", "a", "b"), region("r2", "c")] };
+  const agents = agentsOf(job as unknown as JobDetail);
+  deepEqual(agents.map(({ name, regionIds }) => [name, regionIds]), [
+    ["gateway-a", ["r1"]],
+    ["gateway-b", ["r1"]],
+    ["gateway-c", ["r2"]],
+  ]);
+  deepEqual(alsoHit(agents, new Set(["a"])).map(({ id }) => id), ["b"]);
+  deepEqual(alsoHit(agents, new Set(["c"])), []);
+});
+
+Deno.test("checkpoint phases: slowest first, and only one far from the median is an outlier", () => {
+  const subtask = (subtaskId: string, asyncMs: number) => ({
+    subtaskId,
+    agentId: "a",
+    agentName: null,
+    startDelayMs: 5,
+    alignmentMs: 0,
+    syncMs: 0,
+    asyncMs,
+    fullBytes: 0,
+    uploadedBytes: 0,
+  });
+  const rows = (...asyncMs: number[]) =>
+    phaseRows([{
+      regionId: "r",
+      agentId: "a",
+      agentName: null,
+      attempt: 1,
+      status: "completed",
+      completedAt: null,
+      reason: null,
+      subtasks: asyncMs.map((ms, index) => subtask(`s.${index}`, ms)),
+      missing: [],
+    }]).map((row) => [row.subtaskId, row.isOutlier]);
+  deepEqual(rows(20, 700, 30), [["s.1", true], ["s.2", false], ["s.0", false]]);
+  // Three times the others, and still nothing: all of it is over before anybody notices.
+  deepEqual(rows(2, 20, 3), [["s.1", false], ["s.2", false], ["s.0", false]]);
+});
+
+Deno.test("checkpoint phases: the axis ends at a round figure", () => {
+  deepEqual([0, 3, 41, 180, 260, 700].map(niceEnd), [4, 5, 50, 200, 500, 1_000]);
 });

@@ -4,18 +4,25 @@
  *
  * @module
  */
-import type { GapPlan, RollbackPlan } from "@shared/api.ts";
+import type { GapPlan, JobDetail, RollbackPlan } from "@shared/api.ts";
 import { bytesText, countText, durationText, NONE, plural } from "../format.ts";
 import { hrefOf } from "../router.ts";
 import { Time } from "./marks.tsx";
+import { agentsText } from "./region_table.tsx";
 import { Table } from "./table.tsx";
 
 type RegionPlan = RollbackPlan["regions"][number];
 type OperatorPlan = RollbackPlan["operators"][number];
 type AlarmPlan = RollbackPlan["alarmsConcerned"][number];
 
-export function RollbackPlanView(props: { readonly plan: RollbackPlan }) {
-  const { plan } = props;
+export function RollbackPlanView(
+  props: { readonly job: JobDetail; readonly plan: RollbackPlan },
+) {
+  const { job, plan } = props;
+  const agentsFor = (regionId: string) => {
+    const region = job.regions.find((one) => one.regionId === regionId);
+    return region === undefined ? "none" : agentsText(region);
+  };
   return (
     <>
       <GapNotice plan={plan} />
@@ -26,14 +33,17 @@ export function RollbackPlanView(props: { readonly plan: RollbackPlan }) {
         empty="No region is concerned."
         columns={[
           { header: "Region", isWide: true, cell: (row) => <strong>{row.regionId}</strong> },
-          { header: "Agent", cell: (row) => row.agentName ?? row.agentId ?? "none" },
+          { header: "Agents", cell: (row) => agentsFor(row.regionId) },
           {
             header: "Attempt",
             isNumeric: true,
             cell: (row) => `${row.currentAttempt} → ${row.currentAttempt + 1}`,
           },
-          { header: "Entries now", isNumeric: true, cell: (row) => countText(row.entriesNow) },
-          { header: "Entries then", isNumeric: true, cell: (row) => countText(row.entriesThen) },
+          {
+            header: "Entries now → then",
+            isNumeric: true,
+            cell: (row) => `${countText(row.entriesNow)} → ${countText(row.entriesThen)}`,
+          },
           { header: "To restore", isNumeric: true, cell: (row) => bytesText(row.bytesToRestore) },
         ]}
       />
@@ -61,7 +71,7 @@ function GapNotice(props: { readonly plan: RollbackPlan }) {
       </p>
     );
   }
-  const records = gaps.reduce((sum, gap) => sum + gap.records, 0);
+  const records = gapRecords(props.plan);
   return (
     <div class="notice tone-warn">
       <p>
@@ -91,6 +101,11 @@ function GapNotice(props: { readonly plan: RollbackPlan }) {
       />
     </div>
   );
+}
+
+/** Records that the plan gives up, over all splits. */
+export function gapRecords(plan: Pick<RollbackPlan, "gaps">): number {
+  return plan.gaps.reduce((sum, gap) => sum + gap.records, 0);
 }
 
 /** `, over 4 min 10 s`, from the earliest to the latest known end; empty when no time is known. */
