@@ -1,3 +1,4 @@
+/// <reference lib="dom" />
 /**
  * Overview and equipment before a real hub with a plant's day behind it: what a person finds, and how.
  *

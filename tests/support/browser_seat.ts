@@ -1,3 +1,4 @@
+/// <reference lib="dom" />
 /**
  * A person before the dashboard: a page of a real Chromium, and everything it complains about.
  *
