@@ -85,8 +85,8 @@ export async function startSeededHub(options: SeededHubOptions = {}): Promise<Se
     energyJobId,
     equipment,
     async token(role) {
-      const name = `${role} of the test`;
-      return (await api.post<CreatedApiToken>("/tokens", { kind: "api", name, role })).token;
+      const name = `${role}-of-the-test`;
+      return (await api.post<CreatedApiToken>("/tokens", { name, role })).token;
     },
     ring(count) {
       const [first] = edgesOf(equipment, { jobId, regionId: "telemetry.0", nowMs: Date.now() });
