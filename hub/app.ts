@@ -12,11 +12,9 @@
  */
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { MiddlewareHandler } from "hono";
-import { HTTPException } from "hono/http-exception";
 import { boundBody } from "./body_limit.ts";
-import { DeposedError } from "./db/hub_state_store.ts";
-import { PenstockError } from "@shared/errors.ts";
-import type { Problem } from "@shared/api.ts";
+import { addDocument } from "./openapi_document.ts";
+import { answerError, problemAnswer, refuseInvalid } from "./problems.ts";
 import { addAgentRoutes } from "./routes/agents.ts";
 import { addAlarmRoutes } from "./routes/alarms.ts";
 import { addAuditRoutes } from "./routes/audit.ts";
@@ -100,55 +98,6 @@ export function createApp(deps: RouteDeps): HubApp {
   return app;
 }
 
-function addDocument(app: HubApp, deps: RouteDeps): void {
-  const registry = app.openAPIRegistry;
-  registry.registerComponent("securitySchemes", "bearer", { type: "http", scheme: "bearer" });
-  registry.registerComponent("securitySchemes", "session", {
-    type: "apiKey",
-    in: "cookie",
-    name: "penstock_session",
-  });
-  const about = {
-    openapi: "3.1.0",
-    info: {
-      title: "Penstock",
-      version: deps.version,
-      description: "Jobs, checkpoints, savepoints, rollback and the fleet of one hub. A POST may " +
-        "carry an Idempotency-Key: repeating it gives the same answer and no second effect.",
-    },
-  };
-  app.doc31("/openapi.json", about);
-  app.doc31("/api/v1/openapi.json", about);
-}
-
-function refuseInvalid(
-  result: { success: boolean; error?: { issues: readonly Issue[] } },
-): undefined {
-  if (result.success) return;
-  const errors = (result.error?.issues ?? []).flatMap(errorsOf);
-  const detail = errors.map(({ path, message }) => path === "" ? message : `${path}: ${message}`)
-    .join("; ");
-  throw new Refusal(400, "request-invalid", detail, { errors });
-}
-
-interface Issue {
-  readonly code?: string;
-  readonly path: readonly PropertyKey[];
-  readonly message: string;
-  readonly keys?: readonly string[];
-}
-
-function errorsOf(issue: Issue): { path: string; message: string }[] {
-  const path = issue.path.map(String);
-  if (issue.code === "unrecognized_keys" && issue.keys !== undefined) {
-    return issue.keys.map((key) => ({
-      path: [...path, key].join("."),
-      message: "Unknown field",
-    }));
-  }
-  return [{ path: path.join("."), message: issue.message }];
-}
-
 function bodySizeMax(path: string): number | null {
   if (path.startsWith("/objects/")) return null;
   return path === "/api/v1/jobs" ? DEPLOY_BODY_BYTES_MAX : BODY_BYTES_MAX;
@@ -174,72 +123,6 @@ function harden(c: HubRequest): void {
   c.header("content-security-policy", CONTENT_POLICY);
   c.header("x-request-id", c.get("requestId"));
   if (!c.res.headers.has("cache-control")) c.header("cache-control", "no-store");
-}
-
-function answerError(thrown: Error, c: HubRequest, deps: RouteDeps): Response {
-  if (thrown instanceof Refusal) return problemAnswer(c, thrown);
-  if (thrown instanceof HTTPException) {
-    const code = thrown.status === 415 ? "media-type-unsupported" : "request-malformed";
-    return problemAnswer(c, new Refusal(thrown.status as 400, code, thrown.message || "Malformed"));
-  }
-  if (thrown instanceof DeposedError) {
-    return problemAnswer(c, new Refusal(503, thrown.code, thrown.message));
-  }
-  if (thrown instanceof PenstockError && thrown.domain === "user") {
-    return problemAnswer(c, new Refusal(422, thrown.code, thrown.message));
-  }
-  if (isUnstorableText(thrown)) {
-    const detail = "A text holds a character that cannot be stored: NUL, or half a surrogate pair";
-    return problemAnswer(c, new Refusal(400, "request-invalid", detail));
-  }
-  const requestId = c.get("requestId");
-  deps.hub.logger.error("Request failed", { requestId, path: c.req.path, error: thrown });
-  const isRetryable = thrown instanceof PenstockError && thrown.isRetryable;
-  return problemAnswer(
-    c,
-    isRetryable
-      ? new Refusal(503, (thrown as PenstockError).code, "Something the hub needs does not answer")
-      : new Refusal(500, "internal", `The hub failed; its log knows request ${requestId}`),
-  );
-}
-
-/** PostgreSQL's codes for characters that no text and no JSON column can hold. */
-const UNSTORABLE_CODES = ["22021", "22P02", "22P05"];
-
-function isUnstorableText(thrown: Error): boolean {
-  const { cause } = thrown;
-  return cause instanceof Error && "code" in cause && UNSTORABLE_CODES.includes(String(cause.code));
-}
-
-const TITLES: Readonly<Record<number, string>> = {
-  400: "Invalid request",
-  401: "Not authenticated",
-  403: "Not allowed",
-  404: "Not found",
-  405: "Method not allowed",
-  409: "Conflict",
-  413: "Too large",
-  415: "Unsupported media type",
-  422: "Cannot be processed",
-  426: "Upgrade needed",
-  429: "Too many requests",
-  503: "Not available now",
-};
-
-function problemAnswer(c: HubRequest, refusal: Refusal): Response {
-  const problem: Problem = {
-    type: `urn:penstock:problem:${refusal.code}`,
-    title: TITLES[refusal.status] ?? "Internal error",
-    status: refusal.status,
-    detail: refusal.message,
-    code: refusal.code,
-    instance: c.req.path,
-    ...refusal.members,
-  };
-  return c.body(JSON.stringify(problem), refusal.status, {
-    "content-type": "application/problem+json",
-    ...refusal.headers,
-  });
 }
 
 /** Which methods a path takes, from the routes themselves. */

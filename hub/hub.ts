@@ -32,6 +32,8 @@ import { createJobLoops, type RunningJobLoops } from "./job_loops.ts";
 import { createLiveState, type MutableLiveState } from "./live_state.ts";
 import type { FailPoint, HubConfig, HubContext } from "./ports.ts";
 import { createFailureLimit } from "./rate_limit.ts";
+import { createRefusalLog } from "./refusal_log.ts";
+import { createRequestLimit, REQUEST_LIMIT } from "./request_limit.ts";
 import type { Assets, RouteDeps } from "./routes/http.ts";
 import type { OpenSavedPiece } from "./saved_state.ts";
 import { openSettings } from "./settings.ts";
@@ -205,6 +207,8 @@ function routeDeps(
     assets: world.assets,
     loginFailures: createFailureLimit(FAILURE_LIMIT),
     enrolFailures: createFailureLimit(FAILURE_LIMIT),
+    requests: createRequestLimit(REQUEST_LIMIT),
+    refusals: createRefusalLog(ctx),
   };
 }
 

@@ -14,21 +14,23 @@ import {
   type RouteHandler,
   z,
 } from "@hono/zod-openapi";
-import type { Context, MiddlewareHandler } from "hono";
-import type { ContentfulStatusCode } from "hono/utils/http-status";
-import { getCookie } from "hono/cookie";
-import { messageOf, UserError } from "@shared/errors.ts";
+import type { Context } from "hono";
 import type { AgentId, JobId, RegionId } from "@shared/ids.ts";
 import type { JobGraph } from "@shared/job_graph.ts";
 import type { BrokerConfig, KeyAnswer } from "@shared/messages.ts";
-import { bearerOf, identify, mayAct, type Principal, SESSION_COOKIE } from "../auth.ts";
+import type { Principal } from "../auth.ts";
 import type { AgentRecord } from "../db/agent_store.ts";
-import { touchApiToken } from "../db/token_store.ts";
 import type { HubContext } from "../ports.ts";
 import type { FailureLimit } from "../rate_limit.ts";
+import type { RefusalLog } from "../refusal_log.ts";
+import type { RequestLimit } from "../request_limit.ts";
 import type { OpenSavedPiece } from "../saved_state.ts";
 import type { KeyQuestion } from "../state_queries.ts";
+import { authorize } from "./authorization.ts";
+import { Refusal } from "./refusal.ts";
 import { problemSchema } from "./schemas.ts";
+
+export { notFound, Refusal, unauthorized } from "./refusal.ts";
 
 /** What the routes need beside the hub's context. */
 export interface RouteDeps {
@@ -58,6 +60,9 @@ export interface RouteDeps {
   readonly assets: Assets;
   readonly loginFailures: FailureLimit;
   readonly enrolFailures: FailureLimit;
+  /** Of callers that are known, and of addresses whose callers are not. */
+  readonly requests: RequestLimit;
+  readonly refusals: RefusalLog;
 }
 
 /** Files that the hub serves itself; null when there is no such file. */
@@ -82,25 +87,6 @@ export type HubRequest = Context<HubEnv>;
 /** Who may call a route: anybody, or at least this role. */
 export type Access = "public" | "viewer" | "operator" | "admin";
 
-/** A request that is refused, with everything its problem answer says. */
-export class Refusal extends UserError {
-  override name = "Refusal";
-  constructor(
-    readonly status: ContentfulStatusCode,
-    code: string,
-    detail: string,
-    /** Further members of the problem, such as `errors` or `gaps`. */
-    readonly members: Readonly<Record<string, unknown>> = {},
-    readonly headers: Readonly<Record<string, string>> = {},
-  ) {
-    super(code, detail);
-  }
-}
-
-export function notFound(what: string, id: string): Refusal {
-  return new Refusal(404, `${what}-not-found`, `There is no ${what} "${id}"`);
-}
-
 /** Declares a route and who may call it, and answers it with `answer`. */
 export function serve<R extends RouteConfig>(
   app: HubApp,
@@ -118,76 +104,6 @@ export function serve<R extends RouteConfig>(
   });
   // The handler's type demands answers made by `c.json`; a replayed answer is a plain Response.
   app.openapi(declared, answer as unknown as RouteHandler<typeof declared, HubEnv>);
-}
-
-/** Lets a caller through who is known and has the role; 401 and 403 otherwise. */
-function authorize(
-  deps: RouteDeps,
-  access: Exclude<Access, "public">,
-): MiddlewareHandler<HubEnv> {
-  const note = usageNotes(deps);
-  return async (c, next) => {
-    const bearer = bearerOf(c.req.header("authorization"));
-    const cookie = getCookie(c, SESSION_COOKIE) ?? null;
-    const world = { signingSecret: deps.signingSecret, nowMs: deps.hub.clock.nowMs() };
-    const principal = await identify(deps.hub.db, { bearer, cookie }, world);
-    if (principal === null) throw unauthorized();
-    if (!mayAct(principal.role, access)) {
-      throw new Refusal(
-        403,
-        "role-insufficient",
-        `This needs the role ${access}; the token has the role ${principal.role}`,
-      );
-    }
-    if (principal.isSession) refuseForeignOrigin(c);
-    c.set("principal", principal);
-    await note(principal.name);
-    await next();
-  };
-}
-
-/** Tokens whose use is remembered at once. */
-const USAGE_TOKENS_MAX = 1_000;
-/** How fresh `lastUsedAt` of a token is kept; every request would be a write otherwise. */
-const USAGE_EVERY_MS = 60_000;
-
-/** Remembers, once a minute for each token and route, that a token was used. */
-function usageNotes({ hub }: RouteDeps): (principal: string) => Promise<void> {
-  const notedMs = new Map<string, number>();
-  return async (principal) => {
-    if (!principal.startsWith("token:")) return;
-    const nowMs = hub.clock.nowMs();
-    if (nowMs - (notedMs.get(principal) ?? -Infinity) < USAGE_EVERY_MS) return;
-    if (notedMs.size >= USAGE_TOKENS_MAX) notedMs.clear();
-    notedMs.set(principal, nowMs);
-    try {
-      await touchApiToken(hub.db, principal.slice("token:".length), nowMs);
-    } catch (thrown) {
-      hub.logger.warn("Use of a token was not noted", { principal, error: messageOf(thrown) });
-    }
-  };
-}
-
-export function unauthorized(): Refusal {
-  return new Refusal(
-    401,
-    "token-unknown",
-    "Send a valid token as `Authorization: Bearer …`",
-    {},
-    { "www-authenticate": 'Bearer realm="penstock"' },
-  );
-}
-
-/** A browser sends the session cookie by itself, so a change must come from the hub's own page. */
-function refuseForeignOrigin(c: HubRequest): void {
-  if (c.req.method === "GET" || c.req.method === "HEAD") return;
-  const origin = c.req.header("origin");
-  if (origin !== undefined && URL.canParse(origin) && new URL(origin).host === hostOf(c)) return;
-  throw new Refusal(403, "origin-foreign", "A session may change things from the hub's pages only");
-}
-
-function hostOf(c: HubRequest): string {
-  return c.req.header("host") ?? new URL(c.req.url).host;
 }
 
 export const PROBLEM_RESPONSE = {

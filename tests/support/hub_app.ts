@@ -13,6 +13,8 @@ import { createEventFeed, type StoredEventFeed } from "../../hub/event_feed.ts";
 import { createLiveState, type MutableLiveState } from "../../hub/live_state.ts";
 import type { HubConfig, HubContext } from "../../hub/ports.ts";
 import { createFailureLimit } from "../../hub/rate_limit.ts";
+import { createRefusalLog } from "../../hub/refusal_log.ts";
+import { createRequestLimit, type RequestLimitOptions } from "../../hub/request_limit.ts";
 import type { HubApp, RouteDeps } from "../../hub/routes/http.ts";
 import { openSettings } from "../../hub/settings.ts";
 import type { Role } from "@shared/api.ts";
@@ -57,6 +59,7 @@ export interface TestHub {
 /** @param database Another one than a fresh one in memory; closed with the hub. */
 export async function openTestHub(
   database?: { readonly db: Db; close(): Promise<void> },
+  requestLimit: RequestLimitOptions = { burst: 100_000, perSecond: 100_000 },
 ): Promise<TestHub> {
   const { db, close } = database ?? await openMemoryDatabase();
   const clock = new ManualClock();
@@ -102,6 +105,8 @@ export async function openTestHub(
     assets: { dashboard: () => Promise.resolve(null), apiReference: () => Promise.resolve(null) },
     loginFailures: createFailureLimit({ failuresMax: 3, windowMs: 60_000 }),
     enrolFailures: createFailureLimit({ failuresMax: 3, windowMs: 60_000 }),
+    requests: createRequestLimit(requestLimit),
+    refusals: createRefusalLog(hub),
   };
   const app = createApp(deps);
   const test: TestHub = {
