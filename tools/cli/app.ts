@@ -5,6 +5,7 @@ import { alarms } from "./commands/alarms.ts";
 import { checkpoints } from "./commands/checkpoints.ts";
 import { completion } from "./commands/completion.ts";
 import { config, context, version } from "./commands/config.ts";
+import { doctor } from "./commands/doctor.ts";
 import { audit, brokers, settings } from "./commands/hub_state.ts";
 import { jobs } from "./commands/jobs.ts";
 import { notifications } from "./commands/notifications.ts";
@@ -51,6 +52,7 @@ export const root = buildRouteMap({
     logs,
     config,
     context,
+    doctor,
     version,
     completion,
   },

@@ -225,7 +225,9 @@ function errorOf(status: number, text: string, call: string): CliError {
   }
   const detail = problem?.detail ?? problem?.title ?? `${call} answered ${status}`;
   const hint = status === 401 ? ". Give a good one with --token, PENSTOCK_TOKEN or --context" : "";
-  const fields = problem?.errors?.map((error) => `\n  ${error.path}: ${error.message}`) ?? [];
+  // One field alone is the detail already.
+  const errors = problem?.errors?.length === 1 ? [] : problem?.errors ?? [];
+  const fields = errors.map((error) => `\n  ${error.path}: ${error.message}`);
   return new CliError(detail + hint + fields.join(""), exitCodeOf(status), problem);
 }
 
