@@ -14,7 +14,6 @@ import { recordEdges } from "./db/alarm_store.ts";
 import { markStored, requestUpload, storedAmong } from "./db/blob_store.ts";
 import { insertGaps } from "./db/gap_store.ts";
 import { withReign } from "./db/hub_state_store.ts";
-import { recordSamples } from "./db/sample_store.ts";
 import type { MutableLiveState } from "./live_state.ts";
 import type { HubContext, JobLoops } from "./ports.ts";
 import type { StateQueries } from "./state_queries.ts";
@@ -66,7 +65,9 @@ export async function answerMessage(
     case "alarms":
       return await onAlarms(ctx, from, message);
     case "samples":
-      return await onSamples(ctx, from, message);
+      return onSamples(ctx, from, message);
+    case "equipment":
+      return await ctx.signals.recordPlaces(message.jobId, message.places);
     case "metrics":
       return onMetrics(ctx, from, message);
     case "stateAnswer":
@@ -220,15 +221,14 @@ async function onAlarms(
   }
 }
 
-async function onSamples(
+function onSamples(
   ctx: SessionsContext,
   from: MessageSource,
   message: AgentMessageOf<"samples">,
-): Promise<void> {
+): void {
   const { jobId, samples } = message;
-  for (const sample of samples) ctx.live.recordSample(jobId, sample);
+  ctx.signals.recordSamples(jobId, samples);
   ctx.events.push("samples", { jobId, agentId: from.agent.id }, { samples });
-  await recordSamples(ctx.db, jobId, samples);
 }
 
 function onMetrics(
@@ -240,7 +240,9 @@ function onMetrics(
     const known = ctx.live.metrics.get(`${report.jobId}/${report.regionId}`);
     return known === undefined || known.attempt <= report.attempt;
   });
-  for (const report of subtasks) ctx.live.recordMetrics(report, ctx.clock.nowMs());
+  for (const report of subtasks) {
+    ctx.signals.recordMetrics(ctx.live.recordMetrics(report, ctx.clock.nowMs()));
+  }
   ctx.events.push("metrics", { agentId: from.agent.id }, { subtasks });
 }
 

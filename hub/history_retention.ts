@@ -1,5 +1,5 @@
 /**
- * Lets go of history that has had its time: samples, events, answers to repeated requests, old attempts
+ * Lets go of history that has had its time: events, answers to repeated requests, old attempts
  * and operations. Checkpoints of the past it packs.
  *
  * Touches the database. A checkpoint that still holds its parts stays as it is, as does every savepoint;
@@ -16,7 +16,6 @@ import { deleteEventsBefore } from "./db/event_store.ts";
 import { archiveCheckpointsBefore } from "./db/checkpoint_archive_store.ts";
 import { deleteHistoryBefore, type HistoryKind } from "./db/history_store.ts";
 import { deleteRequestsBefore } from "./db/idempotency_store.ts";
-import { deleteSamplesBefore } from "./db/sample_store.ts";
 import { deleteSpentClaims } from "./db/savepoint_store.ts";
 
 const ROUND_INTERVAL_MS = 60_000;
@@ -41,7 +40,6 @@ export interface HistoryContext {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly hubTerm: HubTerm;
-  readonly config: { readonly sampleRetentionMs: number };
 }
 
 /** Everything that has had its time. */
@@ -52,9 +50,8 @@ export async function forgetHistory(context: HistoryContext): Promise<void> {
 
 /** What grows by the second, and what a job waits to be rid of. */
 async function forgetRecent(context: HistoryContext): Promise<void> {
-  const { db, clock, config, hubTerm } = context;
+  const { db, clock, hubTerm } = context;
   const nowMs = clock.nowMs();
-  await deleteSamplesBefore(db, nowMs - config.sampleRetentionMs);
   await deleteEventsBefore(db, nowMs - EVENT_RETENTION_MS);
   await deleteRequestsBefore(db, nowMs - REQUEST_RETENTION_MS);
   await deleteSpentClaims(db, hubTerm, nowMs);

@@ -18,13 +18,13 @@ import type {
   HubMessage,
   RegionEvent,
   RunningRegion,
-  SignalSample,
   SubtaskMetrics,
 } from "@shared/messages.ts";
 import type { ObjectStore } from "@shared/object_store.ts";
 import type { Random } from "@shared/random.ts";
 import type { LeaseVerdict } from "./coordinator/failure_detector.ts";
 import type { Db } from "./db/client.ts";
+import type { Signals } from "./series/signals.ts";
 import type { RunningSettings } from "./settings.ts";
 
 /** Fields of {@linkcode SettingsView} are defaults: what is in force is `HubContext.settings`. */
@@ -66,6 +66,7 @@ export interface HubContext {
   readonly live: LiveState;
   /** What people may change while the hub runs. */
   readonly settings: RunningSettings;
+  readonly signals: Signals;
   /** Called at named points of the coordination; tests end the process there. Absent in normal runs. */
   readonly failPoint?: (name: FailPoint) => void;
 }
@@ -116,16 +117,32 @@ export interface LiveState {
   readonly metrics: ReadonlyMap<string, LiveMetrics>;
   /** Latest metrics of each subtask, by `job/region`. */
   readonly subtasks: ReadonlyMap<string, ReadonlyMap<SubtaskId, LiveMetrics>>;
-  /** Latest sample by `job/operator/key`. */
-  readonly samples: ReadonlyMap<string, SignalSample & { readonly jobId: JobId }>;
+  /** What is known of each signal, by `job/operator/key`. */
+  readonly samples: ReadonlyMap<string, LiveSignal>;
   /** Last `broker-profile` event by `job/subtask` of the split's source, as it was measured (M7). */
   readonly brokerProfiles: ReadonlyMap<string, RegionEvent>;
+}
+
+/** The newest of a signal. */
+export interface LiveSignal {
+  readonly jobId: JobId;
+  readonly operatorUid: string;
+  /** Key of the stream, normally the equipment. */
+  readonly key: string;
+  /** Null when nothing was heard within the retention of samples. */
+  readonly atMs: number | null;
+  readonly value: number | null;
+  readonly score: number | null;
+  readonly low: number | null;
+  readonly high: number | null;
 }
 
 export interface LiveMetrics extends Omit<SubtaskMetrics, "operators"> {
   readonly receivedAtMs: number;
   /** Between the last two reports of the same attempt; null before there are two. */
   readonly recordsInPerSecond: number | null;
+  /** Of one subtask; left out where several are taken together. */
+  readonly recordsOutPerSecond?: number | null;
   readonly operators: readonly LiveOperator[];
 }
 

@@ -310,10 +310,12 @@ export const alarms = pgTable("alarms", {
   comment: text("comment"),
   /** Raises and re-alarms while nobody had acknowledged it. */
   occurrences: integer("occurrences").notNull().default(1),
-  /** False while its on-delay has not passed; such a row is no alarm yet. */
+  /** False: a raise that waits for its on-delay, was too short, or continues another; no alarm of its own. */
   isRung: boolean("is_rung").notNull().default(true),
   /** When the clock next decides something about it: on-delay, off-delay, re-alarm. */
   dueAt: at("due_at"),
+  /** Alarm that this raise belongs to: itself when it rang; null while it is none. */
+  continuesId: text("continues_id"),
 }, (t) => [
   index("alarms_raised").on(t.raisedAt, t.id),
   index("alarms_equipment").on(t.equipment, t.raisedAt),
@@ -457,18 +459,15 @@ export const alarmEdges = pgTable("alarm_edges", {
   receivedAt: at("received_at").notNull(),
 }, (t) => [index("alarm_edges_alarm").on(t.alarmId)]);
 
-/** Decimated signals for the charts. */
-export const samples = pgTable("samples", {
-  jobId: text("job_id").notNull(),
-  operatorUid: text("operator_uid").notNull(),
-  equipment: text("equipment").notNull(),
+/**
+ * Spans that are to be rolled up anew, because something in them was written. The tables that hold the
+ * signals are partitioned, which this file cannot say: see `migrations/0005_signal_tables.sql`.
+ */
+export const signalDue = pgTable("signal_due", {
+  /** minute, hour. */
+  level: text("level").notNull(),
   at: at("at").notNull(),
-  value: doublePrecision("value"),
-  score: doublePrecision("score"),
-}, (t) => [
-  primaryKey({ columns: [t.jobId, t.operatorUid, t.equipment, t.at] }),
-  index("samples_at").on(t.at),
-]);
+}, (t) => [primaryKey({ columns: [t.level, t.at] })]);
 
 /** What happened, for /events and the dashboard. */
 export const events = pgTable("events", {

@@ -1,10 +1,9 @@
 import { deepEqual, equal } from "node:assert/strict";
-import type { AlarmView, EquipmentView, Page, SampleSeries } from "@shared/api.ts";
+import type { AlarmView, Page } from "@shared/api.ts";
 import type { JobId, RegionId } from "@shared/ids.ts";
 import type { AlarmEdge } from "@shared/messages.ts";
 import { openTestHub } from "../../tests/support/hub_app.ts";
 import { recordEdges } from "../db/alarm_store.ts";
-import { recordSamples } from "../db/sample_store.ts";
 
 const AT_MS = Date.UTC(2026, 0, 1) - 60_000;
 
@@ -95,51 +94,6 @@ Deno.test("alarms: raised once, cleared, acknowledged by a person", async (t) =>
       page.items.map(({ id }) => id).filter((id) => id < "alarm-4"),
       ["alarm-2", "alarm-1"],
     );
-  });
-
-  await t.step("a long span is cut to what a chart can draw, and its spike stays", async () => {
-    const samples = Array.from({ length: 10_000 }, (_, i) => ({
-      operatorUid: "drift",
-      key: "pump-1",
-      atMs: AT_MS - 10_000_000 + i * 1000,
-      value: i === 4_321 ? 999 : Math.sin(i),
-      score: null,
-    }));
-    await recordSamples(db, "job", samples);
-    await recordSamples(db, "job", samples.slice(0, 10));
-    const from = new Date(AT_MS - 10_000_000).toISOString();
-    const path = `/api/v1/equipment/pump-1/samples?jobId=job&from=${from}`;
-    const { items } = await (await test.call("GET", path)).json() as { items: SampleSeries[] };
-    const [series] = items;
-    equal(items.length, 1);
-    equal(
-      series!.at.length <= 2000 && series!.at.length > 600,
-      true,
-      `${series!.at.length} points`,
-    );
-    equal(Math.max(...series!.value.map((value) => value ?? 0)), 999);
-    deepEqual([...series!.at].sort((a, b) => a - b), series!.at);
-  });
-
-  await t.step("equipment shows its freshest signal and its open alarms", async () => {
-    test.live.recordSample("job" as JobId, {
-      operatorUid: "drift",
-      key: "pump-1",
-      atMs: AT_MS,
-      value: 5,
-      score: 1,
-    });
-    const { items } = await (await test.call("GET", "/api/v1/equipment")).json() as Page<
-      EquipmentView
-    >;
-    equal(items.length, 1);
-    const { value, activeAlarms, unacknowledgedAlarms, highestPriority } = items[0]!;
-    deepEqual([value, activeAlarms, unacknowledgedAlarms, highestPriority], [5, 1, 2, "high"]);
-    const found = async (equipment: string) =>
-      (await (await test.call("GET", `/api/v1/equipment?equipment=${equipment}`)).json() as Page<
-        EquipmentView
-      >).items.map((view) => view.equipment);
-    deepEqual([await found("pump-1"), await found("pump")], [["pump-1"], []]);
   });
   await test.close();
 });

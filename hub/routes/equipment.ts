@@ -1,36 +1,26 @@
 /**
- * Equipment and its signals.
+ * Equipment: its signals as they are now, their history, and what happened around it.
  *
- * Touches the database.
+ * Touches the database and the hub's memory.
  *
  * @module
  */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { EquipmentView } from "@shared/api.ts";
-import { openAlarmCounts } from "../db/alarm_store.ts";
-import { latestSamples, readSamples } from "../db/sample_store.ts";
-import type { HubContext } from "../ports.ts";
-import {
-  type HubApp,
-  json,
-  pageOf,
-  pageQuery,
-  readCursor,
-  Refusal,
-  type RouteDeps,
-  serve,
-} from "./http.ts";
-import { equipmentSchema, pageSchema, sampleSeriesSchema } from "./schemas.ts";
+import { readMarkers } from "../db/plant_store.ts";
+import { plantLooks } from "../series/plant_view.ts";
+import { type HubApp, json, pageOf, pageQuery, readCursor, type RouteDeps, serve } from "./http.ts";
+import { addPlantRoutes, plantRoutes } from "./plant.ts";
+import { equipmentSchema, markerSchema, pageSchema, sampleSeriesSchema } from "./schemas.ts";
+import { addSeriesRoutes, seriesRoutes, spanOf, spanQuery } from "./series.ts";
 
-/** Points of one series in an answer. */
-const POINTS_MAX = 2000;
-const SPAN_DEFAULT_MS = 3_600_000;
+const equipmentParam = z.object({ equipment: z.string().min(1).max(4096) });
 
 const equipmentRoute = createRoute({
   method: "get",
   path: "/api/v1/equipment",
   tags: ["equipment"],
-  summary: "Equipment that telemetry names, with its freshest signal and open alarms",
+  summary: "Signals that telemetry names, each with its newest value and its open alarms",
   request: {
     query: z.strictObject({
       ...pageQuery,
@@ -38,101 +28,87 @@ const equipmentRoute = createRoute({
       equipment: z.string().max(4096).optional(),
     }),
   },
-  responses: { 200: json("One page of equipment", pageSchema(equipmentSchema)) },
+  responses: { 200: json("One page of signals", pageSchema(equipmentSchema)) },
 });
 
 const samplesRoute = createRoute({
   method: "get",
   path: "/api/v1/equipment/{equipment}/samples",
   tags: ["equipment"],
-  summary: "Signals of one piece of equipment, at most 2,000 points each",
+  summary: "Signals of one piece of equipment over time, cut down to what a chart can draw",
   request: {
-    params: z.object({ equipment: z.string().min(1).max(4096) }),
+    params: equipmentParam,
     query: z.strictObject({
       jobId: z.string().max(64).optional(),
       operator: z.string().max(64).optional(),
-      from: z.iso.datetime().optional(),
-      to: z.iso.datetime().optional(),
+      ...spanQuery,
     }),
   },
   responses: {
     200: json(
-      "One series per job and operator",
+      "One series per job and operator; lowest and highest values and worst scores are kept",
       z.object({ items: z.array(sampleSeriesSchema).readonly() }).openapi("Samples"),
     ),
   },
 });
 
-export const equipmentRoutes = [equipmentRoute, samplesRoute] as const;
+const { points: _points, ...markerSpan } = spanQuery;
+const markersRoute = createRoute({
+  method: "get",
+  path: "/api/v1/equipment/{equipment}/markers",
+  tags: ["equipment"],
+  summary:
+    "What happened around a piece of equipment: its alarms, and what became of the jobs it feeds",
+  request: { params: equipmentParam, query: z.strictObject(markerSpan) },
+  responses: {
+    200: json(
+      "Oldest first",
+      z.object({ items: z.array(markerSchema).readonly() }).openapi("ChartMarkers"),
+    ),
+  },
+});
+
+export const equipmentRoutes = [
+  equipmentRoute,
+  samplesRoute,
+  markersRoute,
+  ...plantRoutes,
+  ...seriesRoutes,
+] as const;
 
 export function addEquipmentRoutes(app: HubApp, deps: RouteDeps): void {
   const { hub } = deps;
+  const look = plantLooks(hub);
   serve(app, deps, "viewer", equipmentRoute, async (c) => {
     const { limit, cursor, jobId, equipment } = c.req.valid("query");
     const after = readCursor(cursor, z.string());
-    const found = (await equipmentViews(hub))
+    const { states } = await look();
+    const found = states
+      .filter((state) => equipment === undefined || state.equipment === equipment)
+      .flatMap(({ views }) => views)
       .filter((view) => jobId === undefined || view.jobId === jobId)
-      .filter((view) => equipment === undefined || view.equipment === equipment)
+      .sort((a, b) => positionOf(a) < positionOf(b) ? -1 : 1)
       .filter((view) => after === null || positionOf(view) > after);
     return c.json(pageOf(found, limit, positionOf), 200);
   });
   serve(app, deps, "viewer", samplesRoute, async (c) => {
-    const { jobId, operator, from, to } = c.req.valid("query");
-    const toMs = to === undefined ? hub.clock.nowMs() + 1 : Date.parse(to);
-    const fromMs = from === undefined ? toMs - SPAN_DEFAULT_MS : Date.parse(from);
-    if (fromMs >= toMs) {
-      throw new Refusal(400, "span-empty", "`from` must be before `to`", {
-        errors: [{ path: "from", message: "Not before `to`" }],
-      });
-    }
-    const items = await readSamples(hub.db, {
+    const { jobId, operator, ...query } = c.req.valid("query");
+    const items = await hub.signals.history.samples({
       equipment: c.req.valid("param").equipment,
-      jobId: jobId ?? null,
-      operatorUid: operator ?? null,
-      fromMs,
-      toMs,
-      pointsMax: POINTS_MAX,
-    });
+      ...(jobId === undefined ? {} : { jobId }),
+      ...(operator === undefined ? {} : { operatorUid: operator }),
+    }, spanOf(query, hub.clock.nowMs()));
     return c.json({ items }, 200);
   });
-}
-
-/** Signals heard within the retention and signals with open alarms, by equipment, job, operator. */
-async function equipmentViews(hub: HubContext): Promise<EquipmentView[]> {
-  const views = new Map<string, EquipmentView>();
-  const counts = await openAlarmCounts(hub.db);
-  const add = (
-    signal: { jobId: string; operatorUid: string; equipment: string },
-    latest: { atMs: number; value: number | null; score: number | null } | null,
-  ) => {
-    const key = `${signal.jobId}/${signal.operatorUid}/${signal.equipment}`;
-    const open = counts.get(key);
-    views.set(key, {
-      ...signal,
-      lastAt: latest === null ? null : new Date(latest.atMs).toISOString(),
-      value: latest?.value ?? null,
-      score: latest?.score ?? null,
-      activeAlarms: open?.active ?? 0,
-      unacknowledgedAlarms: open?.unacknowledged ?? 0,
-      highestPriority: open?.highestPriority ?? null,
-    });
-  };
-  for (const key of counts.keys()) add(signalOf(key), null);
-  const fromMs = hub.clock.nowMs() - hub.config.sampleRetentionMs;
-  for (const { jobId, operatorUid, equipment, ...latest } of await latestSamples(hub.db, fromMs)) {
-    add({ jobId, operatorUid, equipment }, latest);
-  }
-  for (const { jobId, operatorUid, key, ...latest } of hub.live.samples.values()) {
-    add({ jobId, operatorUid, equipment: key }, latest);
-  }
-  return [...views.values()].sort((a, b) => positionOf(a) < positionOf(b) ? -1 : 1);
+  serve(app, deps, "viewer", markersRoute, async (c) => {
+    const span = spanOf(c.req.valid("query"), hub.clock.nowMs());
+    const items = await readMarkers(hub.db, c.req.valid("param").equipment, span);
+    return c.json({ items }, 200);
+  });
+  addPlantRoutes(app, deps, look);
+  addSeriesRoutes(app, deps);
 }
 
 function positionOf(view: EquipmentView): string {
   return `${view.equipment}\n${view.jobId}\n${view.operatorUid}`;
-}
-
-function signalOf(key: string): { jobId: string; operatorUid: string; equipment: string } {
-  const [jobId = "", operatorUid = "", ...equipment] = key.split("/");
-  return { jobId, operatorUid, equipment: equipment.join("/") };
 }

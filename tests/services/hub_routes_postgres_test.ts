@@ -12,13 +12,13 @@ import type {
   Page,
   SampleSeries,
 } from "@shared/api.ts";
+import type { JobId } from "@shared/ids.ts";
 import type { AlarmEdge } from "@shared/messages.ts";
 import { systemClock } from "@shared/platform/clock.ts";
 import { lockDirectory } from "@shared/platform/directory_lock.ts";
 import { recordEdges } from "../../hub/db/alarm_store.ts";
 import { listAudit, verifyAudit } from "../../hub/db/audit_store.ts";
 import { openDatabase } from "../../hub/db/client.ts";
-import { recordSamples } from "../../hub/db/sample_store.ts";
 import { openTestHub } from "../support/hub_app.ts";
 import { hasPostgres, startPostgres } from "../support/postgres.ts";
 
@@ -95,8 +95,10 @@ Deno.test({
     await t.step("samples and alarms come back as they went in", async () => {
       const atMs = test.clock.nowMs() - 1000;
       const sample = { operatorUid: "drift", key: "pump", atMs, value: 1.5, score: null };
-      await recordSamples(opened.db, "job", [sample]);
-      await recordSamples(opened.db, "job", [{ ...sample, value: 2.5 }]);
+      test.hub.signals.recordSamples("job" as JobId, [sample]);
+      await test.hub.signals.flush();
+      test.hub.signals.recordSamples("job" as JobId, [{ ...sample, value: 2.5 }]);
+      await test.hub.signals.flush();
       const { items } = await (await test.call("GET", "/api/v1/equipment/pump/samples")).json() as {
         items: SampleSeries[];
       };

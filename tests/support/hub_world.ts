@@ -18,6 +18,7 @@ import { bundles } from "../../hub/db/schema.ts";
 import { createJobLoops, type RunningJobLoops } from "../../hub/job_loops.ts";
 import { createLiveState } from "../../hub/live_state.ts";
 import type { FailPoint, HubConfig, HubEvent } from "../../hub/ports.ts";
+import { openSignals, type Signals } from "../../hub/series/signals.ts";
 import { openSettings } from "../../hub/settings.ts";
 import type { AgentId, JobId, RegionId } from "@shared/ids.ts";
 import type { JobGraph } from "@shared/job_graph.ts";
@@ -120,6 +121,7 @@ export class HubWorld {
   /** Wraps the database of the next hub that starts. */
   wrapDb: (db: Db) => Db = (db) => db;
   readonly #random = new SeededRandom(7, () => this.clock.nowMs());
+  #signals: Signals | null = null;
   #closeDatabase: () => Promise<void> = () => Promise.resolve();
   #operations = 0;
 
@@ -138,6 +140,9 @@ export class HubWorld {
     const { hubTerm } = await takeReign(this.db, this.clock, this.#random);
     const publish = (type: string, _subject: unknown, body: Record<string, unknown>) =>
       void this.events.push({ type, body });
+    const live = createLiveState();
+    const settings = await openSettings(this.db, this.config);
+    const part = { db: this.db, clock: this.clock, logger: SILENT, hubTerm, live, settings };
     const ctx = {
       config: this.config,
       db: this.wrapDb(this.db),
@@ -152,8 +157,9 @@ export class HubWorld {
         subscribe: (_listener: (event: HubEvent) => void) => () => {},
         since: () => Promise.resolve([]),
       },
-      live: createLiveState(),
-      settings: await openSettings(this.db, this.config),
+      live,
+      settings,
+      signals: this.#signals = await openSignals(part),
       failPoint: (name: FailPoint) => this.failPoint(name),
     };
     this.loops = createJobLoops(ctx, { onDeposed: () => void (this.isDeposed = true) });
@@ -167,6 +173,7 @@ export class HubWorld {
     for (const agent of this.agents.values()) agent.disconnect();
     this.sessions.stop();
     await this.loops.stop();
+    await this.#signals?.stop();
   }
 
   async close(): Promise<void> {
