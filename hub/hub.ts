@@ -36,6 +36,7 @@ import { createRefusalLog } from "./refusal_log.ts";
 import { createRequestLimit, REQUEST_LIMIT } from "./request_limit.ts";
 import type { Assets, RouteDeps } from "./routes/http.ts";
 import type { OpenSavedPiece } from "./saved_state.ts";
+import { openSignals } from "./series/signals.ts";
 import { openSettings } from "./settings.ts";
 import { StateQueries } from "./state_queries.ts";
 
@@ -140,6 +141,15 @@ async function wire(
   const live = createLiveState();
   const events = createEventFeed({ db, clock, logger });
   const runningSettings = await openSettings(db, config);
+  const { hubTerm } = reign;
+  const signals = await openSignals({
+    db,
+    clock,
+    logger,
+    hubTerm,
+    live,
+    settings: runningSettings,
+  });
   const ctx = {
     config,
     db,
@@ -147,10 +157,11 @@ async function wire(
     clock,
     random,
     logger,
-    hubTerm: reign.hubTerm,
+    hubTerm,
     events,
     live,
     settings: runningSettings,
+    signals,
     ...(world.failPoint === undefined ? {} : { failPoint: world.failPoint }),
   } satisfies HubContext & { live: MutableLiveState };
   const newAdminToken = await ensureAdminToken(settings, ctx, world.files);
@@ -172,6 +183,7 @@ async function wire(
     await loops.stop();
     await garbage.stop();
     await stopForgetting();
+    await signals.stop();
     await events.flush();
   };
   const deps = routeDeps({ ctx, world, reign, loops, sessions, queries });

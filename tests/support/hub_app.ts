@@ -16,6 +16,7 @@ import { createFailureLimit } from "../../hub/rate_limit.ts";
 import { createRefusalLog } from "../../hub/refusal_log.ts";
 import { createRequestLimit, type RequestLimitOptions } from "../../hub/request_limit.ts";
 import type { HubApp, RouteDeps } from "../../hub/routes/http.ts";
+import { openSignals } from "../../hub/series/signals.ts";
 import { openSettings } from "../../hub/settings.ts";
 import type { Role } from "@shared/api.ts";
 import type { Digest } from "@shared/ids.ts";
@@ -62,32 +63,13 @@ export async function openTestHub(
   requestLimit: RequestLimitOptions = { burst: 100_000, perSecond: 100_000 },
 ): Promise<TestHub> {
   const { db, close } = database ?? await openMemoryDatabase();
-  const clock = new ManualClock();
-  const random = new SeededRandom(7);
-  const { logger, lines } = recordingLogger();
-  const reign = await takeReign(db, clock, random);
-  const live = createLiveState();
-  const events = createEventFeed({ db, clock, logger });
-  const objects = new Map<Digest, Uint8Array>();
-  const config = testConfig();
-  const hub: HubContext = {
-    config,
-    db,
-    objects: memoryObjects(objects, clock),
-    clock,
-    random,
-    logger,
-    hubTerm: reign.hubTerm,
-    events,
-    live,
-    settings: await openSettings(db, config),
-  };
+  const { hub, clock, live, events, objects, lines, signingSecret } = await contextOver(db);
   const woken: string[] = [];
   const cut: string[] = [];
   const tokens = await addTokens(hub);
   const deps: RouteDeps = {
     hub,
-    signingSecret: reign.signingSecret,
+    signingSecret,
     hubId: "0123456789abcdef",
     version: "0.0.0",
     wakeJob: (jobId) => void woken.push(jobId),
@@ -126,11 +108,39 @@ export async function openTestHub(
     call: (method, path, options = {}) =>
       callApp(app, method, path, { token: tokens.admin, ...options }),
     async close() {
+      await hub.signals.stop();
       await events.flush();
       await close();
     },
   };
   return test;
+}
+
+async function contextOver(db: Db) {
+  const clock = new ManualClock();
+  const random = new SeededRandom(7);
+  const { logger, lines } = recordingLogger();
+  const { hubTerm, signingSecret } = await takeReign(db, clock, random);
+  const live = createLiveState();
+  const events = createEventFeed({ db, clock, logger });
+  const config = testConfig();
+  const settings = await openSettings(db, config);
+  const signals = await openSignals({ db, clock, logger, hubTerm, live, settings });
+  const objects = new Map<Digest, Uint8Array>();
+  const hub: HubContext = {
+    config,
+    db,
+    objects: memoryObjects(objects, clock),
+    clock,
+    random,
+    logger,
+    hubTerm,
+    events,
+    live,
+    settings,
+    signals,
+  };
+  return { hub, clock, live, events, objects, lines, signingSecret };
 }
 
 function testConfig(): HubConfig {
