@@ -13,6 +13,7 @@ import { operations } from "./commands/operations.ts";
 import { agent, hub } from "./commands/processes.ts";
 import { rollback } from "./commands/rollback.ts";
 import { savepoints } from "./commands/savepoints.ts";
+import { supportBundle } from "./commands/support_bundle.ts";
 import { tokens } from "./commands/tokens.ts";
 import { events, logs } from "./commands/watch.ts";
 import { exitCodeOf, textOf } from "./failures.ts";
@@ -53,6 +54,7 @@ export const root = buildRouteMap({
     config,
     context,
     doctor,
+    supportBundle,
     version,
     completion,
   },

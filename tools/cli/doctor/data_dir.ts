@@ -118,13 +118,18 @@ async function lockFinding(
   directory: string,
   kind: "hub" | "agent",
 ): Promise<Finding> {
-  const path = `${directory.replace(/\/+$/, "")}.lock`;
+  const folder = directory.replace(/\/+$/, "");
+  const path = kind === "hub" ? `${folder}/database.lock` : `${folder}.lock`;
   const start = `Start it: penstock ${kind} start --data-dir ${directory}`;
   let file: Deno.FsFile;
   try {
     file = await Deno.open(path, { read: true, write: true });
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return warn(check, "never started here", start);
+    if (error instanceof Deno.errors.NotFound) {
+      return kind === "hub"
+        ? ok(check, "no embedded database here, so no lock")
+        : warn(check, "never started here", start);
+    }
     return fail(check, (error as Error).message, `Make ${path} readable`);
   }
   try {
