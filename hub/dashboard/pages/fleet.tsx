@@ -1,75 +1,131 @@
 /// <reference lib="dom" />
 /**
- * All agents; for admins the one line that adds another.
+ * All agents: find one, look into it, and add another.
  *
  * @module
  */
-import { useState } from "preact/hooks";
-import type { AgentView, CreatedJoinToken } from "@shared/api.ts";
-import { AgentTable } from "../parts/agent_table.tsx";
+import type { AgentView } from "@shared/api.ts";
+import { plural } from "../format.ts";
+import { AGENT_STATES } from "../parts/agent_marks.tsx";
+import { agentsMatching, AgentTable, worstAgentsFirst } from "../parts/agent_table.tsx";
 import { LoadedList, PageHead, Section } from "../parts/frame.tsx";
-import { Time } from "../parts/marks.tsx";
-import { failureText } from "../state/api_client.ts";
+import { agentMark } from "../parts/health.ts";
+import { LogLines } from "../parts/log_lines.tsx";
+import { Figure } from "../parts/marks.tsx";
+import { hrefOf } from "../router.ts";
 import { useList } from "../state/resource.ts";
 import { useServices } from "../state/services.ts";
 import { mayAdminister } from "../state/session.ts";
-import { HEARTBEAT_MS, NO_AGENTS } from "./overview.tsx";
+import { AgentPanel } from "./agent_panel.tsx";
+import { JoinTokens } from "./join_tokens.tsx";
+
+/** Agents report this often; how long one is silent shows without an event. */
+const HEARTBEAT_MS = 5_000;
 
 export function FleetPage() {
-  const { session } = useServices();
+  const { router, session } = useServices();
   const agents = useList<AgentView>("/agents?limit=200", ["agent", "region"], HEARTBEAT_MS);
+  const { query } = router.route.value;
+  const opened = agents.value?.items.find(({ id }) => id === query["agent"]);
+  const isAdmin = mayAdminister(session.session.value);
   return (
     <>
       <PageHead title="Fleet" />
-      <Section title="Agents">
-        <LoadedList list={agents}>
-          {(items) => <AgentTable agents={items} empty={NO_AGENTS} />}
-        </LoadedList>
+      {opened === undefined
+        ? null
+        : <AgentPanel key={opened.id} agent={opened} fleet={agents.value?.items ?? []} />}
+      <LoadedList list={agents}>{(items) => <Fleet agents={items} />}</LoadedList>
+      {isAdmin ? <JoinTokens /> : null}
+      <Section title="Log of the hub and its agents">
+        {query["log"] === "open"
+          ? <LogLines scope={{}} />
+          : (
+            <button type="button" class="more" onClick={() => router.choose({ log: "open" })}>
+              Show the log
+            </button>
+          )}
       </Section>
-      {mayAdminister(session.session.value) ? <AddAgent /> : null}
     </>
   );
 }
 
-function AddAgent() {
-  const { api, toasts } = useServices();
-  const [token, setToken] = useState<CreatedJoinToken | null>(null);
-  const create = async () => {
-    try {
-      setToken(await api.post<CreatedJoinToken>("/tokens", {}));
-    } catch (thrown) {
-      toasts.failed(`No join token was made. ${failureText(thrown)}`);
-    }
-  };
-  const copy = async (text: string) => {
-    try {
-      await globalThis.navigator.clipboard.writeText(text);
-      toasts.done("Copied.");
-    } catch {
-      toasts.failed("The browser does not allow copying. Select the line and copy it yourself.");
-    }
-  };
+function Fleet(props: { readonly agents: readonly AgentView[] }) {
+  const { router } = useServices();
+  const { agents } = props;
+  const { query } = router.route.value;
+  const search = query["search"] ?? "";
+  const state = AGENT_STATES.find((one) => one === query["state"]) ?? null;
+  const found = agentsMatching(agents, search, state).sort(worstAgentsFirst);
+  const isFiltered = search !== "" || state !== null;
   return (
-    <Section title="Add an agent">
-      {token === null
-        ? (
+    <>
+      <StateFigures agents={agents} />
+      <Section
+        title={isFiltered ? `Agents: ${found.length} of ${agents.length}` : "Agents"}
+        actions={
           <div class="row">
-            <p>Makes a join token for one gateway and the line to run there.</p>
-            <button type="button" onClick={create}>Make a join token</button>
+            <label class="field inline">
+              <span>Find</span>
+              <input
+                type="search"
+                value={search}
+                placeholder="name, version, site=north"
+                onInput={(event) => router.choose({ search: event.currentTarget.value })}
+              />
+            </label>
+            <label class="field inline">
+              <span>State</span>
+              <select
+                value={state ?? ""}
+                onChange={(event) => router.choose({ state: event.currentTarget.value })}
+              >
+                <option value="">any</option>
+                {AGENT_STATES.map((one) => <option key={one} value={one}>{one}</option>)}
+              </select>
+            </label>
           </div>
-        )
-        : (
-          <div class="stack">
-            <p>
-              Run this line on the gateway. The token is shown once and ends at{" "}
-              <Time at={token.expiresAt} />.
-            </p>
-            <div class="row">
-              <code class="command" tabIndex={0}>{token.installCommand}</code>
-              <button type="button" onClick={() => copy(token.installCommand)}>Copy</button>
-            </div>
-          </div>
-        )}
-    </Section>
+        }
+      >
+        <AgentTable
+          agents={found}
+          opened={query["agent"] ?? null}
+          onOpen={(agent) => router.choose({ agent: agent.id })}
+          empty={isFiltered
+            ? "No agent is like that."
+            : "No agent yet. An agent appears here as soon as it has enrolled."}
+        />
+      </Section>
+    </>
+  );
+}
+
+/** How many there are of each state that there is; each leads to them. */
+function StateFigures(props: { readonly agents: readonly AgentView[] }) {
+  const { router } = useServices();
+  const { agents } = props;
+  const { query } = router.route.value;
+  const counts = AGENT_STATES
+    .map((state) => ({ state, count: agents.filter(({ status }) => status === state).length }))
+    .filter(({ state, count }) => count > 0 || state === "online");
+  const versions = new Set(agents.flatMap(({ version }) => version ?? []));
+  return (
+    <dl class="figures" aria-label="Agents by state">
+      {counts.map(({ state, count }) => (
+        <Figure
+          key={state}
+          label={state.slice(0, 1).toUpperCase() + state.slice(1)}
+          value={count}
+          note={`of ${plural(agents.length, "agent")}`}
+          tone={count === 0 ? "calm" : agentMark(state).tone}
+          href={hrefOf({ kind: "fleet" }, { ...query, state })}
+        />
+      ))}
+      <Figure
+        label="Versions"
+        value={versions.size}
+        note={[...versions].sort().join(", ") || "none known"}
+        tone={versions.size > 1 ? "warn" : "calm"}
+      />
+    </dl>
   );
 }

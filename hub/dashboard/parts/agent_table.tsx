@@ -1,63 +1,130 @@
 /// <reference lib="dom" />
 /**
- * Agents with their state, labels and the regions they run.
+ * Agents with their state, labels, uplink and what they run; those that need a look come first.
  *
  * @module
  */
 import type { AgentView } from "@shared/api.ts";
-import { NONE } from "../format.ts";
-import { hrefOf } from "../router.ts";
-import { agentMark, rowClass, statusMark } from "./health.ts";
-import { Age, Badge } from "./marks.tsx";
-import { Table } from "./table.tsx";
+import { NONE, plural } from "../format.ts";
+import { AGENT_STATES, AgentState, Labels, Uplink } from "./agent_marks.tsx";
+import { agentMark, rowClass } from "./health.ts";
+import { Age } from "./marks.tsx";
+import { type VirtualColumn, VirtualTable } from "./virtual_table.tsx";
 
-export function AgentTable(
-  props: { readonly agents: readonly AgentView[]; readonly empty: string },
-) {
+export interface AgentTableProps {
+  readonly agents: readonly AgentView[];
+  readonly empty: string;
+  readonly opened?: string | null;
+  readonly onOpen?: (agent: AgentView) => void;
+}
+
+/** The worst state first, then by name. */
+export function worstAgentsFirst(a: AgentView, b: AgentView): number {
+  return AGENT_STATES.indexOf(a.status) - AGENT_STATES.indexOf(b.status) ||
+    (a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
+}
+
+/** Agents whose name, version, address or labels hold every word of `search`. */
+export function agentsMatching(
+  agents: readonly AgentView[],
+  search: string,
+  state: string | null,
+): AgentView[] {
+  const words = search.toLowerCase().split(/\s+/).filter((word) => word !== "");
+  return agents.filter((agent) => {
+    if (state !== null && agent.status !== state) return false;
+    const labels = Object.entries(agent.labels).map(([name, value]) => `${name}=${value}`);
+    const text = [agent.name, agent.version, agent.remoteAddress, ...labels].join(" ")
+      .toLowerCase();
+    return words.every((word) => text.includes(word));
+  });
+}
+
+export function AgentTable(props: AgentTableProps) {
   return (
-    <Table<AgentView>
-      caption="Agents"
-      isCaptionHidden
+    <VirtualTable<AgentView>
+      label="Agents"
+      columns={columnsOf(props.onOpen)}
       rows={props.agents}
+      total={props.agents.length}
       rowKey={(agent) => agent.id}
       rowClass={(agent) => rowClass(agentMark(agent.status))}
+      rowPx={46}
+      cardPx={246}
       empty={props.empty}
-      columns={[
-        { header: "Agent", isWide: true, cell: (agent) => <strong>{agent.name}</strong> },
-        { header: "State", cell: (agent) => <Badge mark={agentMark(agent.status)} /> },
-        { header: "Last seen", cell: (agent) => <Age at={agent.lastSeenAt} /> },
-        { header: "Version", cell: (agent) => agent.version ?? NONE },
-        { header: "Address", cell: (agent) => agent.remoteAddress ?? NONE },
-        { header: "Labels", cell: (agent) => <Labels labels={agent.labels} /> },
-        { header: "Regions", isWide: true, cell: (agent) => <Regions agent={agent} /> },
-      ]}
+      openKey={props.opened ?? null}
+      {...props.onOpen === undefined ? {} : { onOpen: props.onOpen }}
     />
   );
 }
 
-function Labels(props: { readonly labels: Readonly<Record<string, string>> }) {
-  const labels = Object.entries(props.labels);
-  if (labels.length === 0) return <span class="muted">none</span>;
-  return (
-    <span class="chips">
-      {labels.map(([name, value]) => <span key={name} class="chip">{name}={value}</span>)}
-    </span>
-  );
+function columnsOf(onOpen: AgentTableProps["onOpen"]): readonly VirtualColumn<AgentView>[] {
+  return [
+    {
+      key: "name",
+      header: "Agent",
+      width: "minmax(150px, 1.2fr)",
+      inCard: "bare",
+      cell: (agent) =>
+        onOpen === undefined
+          ? <strong>{agent.name}</strong>
+          : (
+            <button type="button" class="link strong" onClick={() => onOpen(agent)}>
+              {agent.name}
+            </button>
+          ),
+    },
+    {
+      key: "state",
+      header: "State",
+      width: "132px",
+      cell: (agent) => <AgentState status={agent.status} />,
+    },
+    {
+      key: "seen",
+      header: "Last seen",
+      width: "110px",
+      cell: (agent) => <Age at={agent.lastSeenAt} />,
+    },
+    {
+      key: "checkpoint",
+      header: "Last checkpoint",
+      width: "124px",
+      cell: (agent) => <Age at={agent.lastCheckpointAt} />,
+    },
+    {
+      key: "uplink",
+      header: "Uplink",
+      width: "minmax(150px, 1fr)",
+      cell: (agent) => <Uplink uplink={agent.uplink} />,
+    },
+    {
+      key: "version",
+      header: "Version",
+      width: "90px",
+      cell: (agent) => agent.version ?? NONE,
+    },
+    {
+      key: "labels",
+      header: "Labels",
+      width: "minmax(120px, 1fr)",
+      cell: (agent) => <Labels labels={agent.labels} />,
+    },
+    {
+      key: "runs",
+      header: "Runs",
+      width: "minmax(120px, 0.8fr)",
+      cell: (agent) => <span title={jobsOf(agent)}>{runsText(agent)}</span>,
+    },
+  ];
 }
 
-function Regions(props: { readonly agent: AgentView }) {
-  const { regions } = props.agent;
-  if (regions.length === 0) return <span class="muted">none</span>;
-  return (
-    <ul class="plain">
-      {regions.map((region) => (
-        <li key={`${region.jobId}/${region.regionId}`}>
-          <a href={hrefOf({ kind: "job", jobId: region.jobId, tab: "graph" })}>{region.jobName}</a>
-          {" "}
-          {region.regionId} <span class="muted">attempt {region.attempt}</span>{" "}
-          <Badge mark={statusMark(region.status)} />
-        </li>
-      ))}
-    </ul>
-  );
+function runsText(agent: AgentView): string {
+  if (agent.regions.length === 0) return "nothing";
+  const jobs = new Set(agent.regions.map(({ jobId }) => jobId)).size;
+  return `${plural(agent.regions.length, "region")} of ${plural(jobs, "job")}`;
+}
+
+function jobsOf(agent: AgentView): string {
+  return agent.regions.map(({ jobName, regionId }) => `${jobName} ${regionId}`).join("\n");
 }
