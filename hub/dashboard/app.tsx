@@ -66,8 +66,13 @@ const NAVIGATION: readonly (readonly [View, string])[] = [
 function Navigation() {
   const { router } = useServices();
   const current = sectionOf(router.route.value.view);
+  const element = useRef<HTMLElement>(null);
+  useEffect(() => {
+    // On a narrow screen the entries scroll: the current one is among those seen.
+    element.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
+  }, [current]);
   return (
-    <nav class="main-nav grow" aria-label="Main">
+    <nav ref={element} class="main-nav grow" aria-label="Main">
       <ul>
         {NAVIGATION.map(([view, text]) => (
           <li key={text}>

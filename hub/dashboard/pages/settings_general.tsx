@@ -6,7 +6,6 @@
  */
 import { useState } from "preact/hooks";
 import type { SettingsView } from "@shared/api.ts";
-import { durationText } from "../format.ts";
 import { Loaded, Section } from "../parts/frame.tsx";
 import { AdminOnly, useMayAdminister } from "../parts/permission.tsx";
 import { msOf, type SpanText, spanTextOf, UNITS } from "../parts/setting_fields.ts";
@@ -131,7 +130,6 @@ function SpanField(
   },
 ) {
   const { label, note, text, isDisabled, onChange } = props;
-  const ms = msOf(text);
   return (
     <div class="setting">
       <label class="field">
@@ -156,7 +154,7 @@ function SpanField(
       >
         {UNITS.map((unit) => <option key={unit.name} value={unit.name}>{unit.text}</option>)}
       </select>
-      <span class="muted">{ms === null ? "" : `${durationText(ms)}. `}{note}</span>
+      <span class="muted">{note}</span>
     </div>
   );
 }
