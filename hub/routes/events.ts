@@ -14,6 +14,7 @@
  */
 import { createRoute, z } from "@hono/zod-openapi";
 import type { HubEvent } from "../ports.ts";
+import { createSampleFan } from "../sample_fan.ts";
 import { type HubApp, Refusal, type RouteDeps, serve } from "./http.ts";
 
 const HEARTBEAT_MS = 15_000;
@@ -22,7 +23,9 @@ const RETRY_MS = 2_000;
 const STORED_PER_READ = 500;
 /** Chunks that wait for a slow reader before it is cut off. */
 const WAITING_CHUNKS_MAX = 2_000;
-const STREAMS_MAX = 200;
+const STREAMS_MAX = 600;
+/** Pieces of equipment that one stream may follow. */
+const EQUIPMENT_MAX = 200;
 
 const eventsRoute = createRoute({
   method: "get",
@@ -35,6 +38,12 @@ const eventsRoute = createRoute({
         description: "Only these types, separated by commas; `alarm.*` takes all of a family",
       }),
       jobId: z.string().max(64).optional(),
+      equipment: z.union([z.string().max(4096), z.array(z.string().max(4096)).max(EQUIPMENT_MAX)])
+        .optional().openapi({
+          description:
+            "Send the samples of this equipment; repeatable. Without it none are sent, " +
+            "unless `types` names `samples`",
+        }),
       since: z.string().regex(/^\d{1,15}$/).optional().openapi({
         description: "Like Last-Event-ID, for clients that cannot send the header",
       }),
@@ -53,8 +62,9 @@ export const eventRoutes = [eventsRoute] as const;
 
 export function addEventRoutes(app: HubApp, deps: RouteDeps): void {
   let open = 0;
+  const fan = createSampleFan(deps.hub.events, deps.hub.clock);
   serve(app, deps, "viewer", eventsRoute, (c) => {
-    const { types, jobId, since } = c.req.valid("query");
+    const { types, jobId, equipment = [], since } = c.req.valid("query");
     const lastId = c.req.header("last-event-id") ?? since;
     if (lastId !== undefined && !/^\d{1,15}$/.test(lastId)) {
       throw new Refusal(400, "event-id-invalid", `Last-Event-ID "${lastId}" is no event id`);
@@ -63,8 +73,12 @@ export function addEventRoutes(app: HubApp, deps: RouteDeps): void {
       throw new Refusal(503, "too-many-streams", `${STREAMS_MAX} event streams are open already`);
     }
     open++;
+    const followed = [equipment].flat();
     const body = eventStream(deps, {
-      isWanted: filterOf(types, jobId),
+      isWanted: filterOf(types, jobId, followed.length > 0),
+      follow: followed.length === 0
+        ? null
+        : (listener) => fan.join(followed, jobId ?? null, listener),
       afterId: lastId === undefined ? null : Number(lastId),
       ended: () => open--,
     });
@@ -78,6 +92,8 @@ export function addEventRoutes(app: HubApp, deps: RouteDeps): void {
 
 interface StreamOptions {
   readonly isWanted: (event: HubEvent) => boolean;
+  /** Brings the samples that were asked for, as frames, until the returned function is called. */
+  readonly follow: ((listener: (frame: string) => void) => () => void) | null;
   /** Null starts with what happens from now on. */
   readonly afterId: number | null;
   readonly ended: () => void;
@@ -98,6 +114,7 @@ function eventStream(deps: RouteDeps, options: StreamOptions): ReadableStream<Ui
         if (!isOpen) return;
         isOpen = false;
         unsubscribe();
+        leave();
         cancelHeartbeat();
         options.ended();
         try {
@@ -129,6 +146,7 @@ function eventStream(deps: RouteDeps, options: StreamOptions): ReadableStream<Ui
           if (isOpen) beat();
         });
       };
+      const leave = options.follow?.(write) ?? (() => {});
       const unsubscribe = events.subscribe((event) => {
         if (early === null) send(event);
         else early.push(event);
@@ -165,17 +183,25 @@ async function readStored(
   }
 }
 
+/** The last event encoded: many streams send the same one after the other. */
+let encoded: { readonly event: HubEvent; readonly frame: string } | null = null;
+
 function frameOf(event: HubEvent): string {
+  if (encoded?.event === event) return encoded.frame;
   const id = event.id === null ? "" : `id: ${event.id}\n`;
-  return `${id}event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
+  const frame = `${id}event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
+  encoded = { event, frame };
+  return frame;
 }
 
-function filterOf(types: string | undefined, jobId: string | undefined) {
-  const wanted = types?.split(",").map((type) => type.trim()).filter((type) => type !== "");
+/** Samples come by another way to streams that name equipment, and to others only when asked for. */
+function filterOf(types: string | undefined, jobId: string | undefined, isFollowing: boolean) {
+  const named = types?.split(",").map((type) => type.trim()).filter((type) => type !== "") ?? [];
   return (event: HubEvent) => {
     if (jobId !== undefined && event.jobId !== jobId) return false;
-    if (wanted === undefined || wanted.length === 0) return true;
-    return wanted.some((type) =>
+    if (event.type === "samples" && (isFollowing || named.length === 0)) return false;
+    if (named.length === 0) return true;
+    return named.some((type) =>
       type.endsWith(".*") ? event.type.startsWith(type.slice(0, -1)) : event.type === type
     );
   };

@@ -81,6 +81,26 @@ Deno.test("events: a stream that resumes where it broke off", async (t) => {
     await events.cancel();
   });
 
+  await t.step("samples come for the equipment that was asked for alone", async () => {
+    const all = await open();
+    const named = await open("?types=samples");
+    const two = await open("?types=samples&equipment=a/b&equipment=c");
+    const other = await open("?equipment=a/b&jobId=other");
+    const sample = (key: string, value: number) => ({ operatorUid: "o", key, atMs: 1, value });
+    const samples = [sample("a/b", 1), sample("nobody", 2)];
+    test.events.push("samples", { jobId: "job" }, { samples });
+    test.events.push("samples", { jobId: "job" }, { samples: [sample("c", 3)] });
+    test.events.push("samples", { jobId: "other" }, { samples: [sample("a/b", 4)] });
+    await publish(test, "job.status");
+    equal(typeOf(await all.frame()), "job.status");
+    equal((await named.frame()).includes("nobody"), true);
+    test.clock.advance(1_000);
+    const valuesIn = (frame: string) => [...frame.matchAll(/"value":(\d)/g)].map(([, n]) => n);
+    deepEqual(valuesIn(await two.frame()), ["1", "4", "3"]);
+    equal(typeOf(await other.frame()), "samples");
+    for (const one of [all, named, two, other]) await one.cancel();
+  });
+
   await t.step("a heartbeat every 15 s, as a comment and as an event", async () => {
     const events = await open();
     test.clock.advance(15_000);
