@@ -54,7 +54,7 @@ export function addEnrolmentRoutes(app: HubApp, deps: RouteDeps): void {
     refuseLockedOut(deps, address);
     const bearer = bearerOf(c.req.header("authorization"));
     const token = bearer === null ? null : await findJoinToken(hub.db, hashSecret(bearer));
-    if (token === null) throw refuseToken(deps, address);
+    if (token === null) throw await refuseToken(deps, address);
     const wanted = bodyOr(enrolBody, c.req.valid("json"));
     const actor = { name: `join:${token.id}`, role: "agent" };
     return await change(c, deps, () => {
@@ -63,7 +63,7 @@ export function addEnrolmentRoutes(app: HubApp, deps: RouteDeps): void {
       return Promise.resolve(async (tx: Db) => {
         const nowMs = hub.clock.nowMs();
         if (!await consumeJoinToken(tx, token.id, { agentId, nowMs })) {
-          throw refuseToken(deps, address);
+          throw tokenInvalid();
         }
         const name = await freeName(tx, wanted.name ?? `agent-${agentId.slice(-6)}`);
         const labels = { ...wanted.labels, ...token.labels };
@@ -80,7 +80,11 @@ export function addEnrolmentRoutes(app: HubApp, deps: RouteDeps): void {
           },
         };
       });
-    }, actor);
+    }, actor).catch(async (thrown) => {
+      // Another agent used it in the same moment.
+      const isUsed = thrown instanceof Refusal && thrown.status === 401;
+      throw isUsed ? await refuseToken(deps, address) : thrown;
+    });
   });
 }
 
@@ -101,8 +105,22 @@ export function tooManyFailures(waitMs: number): Refusal {
   );
 }
 
-function refuseToken(deps: RouteDeps, address: string): Refusal {
+/** Counts the failure against its address and writes it down. */
+async function refuseToken(deps: RouteDeps, address: string): Promise<Refusal> {
   deps.enrolFailures.failed(address, deps.hub.clock.nowMs());
+  const refusal = tokenInvalid();
+  await deps.refusals.note({
+    principal: "unknown",
+    role: "none",
+    action: "agent.enrol",
+    subject: `address:${address}`,
+    reason: refusal.message,
+    remoteAddress: address,
+  });
+  return refusal;
+}
+
+function tokenInvalid(): Refusal {
   return new Refusal(
     401,
     "join-token-invalid",

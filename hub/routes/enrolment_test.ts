@@ -97,7 +97,13 @@ Deno.test("enrolment: a join token makes one agent, once", async (t) => {
     const { items } = await (await test.call("GET", "/api/v1/audit?limit=200"))
       .json() as Page<{ id: number; action: string }>;
     const actions = new Set(items.map(({ action }) => action));
-    deepEqual([...actions].sort(), ["agent.enrol", "agent.remove", "token.create", "token.revoke"]);
+    deepEqual([...actions].sort(), [
+      "agent.enrol",
+      "agent.remove",
+      "request.refused",
+      "token.create",
+      "token.revoke",
+    ]);
     equal((await verifyAudit(test.hub.db)).isIntact, true);
   });
   await test.close();

@@ -34,7 +34,7 @@ import { type HubRequest, Refusal, type RouteDeps } from "./http.ts";
 /** Seconds after which a caller should look at a fresh operation. */
 const RETRY_AFTER_SECONDS = 1;
 const KEY_PATTERN = /^[\x21-\x7e]{1,255}$/;
-const SEALED_PREFIX = "sealed:";
+const SEALED_PREFIX = "sealed-answer:";
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
@@ -56,7 +56,12 @@ export interface Change {
   readonly after?: () => void;
 }
 
-export type Actor = { readonly name: string; readonly role: string };
+export interface Actor {
+  readonly name: string;
+  readonly role: string;
+  /** What the caller alone holds, where it is neither its bearer nor its cookie. */
+  readonly secret?: string;
+}
 
 /**
  * Carries a change out once.
@@ -79,7 +84,7 @@ export async function change(
   });
   switch (begun.kind) {
     case "answered":
-      return replay(c, begun.answer);
+      return replay(c, actor, begun.answer);
     case "mismatch":
       throw new Refusal(
         422,
@@ -150,8 +155,9 @@ async function commit(
     const body = done.status === 204 ? "" : JSON.stringify(done.body);
     const answer: StoredAnswer = { status: done.status, headers: done.headers ?? {}, body };
     if (key !== null) {
+      const nonce = hub.random.bytes(NONCE_BYTES);
       const stored = done.isSecret === true
-        ? { ...answer, body: seal(c, key, body, hub.random.bytes(NONCE_BYTES)) }
+        ? { ...answer, headers: {}, body: seal(sealingKey(c, actor, key.key), answer, nonce) }
         : answer;
       await finishRequest(tx, key, stored);
     }
@@ -161,9 +167,11 @@ async function commit(
   return respond(c, answer);
 }
 
-function replay(c: HubRequest, answer: StoredAnswer): Response {
+function replay(c: HubRequest, actor: Actor, stored: StoredAnswer): Response {
+  const key = c.req.header("idempotency-key") ?? "";
+  const answer = unseal(sealingKey(c, actor, key), stored);
   const headers = { ...answer.headers, "idempotency-replayed": "true" };
-  return respond(c, { ...answer, headers, body: unseal(c, answer.body) });
+  return respond(c, { ...answer, headers });
 }
 
 function respond(c: HubRequest, answer: StoredAnswer): Response {
@@ -191,24 +199,27 @@ async function requestHash(c: HubRequest): Promise<string> {
     .update(await c.req.text()).digest("hex");
 }
 
-function seal(c: HubRequest, key: IdempotencyKey, body: string, nonce: Uint8Array): string {
-  const cipher = createCipheriv("aes-256-gcm", sealingKey(c, key.key), nonce);
-  const text = Buffer.concat([cipher.update(body, "utf8"), cipher.final()]);
+/** Headers and body as one sealed text. */
+function seal(key: Buffer, { headers, body }: StoredAnswer, nonce: Uint8Array): string {
+  const cipher = createCipheriv("aes-256-gcm", key, nonce);
+  const plain = JSON.stringify({ headers, body });
+  const text = Buffer.concat([cipher.update(plain, "utf8"), cipher.final()]);
   return SEALED_PREFIX + Buffer.concat([nonce, cipher.getAuthTag(), text]).toString("base64");
 }
 
-function unseal(c: HubRequest, body: string): string {
-  if (!body.startsWith(SEALED_PREFIX)) return body;
-  const sealed = Buffer.from(body.slice(SEALED_PREFIX.length), "base64");
-  const key = sealingKey(c, c.req.header("idempotency-key") ?? "");
+function unseal(key: Buffer, stored: StoredAnswer): StoredAnswer {
+  if (!stored.body.startsWith(SEALED_PREFIX)) return stored;
+  const sealed = Buffer.from(stored.body.slice(SEALED_PREFIX.length), "base64");
   const decipher = createDecipheriv("aes-256-gcm", key, sealed.subarray(0, NONCE_BYTES));
   decipher.setAuthTag(sealed.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES));
   const text = sealed.subarray(NONCE_BYTES + TAG_BYTES);
-  return Buffer.concat([decipher.update(text), decipher.final()]).toString("utf8");
+  const plain = Buffer.concat([decipher.update(text), decipher.final()]).toString("utf8");
+  return { ...stored, ...JSON.parse(plain) as Pick<StoredAnswer, "headers" | "body"> };
 }
 
-/** Made of what the caller alone holds: its bearer secret or cookie, and the key it chose. */
-function sealingKey(c: HubRequest, key: string): Buffer {
-  const secret = bearerOf(c.req.header("authorization")) ?? getCookie(c, SESSION_COOKIE) ?? "";
+/** Made of what the caller alone holds: its secret, and the key it chose. */
+function sealingKey(c: HubRequest, actor: Actor, key: string): Buffer {
+  const secret = actor.secret ?? bearerOf(c.req.header("authorization")) ??
+    getCookie(c, SESSION_COOKIE) ?? "";
   return createHash("sha256").update(`seal:${secret}\n${key}`).digest();
 }

@@ -8,12 +8,23 @@
  * @module
  */
 import { createRoute, z } from "@hono/zod-openapi";
-import { deleteCookie, getCookie, setCookie } from "hono/cookie";
+import { deleteCookie, generateCookie, getCookie } from "hono/cookie";
 import type { SessionView } from "@shared/api.ts";
 import { identifyBearer, SESSION_COOKIE, SESSION_TTL_MS, signSession } from "../auth.ts";
+import type { Db } from "../db/client.ts";
 import { touchApiToken } from "../db/token_store.ts";
 import { tooManyFailures } from "./enrolment.ts";
-import { type HubApp, json, jsonBody, type RouteDeps, serve, unauthorized } from "./http.ts";
+import {
+  type HubApp,
+  type HubRequest,
+  json,
+  jsonBody,
+  type Refusal,
+  type RouteDeps,
+  serve,
+  unauthorized,
+} from "./http.ts";
+import { type Change, change } from "./mutation.ts";
 import { sessionSchema } from "./schemas.ts";
 
 const openRoute = createRoute({
@@ -50,26 +61,25 @@ export function addSessionRoutes(app: HubApp, deps: RouteDeps): void {
     const nowMs = hub.clock.nowMs();
     const waitMs = deps.loginFailures.retryAfterMs(c.env.remoteAddress, nowMs);
     if (waitMs > 0) throw tooManyFailures(waitMs);
-    const person = await identifyBearer(hub.db, c.req.valid("json").token, nowMs);
-    if (person === null || person.role === "agent") {
-      deps.loginFailures.failed(c.env.remoteAddress, nowMs);
-      throw unauthorized();
-    }
-    const tokenId = person.name.slice("token:".length);
-    await touchApiToken(hub.db, tokenId, nowMs);
-    const expiresAtMs = nowMs + SESSION_TTL_MS;
-    setCookie(c, SESSION_COOKIE, signSession(deps.signingSecret, tokenId, expiresAtMs), {
-      httpOnly: true,
-      sameSite: "Strict",
-      secure: isSecure,
-      path: "/",
-      maxAge: SESSION_TTL_MS / 1000,
-    });
-    const expiresAt = new Date(expiresAtMs).toISOString();
-    return c.json(
-      { name: person.displayName, role: person.role, expiresAt } satisfies SessionView,
-      200,
-    );
+    const { token } = c.req.valid("json");
+    const person = await identifyBearer(hub.db, token, nowMs);
+    if (person === null || person.role === "agent") throw await refuseLogin(c, deps);
+    const { name, role, displayName } = person;
+    const tokenId = name.slice("token:".length);
+    const open = async (tx: Db): Promise<Change> => {
+      await touchApiToken(tx, tokenId, nowMs);
+      const expiresAtMs = nowMs + SESSION_TTL_MS;
+      const session = signSession(deps.signingSecret, tokenId, expiresAtMs);
+      const expiresAt = new Date(expiresAtMs).toISOString();
+      return {
+        status: 200,
+        body: { name: displayName, role, expiresAt } satisfies SessionView,
+        headers: { "set-cookie": generateCookie(SESSION_COOKIE, session, cookieFor(isSecure)) },
+        isSecret: true,
+        audit: { action: "session.open", subject: name },
+      };
+    };
+    return await change(c, deps, () => Promise.resolve(open), { name, role, secret: token });
   });
   serve(app, deps, "public", closeRoute, (c) => {
     deleteCookie(c, SESSION_COOKIE, { path: "/", secure: isSecure });
@@ -81,6 +91,27 @@ export function addSessionRoutes(app: HubApp, deps: RouteDeps): void {
     const expiresAt = isSession ? sessionEnd(getCookie(c, SESSION_COOKIE) ?? "") : null;
     return c.json({ name: displayName, role, expiresAt } satisfies SessionView, 200);
   });
+}
+
+function cookieFor(isSecure: boolean) {
+  const maxAge = SESSION_TTL_MS / 1000;
+  return { httpOnly: true, sameSite: "Strict", secure: isSecure, path: "/", maxAge } as const;
+}
+
+/** Counts the failure against its address and writes it down. */
+async function refuseLogin(c: HubRequest, deps: RouteDeps): Promise<Refusal> {
+  const { remoteAddress } = c.env;
+  deps.loginFailures.failed(remoteAddress, deps.hub.clock.nowMs());
+  const refusal = unauthorized();
+  await deps.refusals.note({
+    principal: "unknown",
+    role: "none",
+    action: "session.open",
+    subject: `address:${remoteAddress}`,
+    reason: "The token is unknown, revoked or expired",
+    remoteAddress,
+  });
+  return refusal;
 }
 
 /** The expiry inside a cookie that was verified before. */
