@@ -165,14 +165,25 @@ export function encodeFrame(
   header: RunnerCommand | RunnerReport,
   body: Uint8Array = NO_BODY,
 ): Uint8Array {
-  const json = new TextEncoder().encode(JSON.stringify(header));
-  const frame = new Uint8Array(8 + json.length + body.length);
-  const view = new DataView(frame.buffer);
-  view.setUint32(0, 4 + json.length + body.length);
-  view.setUint32(4, json.length);
-  frame.set(json, 8);
-  frame.set(body, 8 + json.length);
+  const head = encodeFrameHead(header, body.length);
+  const frame = new Uint8Array(head.length + body.length);
+  frame.set(head);
+  frame.set(body, head.length);
   return frame;
+}
+
+/** The frame up to its body, which is to be written right behind it. */
+export function encodeFrameHead(
+  header: RunnerCommand | RunnerReport,
+  bodyBytes: number,
+): Uint8Array {
+  const json = new TextEncoder().encode(JSON.stringify(header));
+  const head = new Uint8Array(8 + json.length);
+  const view = new DataView(head.buffer);
+  view.setUint32(0, 4 + json.length + bodyBytes);
+  view.setUint32(4, json.length);
+  head.set(json, 8);
+  return head;
 }
 
 /**

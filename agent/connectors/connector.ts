@@ -64,7 +64,7 @@ export interface SourceReader {
   /** Stops reading from the network until `resume`; sinks push back with it. */
   pause(): void;
   resume(): void;
-  /** Section for the snapshot of this moment; synchronous (A5). */
+  /** Section for the snapshot of this moment, given away; synchronous (A5). */
   capture(checkpointId: CheckpointId): { section: Uint8Array; position: SplitPosition };
   /** All checkpoints up to this one are durable: acknowledge what they cover (C9). Idempotent. */
   notifyCompleted(checkpointId: CheckpointId): void;

@@ -1,10 +1,13 @@
 /**
  * Writes frames to the agent in order, without holding up the processing.
  *
- * Touches the byte port it is given. Frames wait in a queue while the pipe is full.
+ * Touches the byte port it is given. Frames wait in a queue while the pipe is full. What is written is given
+ * away: its memory goes back as soon as the pipe has it.
  *
  * @module
  */
+
+import { release } from "../state/byte_stream.ts";
 
 export interface BytePort {
   /** Resolves with how many of the bytes were taken, at least one. */
@@ -30,6 +33,7 @@ export class FrameWriter {
     this.#isSynchronous = true;
   }
 
+  /** @param frame A frame, or a part of one with the rest right behind it. */
   write(frame: Uint8Array): void {
     if (this.#isSynchronous && this.#writing === null) return this.writeNow(frame);
     this.#queue.push(frame);
@@ -42,6 +46,7 @@ export class FrameWriter {
       for (let offset = 0; offset < frame.length;) {
         offset += this.#port.writeSync(frame.subarray(offset));
       }
+      release(frame);
     } catch {
       this.#onBroken();
     }
@@ -61,6 +66,7 @@ export class FrameWriter {
           for (let offset = 0; offset < frame.length;) {
             offset += await this.#port.write(frame.subarray(offset));
           }
+          release(frame);
         }
       }
     } catch {

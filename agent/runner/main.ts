@@ -12,6 +12,7 @@ import { systemRandom } from "@shared/platform/random.ts";
 import { mqttExchangeOpener } from "../exchange/mqtt_exchange.ts";
 import {
   encodeFrame,
+  encodeFrameHead,
   FrameDecoder,
   type RunnerCommand,
   type RunnerReport,
@@ -30,8 +31,10 @@ async function main(): Promise<void> {
     { write: (bytes) => stdout.write(bytes), writeSync: (bytes) => stdout.writeSync(bytes) },
     () => exit(1),
   );
-  const report = (report: RunnerReport, body?: Uint8Array) =>
-    writer.write(encodeFrame(report, body));
+  const report = (report: RunnerReport, body?: Uint8Array) => {
+    writer.write(encodeFrameHead(report, body?.length ?? 0));
+    if (body !== undefined) writer.write(body);
+  };
   const log = (level: LogLevel, message: string, fields: LogFields) =>
     report({ kind: "log", level, message, fields });
   const logger = createReportLogger(log);

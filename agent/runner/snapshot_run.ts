@@ -20,10 +20,11 @@ import { KEY_GROUP_COUNT, type OperatorNode } from "@shared/job_graph.ts";
 import { KEY_HASH_ID, MANIFEST_VERSION, type SubtaskSnapshot } from "@shared/manifest.ts";
 import { stageOf, type SubtaskPlan } from "@shared/regions.ts";
 import type { SinkWriter, SourceReader } from "../connectors/connector.ts";
+import { release } from "../state/byte_stream.ts";
 import type { KeyedState, StateCapture } from "../state/keyed_state.ts";
 import { type Piece, PiecePacker } from "../state/piece_codec.ts";
 import type { LatestTime } from "./origin.ts";
-import { encodeSourceSection, encodeTimeSection, type TimeState } from "./time_section.ts";
+import { encodeTimeSection, type TimeState, writeSourceSection } from "./time_section.ts";
 
 /** Longest time spent on encoding before other work gets its turn, ms. */
 export const SLICE_MS = 4;
@@ -142,8 +143,10 @@ export class SnapshotRun {
   #encodeInputs(): void {
     const { sourceUid, subtaskId } = this.#parts.plan;
     if (this.#source !== null && sourceUid !== null) {
-      const section = encodeSourceSection(this.#latestMs, this.#source.section);
-      this.#packer.add({ kind: "source", uid: sourceUid, group: 0 }, section);
+      const { section } = this.#source;
+      const name = { kind: "source", uid: sourceUid, group: 0 } as const;
+      this.#packer.write(name, (to) => writeSourceSection(to, this.#latestMs, section));
+      release(section);
     }
     const section = encodeTimeSection(this.#latestMs, this.#time);
     this.#packer.add({ kind: "time", uid: stageOf(subtaskId), group: 0 }, section);

@@ -44,12 +44,14 @@ export function decodeTimeSection(bytes: Uint8Array): TimeState & { latestMs: nu
 }
 
 /** What a subtask keeps beside its source's own section: the latest time that state was judged by (S4). */
-export function encodeSourceSection(latestMs: number, ofSource: Uint8Array): Uint8Array {
-  const to = new ByteWriter();
+export function writeSourceSection(
+  to: ByteWriter,
+  latestMs: number,
+  ofSource: Uint8Array,
+): void {
   to.u8(SOURCE_SECTION_VERSION);
   to.f64(latestMs);
   to.raw(ofSource);
-  return to.take();
 }
 
 /** @throws {CorruptStateError} If the section is of another version. */

@@ -29,7 +29,7 @@ export class CorruptStateError extends PenstockError {
 
 /** Grows as it is written to. `take` hands the bytes over. */
 export class ByteWriter {
-  #bytes = new Uint8Array(INITIAL_BYTES);
+  #bytes: Uint8Array<ArrayBuffer> = new Uint8Array(INITIAL_BYTES);
   #view = new DataView(this.#bytes.buffer);
   #length = 0;
 
@@ -115,6 +115,11 @@ export class ByteWriter {
     return this.#bytes.subarray(0, this.#length);
   }
 
+  /** Gives its memory back; it must not be used afterwards, nor what `take` gave. */
+  release(): void {
+    release(this.#bytes);
+  }
+
   /** Forgets what was written and keeps its memory for what comes. */
   clear(): void {
     this.#length = 0;
@@ -154,11 +159,20 @@ export class ByteWriter {
   #reserve(count: number): void {
     const wanted = this.#length + count;
     if (wanted <= this.#bytes.length) return;
-    const grown = new Uint8Array(Math.max(wanted, this.#bytes.length * 2));
-    grown.set(this.#bytes.subarray(0, this.#length));
-    this.#bytes = grown;
-    this.#view = new DataView(grown.buffer);
+    // In place where the memory behind it is free; what was outgrown does not wait for a collection.
+    const grown = this.#bytes.buffer.transfer(Math.max(wanted, this.#bytes.length * 2));
+    this.#bytes = new Uint8Array(grown);
+    this.#view = new DataView(grown);
   }
+}
+
+/**
+ * Gives the memory of `bytes` back now. The engine collects by how much its own heap grew; what arrays hold
+ * outside it hardly counts there, and a snapshot a second would let tens of megabytes pile up. Afterwards
+ * `bytes`, and everything that shares its buffer, has no length.
+ */
+export function release(bytes: Uint8Array): void {
+  (bytes.buffer as ArrayBuffer).transfer(0);
 }
 
 /** Reads what a `ByteWriter` wrote. Every read past the end is a `CorruptStateError`. */

@@ -17,7 +17,7 @@ import { createHash } from "node:crypto";
 import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import type { Digest } from "@shared/ids.ts";
 import type { SectionRef } from "@shared/manifest.ts";
-import { ByteReader, ByteWriter, CorruptStateError } from "./byte_stream.ts";
+import { ByteReader, ByteWriter, CorruptStateError, release } from "./byte_stream.ts";
 
 export const PIECE_VERSION = 2;
 /** Written before sections shared blocks; read for ever. */
@@ -103,14 +103,17 @@ export class PiecePacker {
     const bytes = new Uint8Array(prefix.length + blockBytes);
     bytes.set(prefix);
     let offset = prefix.length;
+    const storedBytes = this.#blocks.map(({ stored }) => stored.length);
     for (const { stored } of this.#blocks) {
       bytes.set(stored, offset);
       offset += stored.length;
+      release(stored);
     }
+    this.#open.release();
     const sections = this.#sections.map(({ kind, uid, group, plainBytes, block }) => {
-      const of = this.#blocks[block];
-      const storedBytes = of === undefined ? 0 : shareOf(plainBytes, of.stored, of.plainBytes);
-      return { kind, uid, group, storedBytes };
+      const blockPlainBytes = this.#blocks[block]?.plainBytes ?? 0;
+      const share = shareOf(plainBytes, storedBytes[block] ?? 0, blockPlainBytes);
+      return { kind, uid, group, storedBytes: share };
     });
     return { bytes, digest: digestOf(bytes), sections };
   }
@@ -218,7 +221,7 @@ export class OpenPiece {
         throw index.corrupt(`a section within its block`, `${plainBytes} bytes`);
       }
       this.#places.set(idOf({ kind, uid, group }), { block, start, plainBytes });
-      const storedBytes = shareOf(plainBytes, block.bytes, block.plainBytes);
+      const storedBytes = shareOf(plainBytes, block.bytes.length, block.plainBytes);
       sections.push({ kind, uid, group, storedBytes });
       start += plainBytes;
     }
@@ -235,8 +238,8 @@ export class OpenPiece {
 }
 
 /** What a section of `plainBytes` takes of its block. */
-function shareOf(plainBytes: number, stored: Uint8Array, blockBytes: number): number {
-  return blockBytes === 0 ? 0 : Math.ceil(plainBytes * stored.length / blockBytes);
+function shareOf(plainBytes: number, storedBytes: number, blockBytes: number): number {
+  return blockBytes === 0 ? 0 : Math.ceil(plainBytes * storedBytes / blockBytes);
 }
 
 function readBlock(index: ByteReader, from: ByteReader): StoredBlock {
@@ -281,7 +284,10 @@ function compress(plain: Uint8Array): Uint8Array {
     params: { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL },
   });
   // A copy of its own: what zlib gives holds a whole chunk, for as long as the piece is gathered.
-  return bytesOf(stored).slice();
+  const own = bytesOf(stored).slice();
+  // Small results come out of memory that is shared with others.
+  if (stored.buffer.byteLength >= BLOCK_BYTES) release(stored);
+  return own;
 }
 
 /** The same bytes without the Buffer around them, whose `slice` is a view. */
