@@ -38,8 +38,9 @@ export function AlarmsPage() {
       {flood !== null && isGrouped ? <FloodGroups flood={flood} /> : null}
       <div class={`alarm-seat${openId === null ? "" : " has-panel"}`}>
         <section class="section" aria-label="Alarm list">
-          <AlarmFilters filter={filter} />
-          <OrderChoice order={order} />
+          <AlarmFilters filter={filter}>
+            <OrderChoice order={order} />
+          </AlarmFilters>
           <AlarmList
             key={alarmPath(order, filter)}
             filter={filter}

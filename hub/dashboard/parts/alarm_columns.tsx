@@ -18,12 +18,14 @@ export interface AlarmColumnWorld {
   readonly actions: AlarmActions;
   readonly mayAct: boolean;
   readonly ask: (kind: Asking["kind"], target: AlarmTarget, count: number) => void;
+  /** With an alarm opened beside the list there is room for the most telling columns alone. */
+  readonly isBrief: boolean;
   /** Shows or hides the other occurrences of a chattering source. */
   readonly unfold: (alarm: AlarmView) => void;
 }
 
 export function alarmColumns(world: AlarmColumnWorld): readonly VirtualColumn<AlarmRow>[] {
-  return [
+  const columns: readonly VirtualColumn<AlarmRow>[] = [
     {
       key: "priority",
       header: "Priority",
@@ -33,7 +35,7 @@ export function alarmColumns(world: AlarmColumnWorld): readonly VirtualColumn<Al
         <PriorityMark priority={alarm.priority} isUnacknowledged={!alarm.isAcknowledged} />
       ),
     },
-    { key: "since", header: "Since", width: "112px", cell: sinceCell },
+    { key: "since", header: "Since", width: "132px", cell: sinceCell },
     { key: "equipment", header: "Equipment", width: "minmax(140px, 0.7fr)", cell: equipmentCell },
     {
       key: "text",
@@ -48,23 +50,34 @@ export function alarmColumns(world: AlarmColumnWorld): readonly VirtualColumn<Al
       width: "176px",
       cell: ({ alarm }) => <AlarmStateMark alarm={alarm} />,
     },
-    { key: "value", header: "Value", width: "104px", isNumeric: true, cell: valueCell },
+    {
+      key: "value",
+      header: "Value",
+      width: "84px",
+      isNumeric: true,
+      inCard: "none",
+      cell: valueCell,
+    },
     {
       key: "by",
       header: "Acknowledged by",
-      width: "118px",
+      width: "112px",
       inCard: "none",
       cell: ({ alarm }) => alarm.acknowledgedBy ?? <span class="muted">{NONE}</span>,
     },
     {
       key: "action",
       header: "Action",
-      width: "112px",
+      width: "124px",
       inCard: "bare",
       cell: ({ alarm }) => <ActionCell alarm={alarm} world={world} />,
     },
   ];
+  return world.isBrief ? columns.filter(({ key }) => !LEFT_OUT.includes(key)) : columns;
 }
+
+/** What the opened alarm shows as well. */
+const LEFT_OUT = ["value", "by", "action"];
 
 function sinceCell({ alarm }: AlarmRow) {
   return <Age at={alarm.raisedAt} />;
@@ -84,41 +97,46 @@ function equipmentCell({ alarm }: AlarmRow) {
 
 function TextCell(props: { readonly row: AlarmRow; readonly world: AlarmColumnWorld }) {
   const { row: { alarm, folded, isUnfolded }, world } = props;
+  const isPlain = !alarm.isChattering && alarm.kind === "condition" && alarm.occurrences === 1;
   return (
     <span class="alarm-text" title={alarm.text}>
-      {alarm.isChattering ? <Chatter {...props} /> : null}
-      {alarm.kind === "no-data" ? <span class="chip">no data</span> : null}
-      {alarm.occurrences > 1 ? <span class="chip">{alarm.occurrences}×</span> : null}
-      <span>{alarm.text}</span>
-      {folded === 0 && !isUnfolded
-        ? null
-        : (
-          <button type="button" aria-expanded={isUnfolded} onClick={() => world.unfold(alarm)}>
-            {isUnfolded ? "Fold" : `+${folded} more`}
-          </button>
-        )}
+      <span class="alarm-words">{alarm.text}</span>
+      {isPlain ? null : (
+        <span class="alarm-signs">
+          {alarm.kind === "no-data" ? <span class="chip">no data</span> : null}
+          {alarm.occurrences > 1 ? <span class="chip">{alarm.occurrences}×</span> : null}
+          {alarm.isChattering
+            ? (
+              <span class="chip is-warn" title="It comes and goes again and again">
+                chattering
+              </span>
+            )
+            : null}
+          {folded === 0 && !isUnfolded
+            ? null
+            : (
+              <button type="button" aria-expanded={isUnfolded} onClick={() => world.unfold(alarm)}>
+                {isUnfolded ? "fold" : `+${folded} more`}
+              </button>
+            )}
+          {alarm.isChattering ? <ShelveOffer alarm={alarm} world={world} /> : null}
+        </span>
+      )}
     </span>
   );
 }
 
-function Chatter(props: { readonly row: AlarmRow; readonly world: AlarmColumnWorld }) {
-  const { row: { alarm }, world } = props;
+/** What chatters is better off the list for a while. */
+function ShelveOffer(props: { readonly alarm: AlarmView; readonly world: AlarmColumnWorld }) {
+  const { alarm, world } = props;
+  if (!world.mayAct || alarm.shelvedUntil !== null) return null;
   return (
-    <>
-      <span class="chip is-warn" title="It comes and goes again and again within a minute">
-        chattering
-      </span>
-      {world.mayAct && alarm.shelvedUntil === null
-        ? (
-          <button
-            type="button"
-            onClick={() => world.ask("shelve", { kind: "ids", ids: [alarm.id] }, 1)}
-          >
-            Shelve…<span class="visually-hidden">{alarm.equipment}</span>
-          </button>
-        )
-        : null}
-    </>
+    <button
+      type="button"
+      onClick={() => world.ask("shelve", { kind: "ids", ids: [alarm.id] }, 1)}
+    >
+      shelve…<span class="visually-hidden">{alarm.equipment}</span>
+    </button>
   );
 }
 

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import type { AlarmPriority, JobSummary } from "@shared/api.ts";
 import { hrefOf } from "../router.ts";
@@ -23,7 +24,9 @@ import { PriorityMark } from "./marks.tsx";
 /** Typed letters wait this long for the next one. */
 const TYPING_PAUSE_MS = 350;
 
-export function AlarmFilters(props: { readonly filter: AlarmFilter }) {
+export function AlarmFilters(
+  props: { readonly filter: AlarmFilter; readonly children?: ComponentChildren },
+) {
   const { router } = useServices();
   const { filter } = props;
   return (
@@ -43,6 +46,7 @@ export function AlarmFilters(props: { readonly filter: AlarmFilter }) {
         placeholder="area/line"
         onSearch={(path) => router.choose({ path })}
       />
+      {props.children}
       <Chosen filter={filter} />
     </div>
   );

@@ -10,12 +10,12 @@
 import { useMemo, useState } from "preact/hooks";
 import type { AlarmPriority, AlarmView, Page } from "@shared/api.ts";
 import { plural } from "../format.ts";
-import { usePaged } from "../state/paged_resource.ts";
+import { type PagedResource, usePaged } from "../state/paged_resource.ts";
 import { chained, type PagedWorld } from "../state/paged_list.ts";
 import { useGet } from "../state/resource.ts";
 import { useServices } from "../state/services.ts";
 import { mayOperate } from "../state/session.ts";
-import { type AlarmTarget, useAlarmActions } from "./alarm_actions.ts";
+import { type AlarmActions, type AlarmTarget, useAlarmActions } from "./alarm_actions.ts";
 import { alarmColumns } from "./alarm_columns.tsx";
 import { AlarmDialog, type Asking, targetText } from "./alarm_dialogs.tsx";
 import {
@@ -32,9 +32,11 @@ import {
 import { alarmRowClass } from "./alarm_marks.tsx";
 import { calmRows } from "./calm_rows.ts";
 import { LoadedRows } from "./loaded_rows.tsx";
-import { VirtualTable } from "./virtual_table.tsx";
+import { type Selection, VirtualTable } from "./virtual_table.tsx";
 
 export type AlarmOrder = "urgent" | "newest";
+
+type Ask = (kind: Asking["kind"], target: AlarmTarget, count: number) => void;
 
 const PAGE_LIMIT = "200";
 
@@ -46,27 +48,16 @@ export interface AlarmListProps {
 }
 
 export function AlarmList(props: AlarmListProps) {
-  const { router, session } = useServices();
+  const { session } = useServices();
   const list = useAlarms(props.filter, props.order);
   const counts = useGet<AlarmCounts>(alarmPath("/alarms/count", props.filter), ["alarm"]);
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
-  const [unfolded, setUnfolded] = useState<ReadonlySet<string>>(new Set());
-  const [held, setHeld] = useState<readonly AlarmRow[] | null>(null);
   const [asking, setAsking] = useState<Asking | null>(null);
   const actions = useAlarmActions(list.reload);
   const mayAct = mayOperate(session.session.value);
-  const rows = useMemo(() => foldedRows(list.items, unfolded), [list.items, unfolded]);
-  const calm = useMemo(() => calmRows(held, rows, keyOf), [held, rows]);
   const chosen = list.items.filter(({ id }) => selected.has(id));
-  const ask = (kind: Asking["kind"], target: AlarmTarget, count: number) =>
+  const ask: Ask = (kind, target, count) =>
     setAsking({ kind, target, what: targetText(target, count) });
-  const unfold = (alarm: AlarmView) => {
-    const next = new Set(unfolded);
-    const source = sourceOf(alarm);
-    if (!next.delete(source)) next.add(source);
-    setUnfolded(next);
-  };
-  const total = counts.value?.total;
   return (
     <>
       <BulkBar
@@ -76,28 +67,16 @@ export function AlarmList(props: AlarmListProps) {
         mayAct={mayAct}
         ask={ask}
       />
-      <Waiting count={calm.waiting} onShow={() => setHeld(null)} />
       <LoadedRows list={list}>
-        <div onPointerEnter={() => setHeld(rows)} onPointerLeave={() => setHeld(null)}>
-          <VirtualTable<AlarmRow>
-            label="Alarms"
-            rows={calm.rows}
-            rowKey={keyOf}
-            rowLabel={({ alarm }) => `${alarm.text} on ${alarm.equipment}`}
-            rowClass={(row) =>
-              alarmRowClass(row.alarm) + (calm.gone.has(keyOf(row)) ? " is-gone" : "")}
-            columns={alarmColumns({ actions, mayAct, ask, unfold })}
-            empty={props.empty}
-            {...(total === undefined || rows.length !== list.items.length ? {} : { total })}
-            cardPx={186}
-            hasMore={list.hasMore}
-            onMore={list.more}
-            onSpan={list.seen}
-            selection={mayAct ? { ids: selected, onChange: setSelected } : null}
-            openKey={props.openId}
-            onOpen={({ alarm }) => router.choose({ alarm: alarm.id })}
-          />
-        </div>
+        <Rows
+          {...props}
+          list={list}
+          total={counts.value?.total ?? null}
+          selection={mayAct ? { ids: selected, onChange: setSelected } : null}
+          actions={actions}
+          mayAct={mayAct}
+          ask={ask}
+        />
       </LoadedRows>
       {asking === null ? null : (
         <AlarmDialog
@@ -109,6 +88,58 @@ export function AlarmList(props: AlarmListProps) {
           }}
         />
       )}
+    </>
+  );
+}
+
+interface RowsProps extends AlarmListProps {
+  readonly list: PagedResource<AlarmView>;
+  readonly total: number | null;
+  readonly selection: Selection | null;
+  readonly actions: AlarmActions;
+  readonly mayAct: boolean;
+  readonly ask: Ask;
+}
+
+function Rows(props: RowsProps) {
+  const { router } = useServices();
+  const { list, total, actions, mayAct, ask } = props;
+  const [unfolded, setUnfolded] = useState<ReadonlySet<string>>(new Set());
+  const [held, setHeld] = useState<readonly AlarmRow[] | null>(null);
+  const rows = useMemo(() => foldedRows(list.items, unfolded), [list.items, unfolded]);
+  const calm = useMemo(() => calmRows(held, rows, keyOf), [held, rows]);
+  const unfold = (alarm: AlarmView) => {
+    const next = new Set(unfolded);
+    const source = sourceOf(alarm);
+    if (!next.delete(source)) next.add(source);
+    setUnfolded(next);
+    setHeld(null);
+  };
+  const isCounted = total !== null && rows.length === list.items.length;
+  return (
+    <>
+      <Waiting count={calm.waiting} onShow={() => setHeld(null)} />
+      <div onPointerEnter={() => setHeld(rows)} onPointerLeave={() => setHeld(null)}>
+        <VirtualTable<AlarmRow>
+          label="Alarms"
+          rows={calm.rows}
+          rowKey={keyOf}
+          rowLabel={({ alarm }) => `${alarm.text} on ${alarm.equipment}`}
+          rowClass={(row) =>
+            alarmRowClass(row.alarm) + (calm.gone.has(keyOf(row)) ? " is-gone" : "")}
+          columns={alarmColumns({ actions, mayAct, ask, unfold, isBrief: props.openId !== null })}
+          empty={props.empty}
+          {...(isCounted ? { total: Math.max(total, rows.length) } : {})}
+          rowPx={54}
+          cardPx={204}
+          hasMore={list.hasMore}
+          onMore={list.more}
+          onSpan={list.seen}
+          selection={props.selection}
+          openKey={props.openId}
+          onOpen={({ alarm }) => router.choose({ alarm: alarm.id })}
+        />
+      </div>
     </>
   );
 }
@@ -134,7 +165,7 @@ interface BulkBarProps {
   readonly counts: AlarmCounts | null;
   readonly chosen: readonly AlarmView[];
   readonly mayAct: boolean;
-  readonly ask: (kind: Asking["kind"], target: AlarmTarget, count: number) => void;
+  readonly ask: Ask;
 }
 
 function BulkBar(props: BulkBarProps) {
@@ -150,34 +181,35 @@ function BulkBar(props: BulkBarProps) {
         {open === 0 ? "" : `, ${open} unacknowledged`}
       </span>
       {mayAct
-        ? (
-          <>
-            <button
-              type="button"
-              disabled={chosen.length === 0}
-              onClick={() => ask("acknowledge", ids, chosen.length)}
-            >
-              Acknowledge selected ({chosen.length})
-            </button>
-            <button
-              type="button"
-              disabled={chosen.length === 0}
-              onClick={() => ask("shelve", ids, chosen.length)}
-            >
-              Shelve selected…
-            </button>
-            <button
-              type="button"
-              disabled={open === 0}
-              onClick={() => ask("acknowledge", all, open)}
-            >
-              Acknowledge all {open}…
-            </button>
-            <button type="button" disabled={total === 0} onClick={() => ask("shelve", all, total)}>
-              Shelve all {total}…
-            </button>
-          </>
-        )
+        ? chosen.length > 0
+          ? (
+            <>
+              <button type="button" onClick={() => ask("acknowledge", ids, chosen.length)}>
+                Acknowledge selected ({chosen.length})
+              </button>
+              <button type="button" onClick={() => ask("shelve", ids, chosen.length)}>
+                Shelve selected ({chosen.length})…
+              </button>
+            </>
+          )
+          : (
+            <>
+              <button
+                type="button"
+                disabled={open === 0}
+                onClick={() => ask("acknowledge", all, open)}
+              >
+                Acknowledge all{open === 0 ? "" : ` ${open}`}…
+              </button>
+              <button
+                type="button"
+                disabled={total === 0}
+                onClick={() => ask("shelve", all, total)}
+              >
+                Shelve all{total === 0 ? "" : ` ${total}`}…
+              </button>
+            </>
+          )
         : <span class="muted">Acknowledging and shelving need the role operator.</span>}
     </div>
   );
