@@ -15,12 +15,13 @@ import {
   regions,
   savepoints,
 } from "./db/schema.ts";
+import { pageCheckpoints } from "./db/checkpoint_history.ts";
 import { getCheckpoint, listCheckpoints } from "./db/checkpoint_views.ts";
 import { listSavepoints } from "./db/savepoint_store.ts";
 
 const DAY_MS = 86_400_000;
 
-Deno.test("history: checkpoints of one hour are thinned out; what holds parts and every savepoint stays (L2)", async () => {
+Deno.test("history: days that are over are packed and nothing is lost; what holds parts and every savepoint stays (L2)", async () => {
   const world = await HubWorld.open();
   await world.addAgent("a");
   await world.deploy();
@@ -29,6 +30,13 @@ Deno.test("history: checkpoints of one hour are thinned out; what holds parts an
   await world.completed(6);
   const page = { limit: 100, beforeId: null };
   const before = await listCheckpoints(world.db, JOB_ID, page);
+  const whole = async () =>
+    (await pageCheckpoints(world.db, JOB_ID, page, {
+      statuses: null,
+      isSavepoint: null,
+      fromMs: null,
+      toMs: null,
+    })).items;
   const [reign] = await world.db.select().from(hubState);
   const context = (afterMs: number) => ({
     db: world.db,
@@ -38,16 +46,15 @@ Deno.test("history: checkpoints of one hour are thinned out; what holds parts an
   } as unknown as HistoryContext);
 
   await forgetHistory(context(DAY_MS));
-  equal((await listCheckpoints(world.db, JOB_ID, page)).length, before.length);
-  await forgetHistory(context(8 * DAY_MS));
-  const kept = (await listCheckpoints(world.db, JOB_ID, page)).map(({ id }) => Number(id));
+  deepEqual(await listCheckpoints(world.db, JOB_ID, page), before);
+  await forgetHistory(context(9 * DAY_MS));
+  const live = (await listCheckpoints(world.db, JOB_ID, page)).map(({ id }) => id);
   const [savepoint] = await listSavepoints(world.db, { ...page, jobId: JOB_ID });
-  const others = before.map(({ id }) => Number(id)).filter((id) => id !== savepoint!.checkpointId);
-  const newest = others.sort((a, b) => b - a).slice(0, 3);
-  // Of those that hold nothing any more, the last one of the hour stays for ever.
-  const ofTheHour = Math.max(...others.filter((id) => !newest.includes(id)));
-  const wanted = [...newest, savepoint!.checkpointId, ofTheHour];
-  deepEqual(kept.sort((a, b) => b - a), wanted.sort((a, b) => b - a));
+  const others = before.map(({ id }) => id).filter((id) => id !== savepoint!.checkpointId);
+  // Three hold parts, and the newest of those that hold none stays where it was.
+  const wanted = [savepoint!.checkpointId, ...others.slice(0, 4)];
+  deepEqual(live, wanted.sort((a, b) => b - a));
+  deepEqual(await whole(), before);
   equal((await getCheckpoint(world.db, JOB_ID, savepoint!.checkpointId))!.status, "completed");
   const [next] = await world.regions();
   await world.completed(Number(next!.lastCompletedId) + 1);

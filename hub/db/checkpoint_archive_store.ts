@@ -14,14 +14,14 @@
 import { Buffer } from "node:buffer";
 import { promisify } from "node:util";
 import { constants, zstdCompress, zstdDecompress } from "node:zlib";
-import { and, desc, eq, gte, inArray, lt, lte, sql } from "drizzle-orm";
+import { and, asc, desc, eq, gte, inArray, lt, lte, max, ne, notInArray } from "drizzle-orm";
 import { assert } from "@shared/assert.ts";
 import type { CheckpointDetail } from "@shared/api.ts";
 import type { HubTerm } from "@shared/ids.ts";
 import { checkpointDetails } from "./checkpoint_views.ts";
-import { type Db, rowsOf } from "./client.ts";
+import type { Db } from "./client.ts";
 import { withReign } from "./hub_state_store.ts";
-import { checkpointArchive, checkpointRegions, checkpoints } from "./schema.ts";
+import { checkpointArchive, checkpointRegions, checkpoints, jobs } from "./schema.ts";
 
 const DAY_MS = 86_400_000;
 /** Checkpoints of one row: enough for the packing, few enough to be read for a page. */
@@ -47,10 +47,15 @@ export async function archiveCheckpointsBefore(
 ): Promise<number> {
   const before = new Date(Math.floor(beforeMs / DAY_MS) * DAY_MS);
   let moved = 0;
-  for (let row = 0; row < ROWS_PER_CALL_MAX; row++) {
-    const batch = await oldestBatch(db, before);
-    if (batch === null) break;
-    moved += await moveBatch(db, hubTerm, batch);
+  let rowsLeft = ROWS_PER_CALL_MAX;
+  const known = await db.select({ id: jobs.id }).from(jobs).orderBy(asc(jobs.id));
+  for (const { id } of known) {
+    while (rowsLeft > 0) {
+      const batch = await oldestBatch(db, id, before);
+      if (batch === null) break;
+      moved += await moveBatch(db, hubTerm, batch);
+      rowsLeft--;
+    }
   }
   return moved;
 }
@@ -61,27 +66,30 @@ interface Batch {
   readonly ids: readonly number[];
 }
 
-/** The oldest checkpoints that may go: of one job and one day. */
-async function oldestBatch(db: Db, before: Date): Promise<Batch | null> {
-  const movable = sql`not c.is_retained and not c.is_savepoint and c.status <> 'pending'
-    and c.ended_at < ${before.toISOString()}::timestamptz
-    and c.triggered_at < ${before.toISOString()}::timestamptz
-    and exists (select 1 from checkpoints n where n.job_id = c.job_id and n.status = c.status
-      and not n.is_savepoint and n.checkpoint_id > c.checkpoint_id)`;
-  const found = await db.execute(sql`
-    with first as (
-      select c.job_id, date_trunc('day', c.triggered_at at time zone 'UTC') as day
-      from checkpoints c where ${movable} order by c.job_id, c.checkpoint_id limit 1
-    )
-    select c.job_id, c.checkpoint_id::float8 as id from checkpoints c
-    join first on first.job_id = c.job_id
-      and date_trunc('day', c.triggered_at at time zone 'UTC') = first.day
-    where ${movable} order by c.checkpoint_id limit ${CHECKPOINTS_PER_ROW_MAX}`);
-  const rows = rowsOf<{ job_id: string; id: number }>(found);
+/** The oldest checkpoints of a job that may go: of one day. Plain scans, since PGlite has no statistics. */
+async function oldestBatch(db: Db, jobId: string, before: Date): Promise<Batch | null> {
+  const newest = await db.select({ id: max(checkpoints.checkpointId) }).from(checkpoints)
+    .where(and(eq(checkpoints.jobId, jobId), eq(checkpoints.isSavepoint, false)))
+    .groupBy(checkpoints.status);
+  const rows = await db
+    .select({ id: checkpoints.checkpointId, triggeredAt: checkpoints.triggeredAt })
+    .from(checkpoints).where(and(
+      eq(checkpoints.jobId, jobId),
+      eq(checkpoints.isRetained, false),
+      eq(checkpoints.isSavepoint, false),
+      ne(checkpoints.status, "pending"),
+      lt(checkpoints.endedAt, before),
+      lt(checkpoints.triggeredAt, before),
+      notInArray(checkpoints.checkpointId, newest.map(({ id }) => id ?? 0)),
+    )).orderBy(asc(checkpoints.checkpointId)).limit(CHECKPOINTS_PER_ROW_MAX);
   const [first] = rows;
-  return first === undefined
-    ? null
-    : { jobId: first.job_id, ids: rows.map(({ id }) => Number(id)) };
+  if (first === undefined) return null;
+  const sameDay = rows.filter(({ triggeredAt }) => dayOf(triggeredAt) === dayOf(first.triggeredAt));
+  return { jobId, ids: sameDay.map(({ id }) => id) };
+}
+
+function dayOf(at: Date): number {
+  return Math.floor(at.getTime() / DAY_MS);
 }
 
 async function moveBatch(db: Db, hubTerm: HubTerm, { jobId, ids }: Batch): Promise<number> {

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { and, desc, eq, isNotNull, sql } from "drizzle-orm";
+import { and, asc, desc, eq, gte, isNotNull, lte, sql } from "drizzle-orm";
 import type {
   CheckpointDetail,
   CheckpointSummary,
@@ -15,7 +15,7 @@ import type {
 import { findArchived, readArchive } from "./checkpoint_archive_store.ts";
 import { type CheckpointFilter, getCheckpoint, listCheckpoints } from "./checkpoint_views.ts";
 import { type Db, rowsOf } from "./client.ts";
-import { attempts } from "./schema.ts";
+import { attempts, checkpoints } from "./schema.ts";
 
 /** Archive rows read for one page, until it is full; a filter that finds little gives a short page. */
 const ARCHIVE_ROWS_TRIED = [0, 1, 3, 20];
@@ -147,36 +147,55 @@ async function newestRestore(
     : { at: row.runningAt!.toISOString(), checkpointId: row.restoredFromId! };
 }
 
+/** Two plain scans, put together here: PGlite keeps no statistics to plan a join with. */
 async function liveFigures(
   db: Db,
   jobId: string,
-  span: { readonly fromMs: number; readonly toMs: number },
+  { fromMs, toMs }: { readonly fromMs: number; readonly toMs: number },
 ): Promise<readonly Figures[]> {
-  const [from, to] = [new Date(span.fromMs).toISOString(), new Date(span.toMs).toISOString()];
-  const longest = (name: string) => sql`max((s.value->>${sql.raw(`'${name}'`)})::float8)`;
+  const heads = await db.select({
+    id: checkpoints.checkpointId,
+    status: checkpoints.status,
+    triggeredAt: checkpoints.triggeredAt,
+    endedAt: checkpoints.endedAt,
+  }).from(checkpoints).where(and(
+    eq(checkpoints.jobId, jobId),
+    gte(checkpoints.triggeredAt, new Date(fromMs)),
+    lte(checkpoints.triggeredAt, new Date(toMs)),
+  )).orderBy(asc(checkpoints.checkpointId));
+  if (heads.length === 0) return [];
+  const longest = (name: string) =>
+    sql`max((s.value->>${sql.raw(`'${name}'`)})::float8) as ${sql.raw(`"${name}"`)}`;
   const found = await db.execute(sql`
-    with wanted as (
-      select checkpoint_id, status,
-        (extract(epoch from ended_at - triggered_at) * 1000)::float8 as "durationMs"
-      from checkpoints where job_id = ${jobId}
-        and triggered_at between ${from}::timestamptz and ${to}::timestamptz
-    ), bytes as (
-      select p.checkpoint_id, sum(p.full_bytes)::float8 as "fullBytes",
-        sum(p.uploaded_bytes)::float8 as "uploadedBytes"
-      from checkpoint_regions p join wanted w on w.checkpoint_id = p.checkpoint_id
-      where p.job_id = ${jobId} group by 1
-    ), phases as (
-      select p.checkpoint_id, ${longest("startDelayMs")} as "startDelayMs",
-        ${longest("alignmentMs")} as "alignmentMs", ${longest("syncMs")} as "syncMs",
-        ${longest("asyncMs")} as "asyncMs"
-      from checkpoint_regions p join wanted w on w.checkpoint_id = p.checkpoint_id
-        cross join lateral jsonb_array_elements(coalesce(p.stats, '[]'::jsonb)) s
-      where p.job_id = ${jobId} group by 1
-    )
-    select w.status, w."durationMs", f."startDelayMs", f."alignmentMs", f."syncMs", f."asyncMs",
-      coalesce(b."fullBytes", 0) as "fullBytes", coalesce(b."uploadedBytes", 0) as "uploadedBytes"
-    from wanted w left join bytes b using (checkpoint_id) left join phases f using (checkpoint_id)`);
-  return rowsOf<Figures & Record<string, unknown>>(found);
+    select p.checkpoint_id::float8 as "id", f.*, p.full_bytes::float8 as "fullBytes",
+      p.uploaded_bytes::float8 as "uploadedBytes"
+    from checkpoint_regions p cross join lateral (
+      select ${longest("startDelayMs")}, ${longest("alignmentMs")}, ${longest("syncMs")},
+        ${longest("asyncMs")} from jsonb_array_elements(p.stats) s) f
+    where p.job_id = ${jobId} and p.checkpoint_id between ${heads[0]!.id} and ${heads.at(-1)!.id}`);
+  const parts = Map.groupBy(rowsOf<PartFigures & { id: number }>(found), ({ id }) => id);
+  return heads.map(({ id, status, triggeredAt, endedAt }) => ({
+    status,
+    durationMs: endedAt === null ? null : endedAt.getTime() - triggeredAt.getTime(),
+    ...together(parts.get(id) ?? []),
+  }));
+}
+
+type PartFigures = Omit<Figures, "status" | "durationMs">;
+
+function together(parts: readonly PartFigures[]): PartFigures {
+  const longest = (pick: (part: PartFigures) => number | null) => {
+    const values = parts.map(pick).filter((value) => value !== null);
+    return values.length === 0 ? null : Math.max(...values);
+  };
+  return {
+    startDelayMs: longest((part) => part.startDelayMs),
+    alignmentMs: longest((part) => part.alignmentMs),
+    syncMs: longest((part) => part.syncMs),
+    asyncMs: longest((part) => part.asyncMs),
+    fullBytes: parts.reduce((sum, part) => sum + part.fullBytes, 0),
+    uploadedBytes: parts.reduce((sum, part) => sum + part.uploadedBytes, 0),
+  };
 }
 
 function figuresOf(one: CheckpointDetail): Figures {
