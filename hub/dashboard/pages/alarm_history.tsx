@@ -55,6 +55,7 @@ export function AlarmHistoryPage() {
             <SearchField
               label="Equipment"
               value={query["equipment"] ?? ""}
+              placeholder="its whole name"
               onSearch={(equipment) => router.choose({ equipment })}
             />
             {show === "transitions" ? <TransitionFilters /> : null}

@@ -36,11 +36,11 @@ export function alarmColumns(world: AlarmColumnWorld): readonly VirtualColumn<Al
       ),
     },
     { key: "since", header: "Since", width: "132px", cell: sinceCell },
-    { key: "equipment", header: "Equipment", width: "minmax(140px, 0.7fr)", cell: equipmentCell },
+    { key: "equipment", header: "Equipment", width: "minmax(130px, 0.6fr)", cell: equipmentCell },
     {
       key: "text",
       header: "Alarm",
-      width: "minmax(180px, 1.2fr)",
+      width: "minmax(190px, 1.5fr)",
       inCard: "bare",
       cell: (row) => <TextCell row={row} world={world} />,
     },

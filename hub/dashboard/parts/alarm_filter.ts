@@ -90,7 +90,7 @@ export function byUrgency(a: AlarmView, b: AlarmView): number {
 }
 
 export function byNewest(a: AlarmView, b: AlarmView): number {
-  return b.raisedAt.localeCompare(a.raisedAt) || b.id.localeCompare(a.id);
+  return Date.parse(b.raisedAt) - Date.parse(a.raisedAt);
 }
 
 /** What an alarm belongs to: equipment and sink ring, chatter and are shelved as one. */

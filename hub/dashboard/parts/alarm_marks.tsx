@@ -30,11 +30,10 @@ export function stateMark(state: AlarmStateLabel): Mark {
     case "returned-unacknowledged":
       return { tone: "warn", text };
     case "acknowledged":
-      return { tone: "active", text };
     case "shelved":
     case "suppressed":
     case "out-of-service":
-      return { tone: "unknown", text };
+      return { tone: "active", text };
     case "normal":
       return { tone: "calm", text };
   }

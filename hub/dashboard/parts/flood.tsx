@@ -75,7 +75,7 @@ export function FloodGroups({ flood }: { readonly flood: AlarmFlood }) {
               <a
                 href={hrefOf({ kind: "alarms" }, {
                   state: "all",
-                  path: group.path.join("/"),
+                  path: group.path.map(encodeURIComponent).join("/"),
                   from: flood.from,
                 })}
               >

@@ -16,7 +16,7 @@ export interface PagedWorld<T> {
   /** The page behind `cursor`; the first one for null. */
   load(cursor: string | null, signal: AbortSignal): Promise<Page<T>>;
   keyOf(item: T): string;
-  /** Negative when `a` stands before `b` in the list. */
+  /** Negative when `a` stands before `b` in the list; 0 where only the hub knows. */
   order(a: T, b: T): number;
 }
 
@@ -55,9 +55,7 @@ export function createPagedList<T>(world: PagedWorld<T>): PagedList<T> {
     let at: string | null = cursor;
     for (let fetch = 0; fetch < MEETING_FETCHES_MAX; fetch++) {
       const page: Page<T> = await world.load(at, signal);
-      const before = boundary === undefined
-        ? page.items
-        : page.items.filter((item) => world.order(item, boundary) < 0);
+      const before = page.items.slice(0, placeOf(boundary, page.items, world));
       found.push(...before);
       at = page.next;
       const hasMet = boundary !== undefined &&
@@ -94,6 +92,16 @@ export function createPagedList<T>(world: PagedWorld<T>): PagedList<T> {
       }
     },
   };
+}
+
+/** Index at which the next page begins among `items`; their number when it does not. */
+function placeOf<T>(boundary: T | undefined, items: readonly T[], world: PagedWorld<T>): number {
+  if (boundary === undefined) return items.length;
+  const key = world.keyOf(boundary);
+  const at = items.findIndex((item) =>
+    world.keyOf(item) === key || world.order(item, boundary) > 0
+  );
+  return at < 0 ? items.length : at;
 }
 
 /** Numbers of the pages that hold rows `from` up to `to`, the first page among them always. */
