@@ -25,6 +25,8 @@ interface Reading {
 }
 
 export default defineJob("plant-watch", (job) => {
+  // What the topics say of the plant is the tree on the dashboard.
+  job.equipment({ topic: "{site}/{line}/{equipment}/telemetry" });
   const readings = job.source(
     "telemetry",
     mqttSource<Reading>({
@@ -61,9 +63,11 @@ export default defineJob("plant-watch", (job) => {
       "temperature-alarms",
       alarmSink({
         priority: "medium",
-        text: (anomaly) =>
-          `${anomaly.key}: temperature ${anomaly.value.toFixed(1)} °C is not its normal`,
-        response: "Check the cooling and the load.",
+        text: (anomaly) => `Temperature ${anomaly.value.toFixed(1)} °C is not its normal`,
+        cause: "Too little cooling water, or more load than the machine is made for.",
+        consequence: "The bearing grease runs out; above 110 °C the bearing is lost.",
+        response: "Open the cooling valve, then look at the load of the line.",
+        offDelay: "5s",
       }),
     );
 
@@ -76,8 +80,13 @@ export default defineJob("plant-watch", (job) => {
       "vibration-alarms",
       alarmSink({
         priority: "high",
-        text: (anomaly) => `${anomaly.key}: vibration ${anomaly.value.toFixed(2)} mm/s is too high`,
-        response: "Check the bearings before the next shift.",
+        text: (anomaly) => `Vibration ${anomaly.value.toFixed(2)} mm/s is too high`,
+        cause: "A worn bearing, or a pump that runs dry.",
+        consequence: "The bearing seizes within days and stops the line.",
+        response: "Listen at the bearing; plan to change it before the next shift.",
+        offDelay: "5s",
+        reAlarm: "8h",
+        noData: { after: "1m", priority: "low" },
       }),
     );
 });

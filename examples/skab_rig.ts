@@ -20,6 +20,7 @@ interface Reading {
 }
 
 export default defineJob("rig-watch", (job, params) => {
+  job.equipment({ topic: "{site}/{line}/{equipment}/telemetry" });
   const readings = job.source(
     "telemetry",
     mqttSource<Reading>({
@@ -61,8 +62,11 @@ export default defineJob("rig-watch", (job, params) => {
       "rig-alarms",
       alarmSink({
         priority: "high",
-        text: (anomaly) => `${anomaly.key}: ${anomaly.score.toFixed(1)} times off its normal`,
+        text: (anomaly) => `${anomaly.score.toFixed(1)} times off its normal`,
+        cause: "A valve that was closed, a leak, or a pump that cavitates.",
+        consequence: "The circuit does not hold its flow, and the pump wears out.",
         response: "Look at the valves and the pump.",
+        noData: { after: "1m", priority: "low" },
       }),
     );
 });
