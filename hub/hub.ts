@@ -207,6 +207,7 @@ function routeDeps(
     version: HUB_VERSION,
     wakeJob: (jobId) => loops.wake(jobId),
     fleetChanged: () => loops.fleetChanged(),
+    cancelOperation: (jobId, id) => loops.cancelOperation(jobId, id),
     isPossiblyAutonomous: (jobId, regionId) => loops.isPossiblyAutonomous(jobId, regionId),
     acceptAgent: (socket, agent, address) => sessions.accept(socket, agent, address),
     cutAgent: (agentId, reason) => sessions.cut(agentId, reason),

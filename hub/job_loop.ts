@@ -19,6 +19,7 @@ import { abortPart, endCheckpoint, pendingCheckpoints } from "./db/checkpoint_st
 import { DeposedError, withReign } from "./db/hub_state_store.ts";
 import { getJob } from "./db/job_store.ts";
 import { ensureRegions, listRegions, type RegionRecord } from "./db/region_store.ts";
+import { cancelOperation, type CancelVerdict } from "./job_loop_cancel.ts";
 import { feedSchedule, onAcknowledge, onDecline, tickSchedule } from "./job_loop_checkpoint.ts";
 import {
   advanceOperations,
@@ -84,6 +85,19 @@ export class JobLoop {
   /** The job has ended and nothing of it is open: the loop can be dropped. */
   get isOver(): boolean {
     return this.#isOver;
+  }
+
+  /** Gives an operation up, or says why it goes on; resolves when that is written. */
+  async cancelOperation(operationId: string): Promise<CancelVerdict> {
+    let verdict: CancelVerdict = {
+      kind: "refused",
+      code: "operation-beyond-cancel",
+      detail: "The loop of the job takes nothing in at the moment: repeat later",
+    };
+    await this.#enqueue(async (run) => {
+      verdict = await cancelOperation(run, operationId);
+    });
+    return verdict;
   }
 
   /** Looks for new operations in the database. */

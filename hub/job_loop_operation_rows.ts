@@ -53,6 +53,16 @@ export async function fail(run: JobRun, operation: OperationRun, failure: Failur
   endOperation(run, operation, "failed", failure);
 }
 
+/** The operation was given up before it changed anything. */
+export async function cancel(run: JobRun, operation: OperationRun): Promise<void> {
+  const { total } = operation.record.progress;
+  await write(run, operation, {
+    status: "cancelled",
+    progress: { done: 0, total, phase: "cancelled" },
+  });
+  endOperation(run, operation, "cancelled", null);
+}
+
 /** Forgets an operation whose row says that it has ended, and publishes it. */
 export function endOperation(
   run: JobRun,

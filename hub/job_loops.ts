@@ -15,6 +15,7 @@ import { getJob, jobsToLoop } from "./db/job_store.ts";
 import { openAgentOperations, updateOperation } from "./db/operation_store.ts";
 import { regionsOnAgent } from "./db/region_store.ts";
 import { JobLoop } from "./job_loop.ts";
+import type { CancelVerdict } from "./job_loop_cancel.ts";
 import type { FleetAgent, LoopWorld } from "./job_run.ts";
 import type { AgentLinks, HubContext, JobLoops, RegionMessage } from "./ports.ts";
 
@@ -30,6 +31,8 @@ export interface RunningJobLoops extends JobLoops {
    * @param links The agents' sessions; they may accept connections from now on.
    */
   start(links: AgentLinks): Promise<void>;
+  /** Gives an operation up while it has changed nothing. */
+  cancelOperation(jobId: JobId, operationId: string): Promise<CancelVerdict>;
   /** Nothing is decided afterwards. */
   stop(): Promise<void>;
 }
@@ -88,6 +91,10 @@ class Loops implements RunningJobLoops {
     this.#isStopped = true;
     this.#cancelTick();
     await Promise.all([...this.#loops.values()].map((loop) => loop.stop()));
+  }
+
+  cancelOperation(jobId: JobId, operationId: string): Promise<CancelVerdict> {
+    return this.#loopOf(jobId).cancelOperation(operationId);
   }
 
   wake(jobId: JobId): void {

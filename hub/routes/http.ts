@@ -20,6 +20,7 @@ import type { JobGraph } from "@shared/job_graph.ts";
 import type { BrokerConfig, KeyAnswer } from "@shared/messages.ts";
 import type { Principal } from "../auth.ts";
 import type { AgentRecord } from "../db/agent_store.ts";
+import type { CancelVerdict } from "../job_loop_cancel.ts";
 import type { HubContext } from "../ports.ts";
 import type { FailureLimit } from "../rate_limit.ts";
 import type { RefusalLog } from "../refusal_log.ts";
@@ -42,6 +43,8 @@ export interface RouteDeps {
   /** A job changed in the database: its loop looks again. */
   wakeJob(jobId: JobId): void;
   fleetChanged(): void;
+  /** Gives an operation up while it has changed nothing; resolves when that is written. */
+  cancelOperation(jobId: JobId, operationId: string): Promise<CancelVerdict>;
   /** Its agent is unreachable past the time in which the hub may reassign by itself (P6). */
   isPossiblyAutonomous(jobId: JobId, regionId: RegionId): boolean;
   /** Hands an authenticated agent's socket over to its session. */

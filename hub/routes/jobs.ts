@@ -27,10 +27,20 @@ import {
   serve,
 } from "./http.ts";
 import { accept, change } from "./mutation.ts";
+import { entityTag, ifMatch, stale } from "./preconditions.ts";
 import { jobDetailSchema, jobSummarySchema, operationSchema, pageSchema } from "./schemas.ts";
+import { createWaiting, waitQuery } from "./waiting.ts";
 
 export const jobPath = { id: z.string().min(1).max(64).openapi({ description: "Job id" }) };
 const params = z.object(jobPath);
+
+/** What a change of a job may carry. */
+export const ifMatchHeader = z.object({
+  "if-match": z.string().max(1_000).optional().openapi({
+    description: "ETag of the job as you read it: 412 when its specification is another by now",
+    example: '"5d41402abc4b2a76b9719d911017c592"',
+  }),
+});
 
 const listRoute = createRoute({
   method: "get",
@@ -52,8 +62,30 @@ const detailRoute = createRoute({
   path: "/api/v1/jobs/{id}",
   tags: ["jobs"],
   summary: "One job with graph, regions and guarantee",
-  request: { params },
-  responses: { 200: json("The job", jobDetailSchema) },
+  description:
+    "The `ETag` stands for its specification: what it runs, with which params, how wide. " +
+    "With `wait` it answers as soon as the status is another one",
+  request: {
+    params,
+    query: z.strictObject({
+      ...waitQuery,
+      whileStatus: jobDetailSchema.shape.status.optional().openapi({
+        description: "Wait while the status is this; left out: while it is what it was at first",
+      }),
+    }),
+  },
+  responses: {
+    200: {
+      ...json("The job", jobDetailSchema),
+      headers: {
+        etag: {
+          description: "Tag of its specification; `If-Match` of a change takes it",
+          schema: { type: "string" as const },
+          example: '"5d41402abc4b2a76b9719d911017c592"',
+        },
+      },
+    },
+  },
 });
 
 const stopBody = z.strictObject({
@@ -70,6 +102,7 @@ const stopRoute = createRoute({
   summary: "Stop a job, with a savepoint first if asked; both or nothing",
   request: {
     params,
+    headers: ifMatchHeader,
     body: optionalJsonBody(stopBody),
   },
   responses: { 202: json("Accepted", operationSchema) },
@@ -80,7 +113,7 @@ const cancelRoute = createRoute({
   path: "/api/v1/jobs/{id}/cancel",
   tags: ["jobs"],
   summary: "Stop a job at once, without a savepoint",
-  request: { params, body: optionalJsonBody(z.strictObject({})) },
+  request: { params, headers: ifMatchHeader, body: optionalJsonBody(z.strictObject({})) },
   responses: { 202: json("Accepted", operationSchema) },
 });
 
@@ -88,6 +121,7 @@ export const jobRoutes = [listRoute, detailRoute, stopRoute, cancelRoute] as con
 
 export function addJobRoutes(app: HubApp, deps: RouteDeps): void {
   const { hub } = deps;
+  const waiting = createWaiting(hub);
   serve(app, deps, "viewer", listRoute, async (c) => {
     const { limit, cursor, name, state } = c.req.valid("query");
     const found = await listJobFacts(hub.db, {
@@ -99,7 +133,19 @@ export function addJobRoutes(app: HubApp, deps: RouteDeps): void {
     return c.json(pageOf(found.map(jobSummary), limit, ({ id }) => id), 200);
   });
   serve(app, deps, "viewer", detailRoute, async (c) => {
-    const job = await jobOf(hub.db, c.req.valid("param").id);
+    const { id } = c.req.valid("param");
+    const { wait, whileStatus } = c.req.valid("query");
+    let before = whileStatus ?? null;
+    const job = await waiting.until(
+      { wait, jobId: () => id },
+      () => jobOf(hub.db, id),
+      (seen) => {
+        const { status } = jobSummary(seen);
+        before ??= status;
+        return status !== before;
+      },
+    );
+    c.header("etag", specificationTag(job));
     const moment = { live: hub.live, isPossiblyAutonomous: deps.isPossiblyAutonomous };
     const checkpointP99Ms = await recentCheckpointP99Ms(hub.db, job.id);
     return c.json(jobDetail(job, moment, { ...hub.config, checkpointP99Ms }), 200);
@@ -126,6 +172,27 @@ export async function jobOf(db: Db, id: string): Promise<JobFacts> {
   const job = await getJobFacts(db, id);
   if (job === null) throw notFound("job", id);
   return job;
+}
+
+/** Tag of what a job is asked to be; how it is doing does not change it. */
+export function specificationTag(job: JobFacts): string {
+  const { bundleDigest, params, parallelism, checkpointIntervalMs, lineage, desiredState } = job;
+  const sorted = Object.entries(params).sort(([a], [b]) => a < b ? -1 : 1);
+  return entityTag(JSON.stringify([
+    job.id,
+    bundleDigest,
+    sorted,
+    parallelism,
+    checkpointIntervalMs,
+    lineage,
+    desiredState,
+  ]));
+}
+
+/** @throws {Refusal} 412 if the request names a specification that the job has no more. */
+export function refuseStale(c: HubRequest, job: JobFacts): void {
+  const etag = specificationTag(job);
+  if (ifMatch(c)?.(etag) === false) throw stale(`Job "${job.name}"`, etag);
 }
 
 /** @throws {Refusal} 409 if the job is not to run any more. */
@@ -156,6 +223,7 @@ export function acceptForJob(
   return change(c, deps, () =>
     Promise.resolve(async (tx: Db) => {
       const job = await jobOf(tx, id);
+      refuseStale(c, job);
       refuseEnded(job);
       refuse(job, await openOperations(tx, job.id));
       return await accept(

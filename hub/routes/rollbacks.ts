@@ -13,7 +13,7 @@ import type { Db } from "../db/client.ts";
 import { openOperations } from "../db/operation_store.ts";
 import { judgeRollback } from "../rollback_plan.ts";
 import { type HubApp, json, jsonBody, notFound, Refusal, type RouteDeps, serve } from "./http.ts";
-import { jobOf, jobPath, refuseEnded } from "./jobs.ts";
+import { ifMatchHeader, jobOf, jobPath, refuseEnded, refuseStale } from "./jobs.ts";
 import { accept, change } from "./mutation.ts";
 import { operationSchema, rollbackPlanSchema } from "./schemas.ts";
 
@@ -34,7 +34,7 @@ const rollbackRoute = createRoute({
   path: "/api/v1/jobs/{id}/rollbacks",
   tags: ["savepoints"],
   summary: "Roll a job, or its regions on some agents, back to a savepoint",
-  request: { params: z.object(jobPath), body: jsonBody(rollbackBody) },
+  request: { params: z.object(jobPath), headers: ifMatchHeader, body: jsonBody(rollbackBody) },
   responses: {
     200: json("dryRun: what it would do", rollbackPlanSchema),
     202: json("Accepted", operationSchema),
@@ -56,6 +56,7 @@ export function addRollbackRoute(app: HubApp, deps: RouteDeps): void {
     }
     return await change(c, deps, () =>
       Promise.resolve(async (tx: Db) => {
+        refuseStale(c, await jobOf(tx, jobId));
         const plan = await judge(tx, jobId, body);
         refuseGap(plan, body.allowGap);
         const { savepointId, agents, allowGap, reason } = body;

@@ -20,7 +20,7 @@ import {
   type RouteDeps,
   serve,
 } from "./http.ts";
-import { acceptForJob, jobPath } from "./jobs.ts";
+import { acceptForJob, ifMatchHeader, jobPath } from "./jobs.ts";
 import { operationSchema } from "./schemas.ts";
 
 const params = z.object(jobPath);
@@ -35,7 +35,7 @@ const rescaleRoute = createRoute({
   path: "/api/v1/jobs/{id}/rescale",
   tags: ["jobs"],
   summary: "Change the parallelism of the keyed stages; state and position are kept",
-  request: { params, body: jsonBody(rescaleBody) },
+  request: { params, headers: ifMatchHeader, body: jsonBody(rescaleBody) },
   responses: { 202: json("Accepted", operationSchema) },
 });
 
@@ -44,7 +44,7 @@ const rebalanceRoute = createRoute({
   path: "/api/v1/jobs/{id}/rebalance",
   tags: ["jobs"],
   summary: "Spread the job over the agents there are now; what is well placed stays",
-  request: { params, body: optionalJsonBody(z.strictObject({})) },
+  request: { params, headers: ifMatchHeader, body: optionalJsonBody(z.strictObject({})) },
   responses: { 202: json("Accepted", operationSchema) },
 });
 

@@ -52,18 +52,24 @@ export interface TestHub {
   graph: JobGraph;
   /** What agents answer; nobody answers unless a test says so. */
   queryState: RouteDeps["queryState"];
+  /** What the job's loop says; it refuses unless a test says otherwise. */
+  cancelOperation: RouteDeps["cancelOperation"];
   /** As admin unless another token is given; null sends none. */
   call(method: string, path: string, options?: CallOptions): Promise<Response>;
   close(): Promise<void>;
 }
 
-/** @param database Another one than a fresh one in memory; closed with the hub. */
+/**
+ * @param database Another one than a fresh one in memory; closed with the hub.
+ * @param seed Of ids and secrets; another one for a second hub over the same database.
+ */
 export async function openTestHub(
   database?: { readonly db: Db; close(): Promise<void> },
   requestLimit: RequestLimitOptions = { burst: 100_000, perSecond: 100_000 },
+  seed = 7,
 ): Promise<TestHub> {
   const { db, close } = database ?? await openMemoryDatabase();
-  const { hub, clock, live, events, objects, lines, signingSecret } = await contextOver(db);
+  const { hub, clock, live, events, objects, lines, signingSecret } = await contextOver(db, seed);
   const woken: string[] = [];
   const cut: string[] = [];
   const tokens = await addTokens(hub);
@@ -74,6 +80,7 @@ export async function openTestHub(
     version: "0.0.0",
     wakeJob: (jobId) => void woken.push(jobId),
     fleetChanged() {},
+    cancelOperation: (jobId, id) => test.cancelOperation(jobId, id),
     isPossiblyAutonomous: () => false,
     acceptAgent() {},
     cutAgent: (agentId) => void cut.push(agentId),
@@ -105,6 +112,8 @@ export async function openTestHub(
     lines,
     graph: testGraph("pump-watch"),
     queryState: () => Promise.resolve({ kind: "refused", reason: "no-answer" }),
+    cancelOperation: () =>
+      Promise.resolve({ kind: "refused", code: "operation-beyond-cancel", detail: "It goes on" }),
     call: (method, path, options = {}) =>
       callApp(app, method, path, { token: tokens.admin, ...options }),
     async close() {
@@ -116,9 +125,9 @@ export async function openTestHub(
   return test;
 }
 
-async function contextOver(db: Db) {
+async function contextOver(db: Db, seed: number) {
   const clock = new ManualClock();
-  const random = new SeededRandom(7);
+  const random = new SeededRandom(seed);
   const { logger, lines } = recordingLogger();
   const { hubTerm, signingSecret } = await takeReign(db, clock, random);
   const live = createLiveState();
