@@ -9,6 +9,7 @@
 import { messageOf } from "@shared/errors.ts";
 import type { AgentId, Digest } from "@shared/ids.ts";
 import type { AgentMessage, AgentMessageOf, HubMessage } from "@shared/messages.ts";
+import { publishNews } from "./alarm_news.ts";
 import { verifyStored } from "./blob_verification.ts";
 import { recordEdges } from "./db/alarm_store.ts";
 import { markStored, requestUpload, storedAmong } from "./db/blob_store.ts";
@@ -201,24 +202,9 @@ async function onAlarms(
   from: MessageSource,
   message: AgentMessageOf<"alarms">,
 ): Promise<void> {
-  const changes = await recordEdges(ctx.db, message.edges, ctx.clock.nowMs());
+  const news = await recordEdges(ctx.db, message.edges, ctx.clock.nowMs());
   from.send({ kind: "alarmsStored", seq: message.seq });
-  for (const type of ["raised", "cleared"] as const) {
-    for (const edge of changes[type]) {
-      ctx.events.publish(`alarm.${type}`, { jobId: edge.jobId, agentId: from.agent.id }, {
-        alarmId: edge.alarmId,
-        regionId: edge.regionId,
-        operatorUid: edge.operatorUid,
-        equipment: edge.key,
-        priority: edge.priority,
-        text: edge.text,
-        atMs: edge.atMs,
-        value: edge.value,
-        score: edge.score,
-        threshold: edge.threshold,
-      });
-    }
-  }
+  publishNews(ctx.events, news, { agentId: from.agent.id });
 }
 
 function onSamples(

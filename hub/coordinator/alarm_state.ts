@@ -1,98 +1,94 @@
 /**
- * Life cycle of one alarm: whether its condition holds, and whether a person has seen it.
+ * What an alarm is, after ISA-18.2: separate fields, and the label made of them.
  *
- * Pure. Both are separate fields, as ISA-18.2 has it: an alarm that cleared before anybody looked still
- * waits for its acknowledgement.
+ * Pure. Whether its condition holds, whether a person has seen it, and whether it is shelved, suppressed by
+ * design or out of service do not depend on each other:
  *
  *              raise              acknowledge
- *   (none) ──────────▶ active,unseen ──────▶ active,seen
- *                        │ clear                │ clear
+ *   (none) ──────────▶ active,unseen ──────▶ active,seen ──▶ active,unseen
+ *                        │ clear                │ clear   re-alarm
  *                        ▼      acknowledge     ▼
- *                     cleared,unseen ──────▶ cleared,seen
- *
- * Invariants (tests/property/coordinator_test.ts):
- *
- *   1  The result does not depend on the order or repetition of edges: replays never ring twice.
- *   2  An older edge never overrides a newer one.
- *   3  Acknowledging is idempotent, and the first to do so is kept.
+ *                     over,unseen ──────────▶ over,seen
  *
  * @module
  */
+import type { AlarmStateLabel, AlarmTransitionKind } from "@shared/api.ts";
 
-export interface AlarmEdgeInput {
-  readonly edgeId: string;
+/** The two fields of an alarm itself. */
+export interface AlarmCondition {
   readonly isActive: boolean;
-  /** Time of the record behind the edge, ms since the epoch. */
-  readonly atMs: number;
-}
-
-/** Whether a person has seen it. */
-export interface Acknowledgement {
   readonly isAcknowledged: boolean;
-  readonly acknowledgedBy: string | null;
-  readonly acknowledgedAtMs: number | null;
 }
 
-export interface AlarmState extends Acknowledgement {
-  readonly isActive: boolean;
-  /** Earliest raise known. */
-  readonly raisedAtMs: number;
-  /** Null while active. */
-  readonly clearedAtMs: number | null;
-  /** The newest edge taken in: decides `isActive`. */
-  readonly newest: AlarmEdgeInput;
+/** What holds for sink and equipment together, over all their alarms. */
+export interface AlarmPointState {
+  /** Shelved while the clock is before it. */
+  readonly shelvedUntilMs: number | null;
+  /** Sink whose active alarm suppresses this one. */
+  readonly suppressedBy: string | null;
+  readonly isOutOfService: boolean;
 }
 
-/** What people are told. */
-export type AlarmChange = "raised" | "cleared" | "none";
+export const OPEN_POINT: AlarmPointState = {
+  shelvedUntilMs: null,
+  suppressedBy: null,
+  isOutOfService: false,
+};
 
+/** What people are shown: out of service beats suppressed, suppressed beats shelved. */
+export function labelOf(
+  { isActive, isAcknowledged }: AlarmCondition,
+  point: AlarmPointState,
+  nowMs: number,
+): AlarmStateLabel {
+  if (point.isOutOfService) return "out-of-service";
+  if (point.suppressedBy !== null) return "suppressed";
+  if (point.shelvedUntilMs !== null && point.shelvedUntilMs > nowMs) return "shelved";
+  if (isActive) return isAcknowledged ? "acknowledged" : "unacknowledged";
+  return isAcknowledged ? "normal" : "returned-unacknowledged";
+}
+
+/** Whether people are kept from hearing of it. */
+export function isHidden(label: AlarmStateLabel | null): boolean {
+  return label === "out-of-service" || label === "suppressed" || label === "shelved";
+}
+
+/** One step of an alarm's life, as it is logged and told. */
 export interface AlarmStep {
-  readonly state: AlarmState;
-  readonly change: AlarmChange;
+  readonly alarmId: string;
+  readonly kind: AlarmTransitionKind;
+  readonly atMs: number;
+  readonly cause: "edge" | "clock" | "no-data" | "person";
+  readonly before: AlarmCondition | null;
+  readonly after: AlarmCondition;
+  /** Something to be told, unless it is hidden; what happens to an alarm that rings already is none. */
+  readonly isNews: boolean;
 }
 
-/** Takes an edge in; `state` is null for an alarm nobody knows yet. */
-export function applyEdge(state: AlarmState | null, edge: AlarmEdgeInput): AlarmStep {
-  if (state === null) {
-    const fresh: AlarmState = {
-      isActive: edge.isActive,
-      isAcknowledged: false,
-      acknowledgedBy: null,
-      acknowledgedAtMs: null,
-      raisedAtMs: edge.atMs,
-      clearedAtMs: edge.isActive ? null : edge.atMs,
-      newest: edge,
-    };
-    return { state: fresh, change: edge.isActive ? "raised" : "cleared" };
+/** Onsets that make a point chatter, and the spans that flag it and clear it again. */
+const CHATTER_ONSETS = 3;
+const CHATTER_WITHIN_MS = 60_000;
+export const CHATTER_QUIET_MS = 600_000;
+
+/**
+ * Since when a point chatters, or null: three onsets within a minute flag it, ten minutes without one
+ * take the flag away.
+ *
+ * @param onsetsMs Ascending.
+ */
+export function chatteringSince(
+  onsetsMs: readonly number[],
+  before: number | null,
+  nowMs: number,
+): number | null {
+  const last = onsetsMs.at(-1);
+  if (last === undefined || last <= nowMs - CHATTER_QUIET_MS) return null;
+  if (before !== null) return before;
+  for (let i = onsetsMs.length - 1; i >= CHATTER_ONSETS - 1; i--) {
+    const first = onsetsMs[i - CHATTER_ONSETS + 1]!;
+    if (onsetsMs[i]! - first <= CHATTER_WITHIN_MS && onsetsMs[i]! > nowMs - CHATTER_QUIET_MS) {
+      return onsetsMs[i]!;
+    }
   }
-  const raisedAtMs = Math.min(state.raisedAtMs, edge.atMs);
-  if (!isNewer(edge, state.newest)) {
-    return { state: { ...state, raisedAtMs }, change: "none" };
-  }
-  const next: AlarmState = {
-    ...state,
-    raisedAtMs,
-    isActive: edge.isActive,
-    clearedAtMs: edge.isActive ? null : edge.atMs,
-    newest: edge,
-  };
-  if (edge.isActive === state.isActive) return { state: next, change: "none" };
-  return { state: next, change: edge.isActive ? "raised" : "cleared" };
-}
-
-/** A person has seen it; null when one had before, who stays named. */
-export function acknowledgeAlarm(
-  state: Acknowledgement,
-  by: string,
-  atMs: number,
-): Acknowledgement | null {
-  if (state.isAcknowledged) return null;
-  return { isAcknowledged: true, acknowledgedBy: by, acknowledgedAtMs: atMs };
-}
-
-/** Total order of edges: by time, a clear behind a raise of the same instant, then by id. */
-function isNewer(edge: AlarmEdgeInput, than: AlarmEdgeInput): boolean {
-  if (edge.atMs !== than.atMs) return edge.atMs > than.atMs;
-  if (edge.isActive !== than.isActive) return !edge.isActive;
-  return edge.edgeId > than.edgeId;
+  return null;
 }

@@ -1,56 +1,34 @@
 import { deepEqual, equal } from "node:assert/strict";
-import {
-  acknowledgeAlarm,
-  type AlarmEdgeInput,
-  type AlarmState,
-  applyEdge,
-} from "./alarm_state.ts";
+import { chatteringSince, labelOf, OPEN_POINT } from "./alarm_state.ts";
 
-const raise = (atMs: number, edgeId = `raise-${atMs}`): AlarmEdgeInput => (
-  { edgeId, isActive: true, atMs }
-);
-const clear = (atMs: number, edgeId = `clear-${atMs}`): AlarmEdgeInput => (
-  { edgeId, isActive: false, atMs }
-);
+const NOW_MS = 1_000_000;
 
-function run(edges: readonly AlarmEdgeInput[]) {
-  let state: AlarmState | null = null;
-  const changes: string[] = [];
-  for (const edge of edges) {
-    const step = applyEdge(state, edge);
-    state = step.state;
-    changes.push(step.change);
-  }
-  return { state: state!, changes };
-}
-
-Deno.test("alarm state: raises, clears, raises again", () => {
-  const { state, changes } = run([raise(1), clear(2), raise(3)]);
-  deepEqual(changes, ["raised", "cleared", "raised"]);
-  deepEqual([state.isActive, state.raisedAtMs, state.clearedAtMs], [true, 1, null]);
-});
-
-Deno.test("alarm state: a replayed edge rings nobody", () => {
-  deepEqual(run([raise(1), raise(1), clear(2), raise(1), clear(2)]).changes, [
-    "raised",
-    "none",
-    "cleared",
-    "none",
-    "none",
+Deno.test("alarm state: condition and acknowledgement make four labels", () => {
+  const label = (isActive: boolean, isAcknowledged: boolean) =>
+    labelOf({ isActive, isAcknowledged }, OPEN_POINT, NOW_MS);
+  deepEqual([label(true, false), label(true, true), label(false, false), label(false, true)], [
+    "unacknowledged",
+    "acknowledged",
+    "returned-unacknowledged",
+    "normal",
   ]);
 });
 
-Deno.test("alarm state: an older edge never overrides a newer one", () => {
-  const { state, changes } = run([clear(5), raise(1)]);
-  deepEqual(changes, ["cleared", "none"]);
-  deepEqual([state.isActive, state.raisedAtMs, state.clearedAtMs], [false, 1, 5]);
+Deno.test("alarm state: out of service beats suppressed, suppressed beats shelved", () => {
+  const shelved = { ...OPEN_POINT, shelvedUntilMs: NOW_MS + 1 };
+  const active = { isActive: true, isAcknowledged: false };
+  equal(labelOf(active, shelved, NOW_MS), "shelved");
+  equal(labelOf(active, shelved, NOW_MS + 1), "unacknowledged");
+  const suppressed = { ...shelved, suppressedBy: "power" };
+  equal(labelOf(active, suppressed, NOW_MS), "suppressed");
+  equal(labelOf(active, { ...suppressed, isOutOfService: true }, NOW_MS), "out-of-service");
 });
 
-Deno.test("alarm state: acknowledging is apart from the condition, and the first person stays named", () => {
-  const active = run([raise(1)]).state;
-  const seen = acknowledgeAlarm(active, "ann", 10)!;
-  deepEqual(seen, { isAcknowledged: true, acknowledgedBy: "ann", acknowledgedAtMs: 10 });
-  equal(acknowledgeAlarm(seen, "bob", 20), null);
-  const cleared = applyEdge({ ...active, ...seen }, clear(2)).state;
-  deepEqual([cleared.isActive, cleared.acknowledgedBy], [false, "ann"]);
+Deno.test("alarm state: three onsets in a minute chatter, until ten minutes without one", () => {
+  const onsets = [0, 30_000, 60_000];
+  equal(chatteringSince(onsets.slice(0, 2), null, 30_000), null);
+  equal(chatteringSince(onsets, null, 60_000), 60_000);
+  equal(chatteringSince([0, 30_000, 60_001], null, 60_001), null);
+  equal(chatteringSince([...onsets, 300_000], 60_000, 660_001), 60_000);
+  equal(chatteringSince([...onsets, 300_000], 60_000, 900_000), null);
 });

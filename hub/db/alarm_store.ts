@@ -1,62 +1,94 @@
 /**
- * Alarms, one row per occurrence, and the edges that made them.
+ * Takes edges of alarms in, and does what the clock asks for.
  *
  * Touches the database. Edges carry ids made where the record was processed: after a restore the same
- * records give the same ids, and an edge taken in before changes nothing and rings nobody.
+ * records give the same ids, and an edge taken in before changes nothing and rings nobody. What becomes of
+ * a point is decided by the pure life cycle (`hub/coordinator/alarm_settlement.ts`); one transaction holds
+ * the edges, the alarms, the log and the messages.
  *
- * The rows follow the pure life cycle of `hub/coordinator/alarm_state.ts`.
+ * One writer at a time: an advisory lock puts whoever changes alarms in line.
  *
  * @module
  */
-import { and, asc, desc, eq, inArray, isNotNull, lt, or, type SQL, sql } from "drizzle-orm";
-import type { AlarmView } from "@shared/api.ts";
+import { sql } from "drizzle-orm";
 import type { AlarmEdge } from "@shared/messages.ts";
+import { type Settlement, settlePoint } from "../coordinator/alarm_settlement.ts";
+import { chatteringSince, labelOf } from "../coordinator/alarm_state.ts";
+import { type LoggedStep, logSteps } from "./alarm_log.ts";
 import {
-  acknowledgeAlarm as acknowledged,
-  type AlarmState,
-  applyEdge,
-} from "../coordinator/alarm_state.ts";
-import type { Db } from "./client.ts";
+  type AlarmKind,
+  type AlarmPointKey,
+  type AlarmRow,
+  chunksOf,
+  edgesOf,
+  historyOf,
+  jobAlarms,
+  OPEN_SIDE,
+  type PointSide,
+  pointText,
+  rowsOfPoints,
+  rulesFor,
+  sidesOf,
+  sideText,
+  writeChattering,
+  writeSettlements,
+} from "./alarm_points.ts";
+import { suppressPoints } from "./alarm_suppression.ts";
+import { type Db, rowsOf } from "./client.ts";
 import { alarmEdges, alarms } from "./schema.ts";
 
-/** Rows per INSERT; keeps a statement far below PostgreSQL's 65,535 parameters. */
-const ROWS_PER_INSERT = 500;
+export { alarmsRaisedSince, alarmTotals, openAlarmCounts } from "./alarm_counts.ts";
 
-/** Number of the advisory lock that takes edges in one after the other: they may concern one alarm. */
+/** Number of the advisory lock of everybody who changes alarms. */
 const ALARM_LOCK = 7004;
+/** Points that one look at the clock settles. */
+const DUE_POINTS_MAX = 2_000;
 
-/** What people are told of edges that were taken in. */
-export interface AlarmChanges {
-  readonly raised: readonly AlarmEdge[];
-  readonly cleared: readonly AlarmEdge[];
+/** What people are told. */
+export interface AlarmNews {
+  readonly steps: readonly LoggedStep[];
+  /** Points that began to chatter. */
+  readonly chattering: readonly Omit<AlarmPointKey, "kind">[];
 }
 
-/**
- * Takes edges in, each id once, in one transaction; what becomes of each alarm is decided by its life
- * cycle (`hub/coordinator/alarm_state.ts`).
- *
- * @returns The edges that changed their alarm, for events and live views.
- */
+export const NO_NEWS: AlarmNews = { steps: [], chattering: [] };
+
+/** Waits until no other transaction changes alarms; held until the caller's ends. */
+export async function lockAlarms(tx: Db): Promise<void> {
+  await tx.execute(sql`select pg_advisory_xact_lock(${ALARM_LOCK}::bigint)`);
+}
+
+/** Takes edges in, each id once, in one transaction. @returns What came of them. */
 export async function recordEdges(
   db: Db,
   edges: readonly AlarmEdge[],
   nowMs: number,
-): Promise<AlarmChanges> {
-  if (edges.length === 0) return { raised: [], cleared: [] };
+  kind: AlarmKind = "condition",
+): Promise<AlarmNews> {
+  if (edges.length === 0) return NO_NEWS;
   return await db.transaction(async (tx) => {
-    await tx.execute(sql`select pg_advisory_xact_lock(${ALARM_LOCK}::bigint)`);
+    await lockAlarms(tx);
     const fresh = await insertNewEdges(tx, edges, nowMs);
-    const states = await statesBefore(tx, fresh);
-    const first = new Map<string, AlarmEdge>();
-    const changes: Record<"raised" | "cleared", AlarmEdge[]> = { raised: [], cleared: [] };
-    for (const edge of fresh) {
-      const step = applyEdge(states.get(edge.alarmId) ?? null, edge);
-      states.set(edge.alarmId, step.state);
-      if (!first.has(edge.alarmId)) first.set(edge.alarmId, edge);
-      if (step.change !== "none") changes[step.change].push(edge);
-    }
-    await writeAlarms(tx, [...first.values()], states);
-    return changes;
+    if (fresh.length === 0) return NO_NEWS;
+    await insertSpans(tx, fresh, kind);
+    const points = fresh.map(({ jobId, sinkUid, key }) => (
+      { jobId, sinkUid, equipment: key, kind }
+    ));
+    return await settlePoints(tx, points, nowMs, kind === "no-data" ? "no-data" : "edge");
+  });
+}
+
+/** Does what is due by the clock: delays that passed, alarms that ring again. */
+export async function settleDue(db: Db, nowMs: number): Promise<AlarmNews> {
+  return await db.transaction(async (tx) => {
+    await lockAlarms(tx);
+    const points = rowsOf<AlarmPointKey & Record<string, unknown>>(
+      await tx.execute(sql`
+      select distinct job_id as "jobId", sink_uid as "sinkUid", equipment, kind from (
+        select * from alarms where due_at <= ${new Date(nowMs).toISOString()}::timestamptz
+        order by due_at limit ${DUE_POINTS_MAX}) due`),
+    );
+    return points.length === 0 ? NO_NEWS : await settlePoints(tx, points, nowMs, "clock");
   });
 }
 
@@ -80,234 +112,133 @@ async function insertNewEdges(
   return fresh.sort((a, b) => a.atMs - b.atMs);
 }
 
-/** Alarms as the edges known before `fresh` made them. */
-async function statesBefore(tx: Db, fresh: readonly AlarmEdge[]): Promise<Map<string, AlarmState>> {
-  const states = new Map<string, AlarmState>();
-  const freshIds = new Set(fresh.map(({ edgeId }) => edgeId));
-  for (const chunk of chunksOf([...new Set(fresh.map(({ alarmId }) => alarmId))])) {
-    const rows = await tx.select().from(alarmEdges).where(inArray(alarmEdges.alarmId, chunk));
-    for (const { id, alarmId, isActive, at } of rows) {
-      if (freshIds.has(id)) continue;
-      const edge = { edgeId: id, isActive, atMs: at.getTime() };
-      states.set(alarmId, applyEdge(states.get(alarmId) ?? null, edge).state);
-    }
+/** Makes the rows of spans nobody knew, silent as yet; a raise says more than the clear before it did. */
+async function insertSpans(tx: Db, fresh: readonly AlarmEdge[], kind: AlarmKind): Promise<void> {
+  const bySpan = new Map<string, AlarmEdge>();
+  for (const edge of fresh) {
+    const known = bySpan.get(edge.alarmId);
+    if (known === undefined || (edge.isActive && !known.isActive)) bySpan.set(edge.alarmId, edge);
   }
-  return states;
-}
-
-async function writeAlarms(
-  tx: Db,
-  edges: readonly AlarmEdge[],
-  states: ReadonlyMap<string, AlarmState>,
-): Promise<void> {
-  for (const chunk of chunksOf(edges)) {
-    await tx.insert(alarms).values(chunk.map((edge) => {
-      const { isActive, raisedAtMs, clearedAtMs } = states.get(edge.alarmId)!;
-      return {
-        id: edge.alarmId,
-        jobId: edge.jobId,
-        operatorUid: edge.operatorUid,
-        sinkUid: edge.sinkUid,
-        equipment: edge.key,
-        priority: edge.priority,
-        text: edge.text,
-        response: edge.response,
-        isActive,
-        raisedAt: new Date(raisedAtMs),
-        clearedAt: clearedAtMs === null ? null : new Date(clearedAtMs),
-        value: edge.value,
-        score: edge.score,
-        threshold: edge.threshold,
-      };
-    })).onConflictDoUpdate({
-      target: alarms.id,
-      set: {
-        isActive: sql`excluded.is_active`,
-        raisedAt: sql`excluded.raised_at`,
-        clearedAt: sql`excluded.cleared_at`,
-      },
-    });
-  }
-}
-
-export interface AlarmFilter {
-  readonly jobId?: string;
-  readonly equipment?: string;
-  readonly priority?: string;
-  readonly isActive?: boolean;
-  readonly isAcknowledged?: boolean;
-  /** Only what a detector scored. */
-  readonly isScored?: boolean;
-}
-
-export interface AlarmPage extends AlarmFilter {
-  readonly limit: number;
-  /** Of the last alarm of the previous page. */
-  readonly before: { readonly raisedAtMs: number; readonly id: string } | null;
-}
-
-/** Newest first. */
-export async function listAlarms(db: Db, page: AlarmPage): Promise<AlarmView[]> {
-  const conditions: (SQL | undefined)[] = [];
-  if (page.before !== null) {
-    const at = new Date(page.before.raisedAtMs);
-    conditions.push(
-      or(lt(alarms.raisedAt, at), and(eq(alarms.raisedAt, at), lt(alarms.id, page.before.id))),
-    );
-  }
-  conditions.push(...conditionsOf(page));
-  const rows = await db.select().from(alarms).where(and(...conditions))
-    .orderBy(desc(alarms.raisedAt), desc(alarms.id)).limit(page.limit);
-  return rows.map(viewOf);
-}
-
-function conditionsOf(filter: AlarmFilter): SQL[] {
-  const conditions: SQL[] = [];
-  if (filter.jobId !== undefined) conditions.push(eq(alarms.jobId, filter.jobId));
-  if (filter.equipment !== undefined) conditions.push(eq(alarms.equipment, filter.equipment));
-  if (filter.priority !== undefined) conditions.push(eq(alarms.priority, filter.priority));
-  if (filter.isActive !== undefined) conditions.push(eq(alarms.isActive, filter.isActive));
-  if (filter.isAcknowledged !== undefined) {
-    conditions.push(eq(alarms.isAcknowledged, filter.isAcknowledged));
-  }
-  if (filter.isScored === true) conditions.push(isNotNull(alarms.score));
-  return conditions;
-}
-
-export async function getAlarm(db: Db, id: string): Promise<AlarmView | null> {
-  const rows = await db.select().from(alarms).where(eq(alarms.id, id));
-  return rows[0] === undefined ? null : viewOf(rows[0]);
-}
-
-/** Acknowledges once; the first person stays named. @returns The alarm as it is now, null when absent. */
-export async function acknowledgeAlarm(
-  tx: Db,
-  id: string,
-  by: { readonly principal: string; readonly nowMs: number },
-): Promise<AlarmView | null> {
-  await acknowledgeAlarms(tx, { ids: [id] }, by);
-  return await getAlarm(tx, id);
-}
-
-/**
- * Acknowledges the alarms that are named, or all that the filter takes.
- *
- * @returns Ids of those that nobody had acknowledged before.
- */
-export async function acknowledgeAlarms(
-  tx: Db,
-  which: { readonly ids: readonly string[] } | { readonly filter: AlarmFilter },
-  by: { readonly principal: string; readonly nowMs: number },
-): Promise<string[]> {
-  const chosen = "ids" in which ? [inArray(alarms.id, [...which.ids])] : conditionsOf(which.filter);
-  const rows = await tx.select({
-    id: alarms.id,
-    isAcknowledged: alarms.isAcknowledged,
-    acknowledgedBy: alarms.acknowledgedBy,
-    acknowledgedAt: alarms.acknowledgedAt,
-  }).from(alarms).where(and(eq(alarms.isAcknowledged, false), ...chosen))
-    .orderBy(asc(alarms.id)).for("update");
-  const changed: string[] = [];
-  for (const chunk of chunksOf(rows)) {
-    const ids = chunk.filter((row) => {
-      const state = { ...row, acknowledgedAtMs: row.acknowledgedAt?.getTime() ?? null };
-      return acknowledged(state, by.principal, by.nowMs) !== null;
-    }).map(({ id }) => id);
-    await tx.update(alarms).set({
+  for (const chunk of chunksOf([...bySpan.values()])) {
+    await tx.insert(alarms).values(chunk.map((edge) => ({
+      id: edge.alarmId,
+      jobId: edge.jobId,
+      operatorUid: edge.operatorUid,
+      sinkUid: edge.sinkUid,
+      equipment: edge.key,
+      priority: edge.priority,
+      text: edge.text,
+      response: edge.response,
+      kind,
+      isActive: false,
       isAcknowledged: true,
-      acknowledgedBy: by.principal,
-      acknowledgedAt: new Date(by.nowMs),
-    }).where(inArray(alarms.id, ids));
-    changed.push(...ids);
+      isRung: false,
+      raisedAt: new Date(edge.atMs),
+      value: edge.value,
+      score: edge.score,
+      threshold: edge.threshold,
+      low: edge.low ?? null,
+      high: edge.high ?? null,
+    }))).onConflictDoNothing();
+    await describeByRaise(tx, chunk.filter(({ isActive }) => isActive));
   }
-  return changed;
 }
 
-/** Alarms of a job raised after `sinceMs`, newest first; what a rollback concerns. */
-export async function alarmsRaisedSince(
-  db: Db,
-  jobId: string,
-  sinceMs: number,
-  limit: number,
-): Promise<{ id: string; equipment: string; text: string; raisedAt: string }[]> {
-  const rows = await db.select().from(alarms)
-    .where(
-      and(eq(alarms.jobId, jobId), sql`${alarms.raisedAt} > ${new Date(sinceMs).toISOString()}`),
-    )
-    .orderBy(desc(alarms.raisedAt)).limit(limit);
-  return rows.map((row) => ({
-    id: row.id,
-    equipment: row.equipment,
-    text: row.text,
-    raisedAt: row.raisedAt.toISOString(),
+/** The raise came behind its clear: what the alarm says is what the raise says. */
+async function describeByRaise(tx: Db, raises: readonly AlarmEdge[]): Promise<void> {
+  if (raises.length === 0) return;
+  const rows = raises.map((edge) => ({
+    id: edge.alarmId,
+    at: new Date(edge.atMs).toISOString(),
+    text: edge.text,
+    value: edge.value,
+    score: edge.score,
+    limit: edge.threshold,
+    low: edge.low ?? null,
+    high: edge.high ?? null,
+  }));
+  await tx.execute(sql`
+    update alarms set raised_at = r.at, text = r.text, value = r.value, score = r.score,
+      threshold = r."limit", low = r.low, high = r.high
+    from jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb) as r(id text, at timestamptz,
+      text text, value float8, score float8, "limit" float8, low float8, high float8)
+    where alarms.id = r.id and not alarms.is_rung and alarms.continues_id is null`);
+}
+
+/** Decides what became of the points, and writes it with its log and messages. */
+async function settlePoints(
+  tx: Db,
+  given: readonly AlarmPointKey[],
+  nowMs: number,
+  cause: "edge" | "clock" | "no-data",
+): Promise<AlarmNews> {
+  const points = [...new Map(given.map((point) => [pointText(point), point])).values()];
+  const rows = await rowsOfPoints(tx, points);
+  const edges = await edgesOf(tx, [...rows.values()].flat().map(({ id }) => id));
+  const jobs = await jobAlarms(tx, points.map(({ jobId }) => jobId));
+  const sides = await sidesOf(tx, points);
+  const settled = points.map((point) => {
+    const own = rows.get(pointText(point)) ?? [];
+    const history = historyOf(own, edges);
+    const settlement = settlePoint(history, rulesFor(jobs, point), nowMs, cause);
+    const onsetsMs = history.spans.flatMap(({ fromMs }) => fromMs ?? []).sort((a, b) => a - b);
+    return { point, rows: own, settlement, onsetsMs };
+  });
+  await writeSettlements(tx, settled);
+  const chattering = await flagChattering(tx, settled, sides, nowMs);
+  const isRaised = new Set(
+    settled.flatMap(({ settlement }) => settlement.steps)
+      .filter(({ before }) => before === null).map(({ alarmId }) => alarmId),
+  );
+  const suppression = await suppressPoints(tx, points, { jobs, nowMs, isRaised });
+  const steps = [
+    ...settled.flatMap(({ point, rows, settlement }) => {
+      const before = sides.get(sideText(point)) ?? OPEN_SIDE;
+      const suppressedBy = suppression.now.get(sideText(point));
+      const after = suppressedBy === undefined ? before : { ...before, suppressedBy };
+      return loggedSteps(rows, settlement, { before, after }, nowMs);
+    }),
+    ...suppression.steps,
+  ];
+  await logSteps(tx, steps, nowMs);
+  return { steps, chattering };
+}
+
+function loggedSteps(
+  rows: readonly AlarmRow[],
+  { steps }: Settlement,
+  side: { readonly before: PointSide; readonly after: PointSide },
+  nowMs: number,
+): LoggedStep[] {
+  const byId = new Map(rows.map((row) => [row.id, row]));
+  return steps.map(({ alarmId, kind, atMs, cause, before, after, isNews }) => ({
+    alarm: byId.get(alarmId)!,
+    kind,
+    atMs,
+    cause,
+    from: before === null ? null : labelOf(before, side.before, nowMs),
+    to: labelOf(after, side.after, nowMs),
+    isNews,
   }));
 }
 
-export interface AlarmCounts {
-  readonly active: number;
-  readonly unacknowledged: number;
-  readonly highestPriority: string | null;
-}
-
-const PRIORITIES = ["low", "medium", "high", "critical"];
-
-/** Active or unacknowledged alarms by `job/operator/equipment`. */
-export async function openAlarmCounts(db: Db): Promise<Map<string, AlarmCounts>> {
-  const rows = await db.select({
-    jobId: alarms.jobId,
-    operatorUid: alarms.operatorUid,
-    equipment: alarms.equipment,
-    priority: alarms.priority,
-    active: sql<number>`count(*) filter (where ${alarms.isActive})::int`,
-    unacknowledged: sql<number>`count(*) filter (where not ${alarms.isAcknowledged})::int`,
-  }).from(alarms).where(or(eq(alarms.isActive, true), eq(alarms.isAcknowledged, false)))
-    .groupBy(alarms.jobId, alarms.operatorUid, alarms.equipment, alarms.priority);
-  const counts = new Map<string, AlarmCounts>();
-  for (const row of rows) {
-    const key = `${row.jobId}/${row.operatorUid}/${row.equipment}`;
-    const before = counts.get(key);
-    counts.set(key, {
-      active: (before?.active ?? 0) + row.active,
-      unacknowledged: (before?.unacknowledged ?? 0) + row.unacknowledged,
-      highestPriority: row.active === 0
-        ? before?.highestPriority ?? null
-        : higher(before?.highestPriority ?? null, row.priority),
-    });
+async function flagChattering(
+  tx: Db,
+  settled: readonly { readonly point: AlarmPointKey; readonly onsetsMs: readonly number[] }[],
+  sides: ReadonlyMap<string, PointSide>,
+  nowMs: number,
+): Promise<Omit<AlarmPointKey, "kind">[]> {
+  const changed: (Omit<AlarmPointKey, "kind"> & { sinceMs: number | null })[] = [];
+  for (const { point, onsetsMs } of settled) {
+    if (point.kind !== "condition") continue;
+    const before = sides.get(sideText(point))?.chatteringSinceMs ?? null;
+    const sinceMs = chatteringSince(onsetsMs, before, nowMs);
+    const { jobId, sinkUid, equipment } = point;
+    if ((before === null) !== (sinceMs === null)) {
+      changed.push({ jobId, sinkUid, equipment, sinceMs });
+    }
   }
-  return counts;
-}
-
-/** How many alarms are active, by priority and whether a person has seen them. */
-export async function alarmTotals(
-  db: Db,
-): Promise<{ priority: string; isAcknowledged: boolean; count: number }[]> {
-  return await db.select({
-    priority: alarms.priority,
-    isAcknowledged: alarms.isAcknowledged,
-    count: sql<number>`count(*)::int`,
-  }).from(alarms).where(eq(alarms.isActive, true))
-    .groupBy(alarms.priority, alarms.isAcknowledged);
-}
-
-function higher(a: string | null, b: string): string {
-  return a !== null && PRIORITIES.indexOf(a) > PRIORITIES.indexOf(b) ? a : b;
-}
-
-function chunksOf<T>(rows: readonly T[]): T[][] {
-  const chunks: T[][] = [];
-  for (let i = 0; i < rows.length; i += ROWS_PER_INSERT) {
-    chunks.push(rows.slice(i, i + ROWS_PER_INSERT));
-  }
-  return chunks;
-}
-
-function viewOf(row: typeof alarms.$inferSelect): AlarmView {
-  const { sinkUid: _sinkUid, raisedAt, clearedAt, acknowledgedAt, ...rest } = row;
-  return {
-    ...rest,
-    priority: row.priority as AlarmView["priority"],
-    acknowledgedAt: acknowledgedAt?.toISOString() ?? null,
-    raisedAt: raisedAt.toISOString(),
-    clearedAt: clearedAt?.toISOString() ?? null,
-  };
+  if (changed.length > 0) await writeChattering(tx, changed);
+  return changed.filter(({ sinceMs }) => sinceMs !== null)
+    .map(({ jobId, sinkUid, equipment }) => ({ jobId, sinkUid, equipment }));
 }

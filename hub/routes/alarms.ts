@@ -1,54 +1,49 @@
 /**
- * Alarms and anomalies.
+ * Alarms and anomalies as people read them: lists, counts, one alarm, the log, the health of them all.
  *
- * Touches the database. An anomaly is an alarm that a detector scored.
+ * Touches the database. An anomaly is an alarm that a detector scored. What people do to alarms is in
+ * `alarm_acts.ts`.
  *
  * @module
  */
 import { createRoute, z } from "@hono/zod-openapi";
+import type { AlarmFilter } from "../db/alarm_filter.ts";
+import { alarmHealth } from "../db/alarm_health.ts";
+import { alarmDetail, countAlarms, listAlarms, listTransitions } from "../db/alarm_views.ts";
+import { addAlarmActRoutes, alarmActRoutes } from "./alarm_acts.ts";
+import { alarmFilterFields, filterOf } from "./alarm_queries.ts";
 import {
-  acknowledgeAlarm,
-  acknowledgeAlarms,
-  type AlarmFilter,
-  type AlarmPage,
-  listAlarms,
-} from "../db/alarm_store.ts";
-import type { Db } from "../db/client.ts";
-import {
-  bodyOr,
   type HubApp,
   json,
-  jsonBody,
   notFound,
-  optionalJsonBody,
   pageOf,
   pageQuery,
   readCursor,
+  Refusal,
   type RouteDeps,
   serve,
 } from "./http.ts";
-import { change } from "./mutation.ts";
-import { alarmSchema, pageSchema } from "./schemas.ts";
+import {
+  alarmDetailSchema,
+  alarmHealthSchema,
+  alarmSchema,
+  alarmTransitionSchema,
+  pageSchema,
+} from "./schemas.ts";
 
-/** Alarms that one call may name. */
-const BULK_IDS_MAX = 1000;
+const HEALTH_SPAN_DEFAULT_MS = 86_400_000;
+const HEALTH_SPAN_MAX_MS = 31 * 86_400_000;
 
 const alarmCursor = z.object({ raisedAtMs: z.number(), id: z.string() });
-const alarmQuery = {
-  ...pageQuery,
-  state: z.enum(["active", "unacknowledged", "all"]).default("all"),
-  jobId: z.string().max(64).optional(),
-  equipment: z.string().max(4096).optional(),
-  priority: z.enum(["low", "medium", "high", "critical"]).optional(),
-};
-type AlarmQuery = z.infer<z.ZodObject<typeof alarmQuery>>;
+const listQuery = z.strictObject({ ...pageQuery, ...alarmFilterFields });
+export const alarmPath = { id: z.string().min(1).max(200).openapi({ description: "Alarm id" }) };
 
 const listRoute = createRoute({
   method: "get",
   path: "/api/v1/alarms",
   tags: ["alarms"],
   summary: "List alarms, newest first",
-  request: { query: z.strictObject(alarmQuery) },
+  request: { query: listQuery },
   responses: { 200: json("One page of alarms", pageSchema(alarmSchema)) },
 });
 
@@ -57,154 +52,146 @@ const anomaliesRoute = createRoute({
   path: "/api/v1/anomalies",
   tags: ["alarms"],
   summary: "List what detectors found odd, newest first",
-  request: { query: z.strictObject(alarmQuery) },
+  request: { query: listQuery },
   responses: { 200: json("One page of anomalies", pageSchema(alarmSchema)) },
 });
 
-const acknowledgeBody = z.strictObject({ comment: z.string().max(1000).optional() });
-const acknowledgeRoute = createRoute({
-  method: "post",
-  path: "/api/v1/alarms/{id}/ack",
+const count = z.int();
+const countRoute = createRoute({
+  method: "get",
+  path: "/api/v1/alarms/count",
   tags: ["alarms"],
-  summary: "Acknowledge an alarm; the first who does stays named",
-  request: {
-    params: z.object({ id: z.string().min(1).max(200) }),
-    body: optionalJsonBody(acknowledgeBody),
-  },
-  responses: { 200: json("The alarm as it is now", alarmSchema) },
-});
-
-const bulkFilter = z.strictObject({
-  state: z.enum(["active", "cleared", "all"]).default("all"),
-  jobId: z.string().max(64).optional(),
-  equipment: z.string().max(4096).optional(),
-  priority: z.enum(["low", "medium", "high", "critical"]).optional(),
-});
-const bulkBody = z.union([
-  z.strictObject({
-    ids: z.array(z.string().min(1).max(200)).min(1).max(BULK_IDS_MAX),
-    comment: z.string().max(1000).optional(),
-  }),
-  z.strictObject({ filter: bulkFilter, comment: z.string().max(1000).optional() }),
-]);
-const bulkRoute = createRoute({
-  method: "post",
-  path: "/api/v1/alarms/ack",
-  tags: ["alarms"],
-  summary: "Acknowledge alarms by their ids, or all that a filter takes",
-  request: { body: jsonBody(bulkBody) },
+  summary: "How many alarms a filter takes",
+  request: { query: z.strictObject(alarmFilterFields) },
   responses: {
     200: json(
-      "How many nobody had acknowledged before",
-      z.object({ acknowledged: z.int() }).openapi("BulkAcknowledgement"),
+      "Their number",
+      z.object({
+        total: count,
+        unacknowledged: count,
+        byPriority: z.object({ low: count, medium: count, high: count, critical: count }),
+      }).openapi("AlarmCount"),
     ),
   },
 });
 
-export const alarmRoutes = [listRoute, anomaliesRoute, acknowledgeRoute, bulkRoute] as const;
+const transitionKinds = alarmTransitionSchema.shape.kind.options;
+const transitionsRoute = createRoute({
+  method: "get",
+  path: "/api/v1/alarms/transitions",
+  tags: ["alarms"],
+  summary: "The log of every step of every alarm, newest first",
+  request: {
+    query: z.strictObject({
+      ...pageQuery,
+      alarmId: z.string().max(200).optional(),
+      equipment: z.string().max(4096).optional(),
+      kind: z.string().max(200).optional().openapi({
+        description: `One or more of ${transitionKinds.join(", ")}, with commas between`,
+        example: "raised,re-alarmed",
+      }),
+      from: z.iso.datetime().optional(),
+      to: z.iso.datetime().optional(),
+    }),
+  },
+  responses: { 200: json("One page of the log", pageSchema(alarmTransitionSchema)) },
+});
+
+const healthRoute = createRoute({
+  method: "get",
+  path: "/api/v1/alarms/health",
+  tags: ["alarms"],
+  summary: "How well the alarms themselves do: rates, bad actors, chattering, stale ones, floods",
+  request: {
+    query: z.strictObject({
+      from: z.iso.datetime().optional().openapi({ description: "24 h before `to` unless given" }),
+      to: z.iso.datetime().optional().openapi({ description: "Now unless given" }),
+    }),
+  },
+  responses: { 200: json("Of a span of at most 31 days", alarmHealthSchema) },
+});
+
+const detailRoute = createRoute({
+  method: "get",
+  path: "/api/v1/alarms/{id}",
+  tags: ["alarms"],
+  summary: "One alarm with its log and earlier ones of the same equipment",
+  request: { params: z.object(alarmPath) },
+  responses: { 200: json("The alarm", alarmDetailSchema) },
+});
+
+export const alarmRoutes = [
+  listRoute,
+  anomaliesRoute,
+  countRoute,
+  transitionsRoute,
+  healthRoute,
+  detailRoute,
+  ...alarmActRoutes,
+] as const;
 
 export function addAlarmRoutes(app: HubApp, deps: RouteDeps): void {
   const { hub } = deps;
   serve(app, deps, "viewer", listRoute, async (c) => {
-    const query = c.req.valid("query");
-    return c.json(await alarmPage(hub.db, query, {}), 200);
+    return c.json(await alarmPage(deps, c.req.valid("query"), {}), 200);
   });
   serve(app, deps, "viewer", anomaliesRoute, async (c) => {
-    const query = c.req.valid("query");
-    return c.json(await alarmPage(hub.db, query, { isScored: true }), 200);
+    return c.json(await alarmPage(deps, c.req.valid("query"), { isScored: true }), 200);
   });
-  serve(
-    app,
-    deps,
-    "operator",
-    acknowledgeRoute,
-    (c) =>
-      change(c, deps, () =>
-        Promise.resolve(async (tx: Db) => {
-          const { id } = c.req.valid("param");
-          const { comment } = bodyOr(acknowledgeBody, c.req.valid("json"));
-          const { name, displayName } = c.get("principal");
-          const by = { principal: displayName, nowMs: hub.clock.nowMs() };
-          const alarm = await acknowledgeAlarm(tx, id, by);
-          if (alarm === null) throw notFound("alarm", id);
-          return {
-            status: 200,
-            body: alarm,
-            audit: {
-              action: "alarm.acknowledge",
-              subject: `alarm:${id}`,
-              ...(comment === undefined ? {} : { reason: comment }),
-              fields: { equipment: alarm.equipment },
-            },
-            after: () =>
-              hub.events.publish("alarm.acknowledged", { jobId: alarm.jobId }, {
-                alarmId: id,
-                equipment: alarm.equipment,
-                by: name,
-              }),
-          };
-        })),
-  );
-  addBulkRoute(app, deps);
+  serve(app, deps, "viewer", countRoute, async (c) => {
+    const filter = filterOf(c.req.valid("query"));
+    return c.json(await countAlarms(hub.db, filter, hub.clock.nowMs()), 200);
+  });
+  serve(app, deps, "viewer", transitionsRoute, async (c) => {
+    const { limit, cursor, alarmId, equipment, kind, from, to } = c.req.valid("query");
+    const found = await listTransitions(hub.db, {
+      limit: limit + 1,
+      beforeId: readCursor(cursor, z.int()),
+      alarmId,
+      equipment,
+      kinds: kind?.split(","),
+      ...spanOf(from, to),
+    });
+    return c.json(pageOf(found, limit, ({ id }) => id), 200);
+  });
+  serve(app, deps, "viewer", healthRoute, async (c) => {
+    const { from, to } = c.req.valid("query");
+    const { fromMs, toMs = hub.clock.nowMs() } = spanOf(from, to);
+    const span = { fromMs: fromMs ?? toMs - HEALTH_SPAN_DEFAULT_MS, toMs };
+    if (span.fromMs >= span.toMs || span.toMs - span.fromMs > HEALTH_SPAN_MAX_MS) {
+      throw new Refusal(400, "span-invalid", "`from` must be before `to`, by 31 days at most", {
+        errors: [{ path: "from", message: "Not before `to`, or too long before it" }],
+      });
+    }
+    return c.json(await alarmHealth(hub.db, span, hub.clock.nowMs()), 200);
+  });
+  serve(app, deps, "viewer", detailRoute, async (c) => {
+    const { id } = c.req.valid("param");
+    const alarm = await alarmDetail(hub.db, id, hub.clock.nowMs());
+    if (alarm === null) throw notFound("alarm", id);
+    return c.json(alarm, 200);
+  });
+  addAlarmActRoutes(app, deps);
 }
 
-function addBulkRoute(app: HubApp, deps: RouteDeps): void {
-  const { hub } = deps;
-  serve(
-    app,
-    deps,
-    "operator",
-    bulkRoute,
-    (c) =>
-      change(c, deps, () =>
-        Promise.resolve(async (tx: Db) => {
-          const body = c.req.valid("json");
-          const { name, displayName } = c.get("principal");
-          const by = { principal: displayName, nowMs: hub.clock.nowMs() };
-          const which = "ids" in body ? body : { filter: filterOf(body.filter) };
-          const ids = await acknowledgeAlarms(tx, which, by);
-          return {
-            status: 200,
-            body: { acknowledged: ids.length },
-            audit: {
-              action: "alarm.acknowledge",
-              subject: "alarms",
-              ...(body.comment === undefined ? {} : { reason: body.comment }),
-              fields: { ...("filter" in body ? { filter: body.filter } : {}), ids },
-            },
-            after: () => {
-              if (ids.length === 0) return;
-              hub.events.publish("alarm.acknowledged", {}, {
-                alarmIds: ids.slice(0, BULK_IDS_MAX),
-                count: ids.length,
-                by: name,
-              });
-            },
-          };
-        })),
-  );
-}
-
-function filterOf({ state, jobId, equipment, priority }: z.infer<typeof bulkFilter>): AlarmFilter {
+function spanOf(from: string | undefined, to: string | undefined) {
   return {
-    ...(state === "all" ? {} : { isActive: state === "active" }),
-    ...(jobId === undefined ? {} : { jobId }),
-    ...(equipment === undefined ? {} : { equipment }),
-    ...(priority === undefined ? {} : { priority }),
+    fromMs: from === undefined ? undefined : Date.parse(from),
+    toMs: to === undefined ? undefined : Date.parse(to),
   };
 }
 
-async function alarmPage(db: Db, query: AlarmQuery, filter: Pick<AlarmPage, "isScored">) {
-  const { limit, cursor, state, jobId, equipment, priority } = query;
-  const found = await listAlarms(db, {
+async function alarmPage(
+  { hub }: RouteDeps,
+  query: z.infer<typeof listQuery>,
+  more: Pick<AlarmFilter, "isScored">,
+) {
+  const { limit, cursor, ...filter } = query;
+  const found = await listAlarms(hub.db, {
+    ...filterOf(filter),
+    ...more,
     limit: limit + 1,
     before: readCursor(cursor, alarmCursor),
-    ...(state === "active" ? { isActive: true } : {}),
-    ...(state === "unacknowledged" ? { isAcknowledged: false } : {}),
-    ...(jobId === undefined ? {} : { jobId }),
-    ...(equipment === undefined ? {} : { equipment }),
-    ...(priority === undefined ? {} : { priority }),
-    ...filter,
-  });
+  }, hub.clock.nowMs());
   return pageOf(found, limit, ({ id, raisedAt }) => ({ raisedAtMs: Date.parse(raisedAt), id }));
 }

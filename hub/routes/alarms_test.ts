@@ -35,20 +35,27 @@ Deno.test("alarms: raised once, cleared, acknowledged by a person", async (t) =>
     (await (await test.call("GET", `/api/v1/alarms${query}`)).json() as Page<AlarmView>).items;
 
   await t.step("edges replayed after a restore ring nobody twice", async () => {
-    const first = await recordEdges(db, [edge(1, true), edge(2, true, AT_MS + 5)], AT_MS);
-    deepEqual(first.raised.map(({ alarmId }) => alarmId), ["alarm-1", "alarm-2"]);
+    const first = await recordEdges(db, [edge(1, true), edge(2, true, AT_MS + 5, "pump-2")], AT_MS);
+    deepEqual(first.steps.map(({ kind, alarm }) => [kind, alarm.id]), [
+      ["raised", "alarm-1"],
+      ["raised", "alarm-2"],
+    ]);
     const replay = await recordEdges(db, [edge(1, true), edge(1, false, AT_MS + 9)], AT_MS);
-    deepEqual([replay.raised.length, replay.cleared.length], [0, 1]);
+    deepEqual(replay.steps.map(({ kind, alarm }) => [kind, alarm.id]), [["cleared", "alarm-1"]]);
     deepEqual((await alarms("?state=active")).map(({ id }) => id), ["alarm-2"]);
     deepEqual((await alarms()).map(({ id }) => id), ["alarm-2", "alarm-1"]);
   });
 
-  await t.step("a raise behind its clear does not ring, and keeps the earlier time", async () => {
-    await recordEdges(db, [edge(3, false, AT_MS + 20)], AT_MS);
-    const late = await recordEdges(db, [edge(3, true, AT_MS + 10)], AT_MS);
-    deepEqual(late, { raised: [], cleared: [] });
+  await t.step("a clear alone rings nobody; with its raise behind it all is known", async () => {
+    deepEqual((await recordEdges(db, [edge(3, false, AT_MS + 20, "pump-3")], AT_MS)).steps, []);
+    const late = await recordEdges(db, [edge(3, true, AT_MS + 10, "pump-3")], AT_MS);
+    deepEqual(late.steps.map(({ kind }) => kind), ["raised", "cleared"]);
     const [alarm] = await alarms("?priority=medium&state=all&limit=1");
-    deepEqual([alarm?.id, alarm?.isActive], ["alarm-3", false]);
+    deepEqual([alarm?.id, alarm?.isActive, alarm?.state], [
+      "alarm-3",
+      false,
+      "returned-unacknowledged",
+    ]);
     equal(Date.parse(alarm!.raisedAt), AT_MS + 10);
   });
 

@@ -104,7 +104,7 @@ Deno.test({
       };
       deepEqual(items.map(({ at, value }) => ({ at, value })), [{ at: [atMs], value: [2.5] }]);
       const rounds = await together(() => recordEdges(opened.db, [RAISE], atMs));
-      equal(rounds.flatMap(({ raised }) => raised).length, 1);
+      equal(rounds.flatMap(({ steps }) => steps).length, 1);
       await recordEdges(opened.db, [{ ...RAISE, edgeId: "clear", isActive: false }], atMs);
       const page = await (await test.call("GET", "/api/v1/alarms")).json() as Page<AlarmView>;
       deepEqual(page.items.map(({ isActive, score }) => ({ isActive, score })), [

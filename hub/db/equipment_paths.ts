@@ -1,0 +1,38 @@
+/**
+ * Where equipment stands: as its job says, else by the slashes of its key.
+ *
+ * Touches the database, reads only.
+ *
+ * @module
+ */
+import { inArray, sql } from "drizzle-orm";
+import { chunksOf } from "./alarm_points.ts";
+import type { Db } from "./client.ts";
+import { equipmentPlaces } from "./schema.ts";
+
+/** Levels of each of `equipment`, outermost first, the equipment left out. */
+export async function placesOf(
+  db: Db,
+  equipment: Iterable<string>,
+): Promise<(equipment: string) => readonly string[]> {
+  const known = new Map<string, readonly string[]>();
+  for (const chunk of chunksOf([...new Set(equipment)])) {
+    const rows = await db.select().from(equipmentPlaces)
+      .where(inArray(equipmentPlaces.equipment, chunk));
+    for (const row of rows) known.set(row.equipment, row.path);
+  }
+  return (one) => known.get(one) ?? one.split("/").slice(0, -1);
+}
+
+/** SQL: whether the row of `equipment` stands at or below `path`. */
+export function standsBelow(equipment: string, path: readonly string[]) {
+  const column = sql.raw(equipment);
+  const own = sql`(select p.path from equipment_places p where p.equipment = ${column})`;
+  const bySlash = sql`to_jsonb((string_to_array(${column}, '/'))[
+    : array_length(string_to_array(${column}, '/'), 1) - 1])`;
+  const at = sql`coalesce(${own}, ${bySlash})`;
+  return sql.join(
+    path.map((level, i) => sql`${at}->>${sql.raw(String(i))} = ${level}`),
+    sql` and `,
+  );
+}
