@@ -46,7 +46,7 @@ export function JobsPage() {
     <>
       <PageHead title="Jobs" />
       <Section
-        title="Jobs"
+        title="All jobs"
         actions={
           <Choice<State>
             legend="Which"

@@ -32,7 +32,7 @@ export interface GraphLayout {
   readonly edges: readonly PlacedEdge[];
 }
 
-export const NODE_WIDTH = 228;
+export const NODE_WIDTH = 244;
 export const NODE_HEIGHT = 128;
 
 /** @param direction `LR` on wide screens, `TB` on narrow ones. */

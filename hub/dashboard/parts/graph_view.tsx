@@ -31,7 +31,7 @@ import { clockText } from "./time_span.ts";
 
 /** Below this width the graph runs from top to bottom. */
 const NARROW = "(max-width: 760px)";
-const UID_LENGTH_MAX = 25;
+const UID_LENGTH_MAX = 27;
 const LABEL_LENGTH_MAX = 32;
 
 export interface GraphViewProps {
@@ -151,7 +151,6 @@ function GraphNode(
       role="button"
       tabIndex={0}
       aria-pressed={isOpen}
-      aria-label={spoken(node, figures, trouble)}
       onClick={props.onToggle}
       onKeyDown={pressed}
     >
@@ -168,7 +167,7 @@ function GraphNode(
       </text>
       <NodeBar x={10} name="busy" share={figures?.busyRatio ?? null} warnAbove={BUSY_WARN} />
       <NodeBar
-        x={118}
+        x={126}
         name="held"
         share={figures?.backpressuredRatio ?? null}
         warnAbove={BACKPRESSURE_WARN}
@@ -176,12 +175,11 @@ function GraphNode(
       <text x="10" y="118" class={`graph-rate${isLate(figures) ? " graph-high" : ""}`}>
         {lagText(figures)}
       </text>
-      <title>{`${node.uid}: ${node.label}`}</title>
     </g>
   );
 }
 
-const BAR_WIDTH = 36;
+const BAR_WIDTH = 30;
 
 function NodeBar(
   props: {
@@ -232,15 +230,6 @@ export function troubleOf(figures: OperatorFigures | null): string | null {
   }
   if (isLate(figures)) found.push(`${durationText(figures.lagMs)} behind`);
   return found.length === 0 ? null : found.join(", ");
-}
-
-function spoken(node: OperatorNode, figures: OperatorFigures | null, trouble: string | null) {
-  const rates = `in ${rateText(figures?.inPerSecond ?? null)}, out ${
-    rateText(figures?.outPerSecond ?? null)
-  }`;
-  return `${node.uid}, ${node.kind}, ${rates}${
-    trouble === null ? "" : `, ${trouble}`
-  }: its subtasks`;
 }
 
 function OperatorTable(props: GraphViewProps) {

@@ -29,7 +29,9 @@ export function JobTable(props: { readonly jobs: readonly JobRow[]; readonly emp
       isCaptionHidden
       rows={props.jobs}
       rowKey={(job) => job.id}
-      rowClass={(job) => rowClass(jobMark(job.status))}
+      rowClass={(job) =>
+        rowClass(jobMark(job.status)) ||
+        ((job.more?.worst?.reasons.length ?? 0) > 0 ? "row-warn" : "")}
       empty={props.empty}
       columns={[
         {

@@ -47,7 +47,10 @@ export function SubtaskTable(props: SubtaskTableProps) {
       empty={props.empty}
       columns={[
         { header: "Subtask", cell: (row) => <SubtaskName subtask={row} /> },
-        { header: "Agent", cell: (row) => row.agentName ?? row.agentId ?? "none" },
+        {
+          header: "Agent",
+          cell: (row) => <span class="unbroken">{row.agentName ?? row.agentId ?? "none"}</span>,
+        },
         { header: "Why", isWide: true, cell: (row) => <Reasons subtask={row} /> },
         ...sparklines,
         ...FIGURES,
@@ -103,7 +106,7 @@ function SubtaskName(props: { readonly subtask: RankedSubtask }) {
       <strong>{subtask.subtaskId}</strong>
       {subtask.keyGroups === null
         ? null
-        : <span class="muted">key groups {subtask.keyGroups[0]}–{subtask.keyGroups[1]}</span>}
+        : <span class="muted unbroken">keys {subtask.keyGroups[0]}–{subtask.keyGroups[1]}</span>}
     </span>
   );
 }
@@ -125,12 +128,14 @@ function WindowFill(props: { readonly subtask: RankedSubtask }) {
   if (share === null) return <span>{NONE}</span>;
   const left = metrics.windowSecondsLeft;
   return (
-    <span class="stack-tight">
+    <span
+      class="stack-tight"
+      title={`${countText(metrics.windowUsed)} of ${countText(metrics.windowSize)} unacknowledged`}
+    >
       <ShareBar share={share} warnAbove={WINDOW_WARN} />
-      <span class="muted">
-        {countText(metrics.windowUsed)} of {countText(metrics.windowSize)}
-        {left === null ? "" : `, full in ${durationText(left * 1000)}`}
-      </span>
+      {left === null || share <= WINDOW_WARN
+        ? null
+        : <span class="muted">full in {durationText(left * 1000)}</span>}
     </span>
   );
 }
