@@ -32,6 +32,15 @@ function flagCases(nodes: readonly CommandNode[]): Map<string, FlagNode> {
   return found;
 }
 
+/** `jobs stop --savepoint`: switches whose name takes a value in another command. */
+function loneSwitches(nodes: readonly CommandNode[]): string[] {
+  const valued = flagCases(nodes);
+  return nodes.flatMap(({ path, flags }) =>
+    flags.filter(({ name, takesValue }) => !takesValue && valued.has(name))
+      .map(({ name }) => `${path} ${name}`)
+  );
+}
+
 function bashScript(nodes: readonly CommandNode[]): string {
   const quoted = (text: string) => `"${text}"`;
   const words = nodes.map((node) => {
@@ -55,7 +64,8 @@ function bashScript(nodes: readonly CommandNode[]): string {
     .replace("@kinds@", () => kinds.join("\n"))
     .replace("@values@", () => values.join("\n"))
     .replace("@named@", () => named.join("\n"))
-    .replace("@valued@", () => flags.map(({ name }) => name).join("|"));
+    .replace("@switches@", () => loneSwitches(nodes).map(quoted).join("|") || quoted("-"))
+    .replace("@valued@", () => flags.map(({ name }) => `*" ${name}"`).join("|"));
 }
 
 /** Kind of each argument, the last with a `+` when it repeats. */
@@ -86,8 +96,9 @@ _penstock_flag_kind() {
   esac
 }
 _penstock_takes_value() {
-  case "$1" in
-    @valued@|-o) return 0 ;;
+  case "$1 $2" in
+    @switches@) return 1 ;;
+    @valued@|*" -o") return 0 ;;
   esac
   return 1
 }
@@ -106,7 +117,7 @@ _penstock() {
   local path="" count=0 index=1 word next
   while [ "$index" -lt "$COMP_CWORD" ]; do
     word="\${COMP_WORDS[index]}"
-    if _penstock_takes_value "$word"; then index=$((index + 2)); continue; fi
+    if _penstock_takes_value "$path" "$word"; then index=$((index + 2)); continue; fi
     case "$word" in
       -*) ;;
       *) next="\${path:+$path }$word"
@@ -116,7 +127,7 @@ _penstock() {
     index=$((index + 1))
   done
   local program="\${COMP_WORDS[0]}"
-  if _penstock_takes_value "$previous"; then
+  if _penstock_takes_value "$path" "$previous"; then
     local values="$(_penstock_values "$path $previous")"
     if [ -n "$values" ]; then COMPREPLY=($(compgen -W "$values" -- "$current"))
     else _penstock_offer "$(_penstock_flag_kind "$previous")" "$program" "$current" "\${COMP_WORDS[@]:1}"; fi
@@ -164,6 +175,7 @@ function fishScript(nodes: readonly CommandNode[]): string {
   const valued = [...flagCases(nodes).keys(), "-o"];
   return FISH
     .replace("@paths@", () => paths.map(fishQuoted).join(" "))
+    .replace("@switches@", () => loneSwitches(nodes).map(fishQuoted).join(" "))
     .replace("@valued@", () => valued.join(" ")) + lines.join("\n") + "\n";
 }
 
@@ -183,6 +195,7 @@ function fishQuoted(text: string): string {
 const FISH = `# Completion of penstock: penstock completion fish | source
 set -g __penstock_paths @paths@
 set -g __penstock_valued @valued@
+set -g __penstock_switches @switches@
 function __penstock_path
   set -l path ""
   set -l skip 0
@@ -192,7 +205,7 @@ function __penstock_path
       continue
     end
     if contains -- $word $__penstock_valued
-      set skip 1
+      contains -- "$path $word" $__penstock_switches; or set skip 1
       continue
     end
     if string match -q -- '-*' $word

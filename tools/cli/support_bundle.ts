@@ -156,7 +156,7 @@ export function withoutSecrets(text: string, secrets: readonly string[]): string
   const known = secrets.filter((secret) => secret.length >= 8)
     .reduce((rest, secret) => rest.replaceAll(secret, "****"), text);
   return known
-    .replaceAll(/\b(ps[a-z]?_)[\w.-]{16,}/g, "$1****")
+    .replaceAll(/\b(p(?:st|ag|j)_|psn\.)[\w.-]{16,}/g, "$1****")
     .replaceAll(/(\w+:\/\/[^\s:/@"']*):[^\s@/"']+@/g, "$1:****@")
     .replaceAll(/\b(Bearer|Basic)\s+[\w.~+/=-]{8,}/gi, "$1 ****")
     .replaceAll(/-----BEGIN [A-Z ]*PRIVATE KEY-----[^]*?-----END [A-Z ]*PRIVATE KEY-----/g, "****");

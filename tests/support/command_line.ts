@@ -1,0 +1,58 @@
+/** The command line as a process of its own: what it prints, its exit code, a person's Ctrl-C. */
+import { PROJECT_ROOT } from "../../tools/build/run_deno.ts";
+import { type Ran, run } from "./commands.ts";
+
+const MAIN = `${PROJECT_ROOT}/tools/cli/main.ts`;
+
+export interface CommandLine {
+  /** Runs `penstock ARGS` to its end. */
+  (...args: readonly string[]): Promise<Ran>;
+}
+
+/** Arguments of `deno` that run `penstock`. */
+export const PENSTOCK_ARGS: readonly string[] = ["run", "-A", "--quiet", "--no-check", MAIN];
+
+/** A command line with this environment, and no configuration of the person who runs the tests. */
+export function commandLine(env: Record<string, string>, cwd?: string): CommandLine {
+  return (...args) =>
+    run(Deno.execPath(), [...PENSTOCK_ARGS, ...args], {
+      env: { PENSTOCK_CONFIG: "/nonexistent/penstock.yaml", ...env },
+      timeoutMs: 120_000,
+      ...(cwd === undefined ? {} : { cwd }),
+    });
+}
+
+/** Starts `penstock ARGS` and presses Ctrl-C as soon as stderr holds `text`. */
+export async function interruptedAt(
+  text: string,
+  args: readonly string[],
+  env: Record<string, string>,
+): Promise<Ran> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [...PENSTOCK_ARGS, ...args],
+    env,
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+    signal: AbortSignal.timeout(60_000),
+  }).spawn();
+  const stdout = new Response(child.stdout).text();
+  let stderr = "";
+  let isPressed = false;
+  for await (const chunk of child.stderr.pipeThrough(new TextDecoderStream())) {
+    stderr += chunk;
+    if (isPressed || !stderr.includes(text)) continue;
+    isPressed = true;
+    child.kill("SIGINT");
+  }
+  return { code: (await child.status).code, stdout: await stdout, stderr };
+}
+
+/** A folder with a program `penstock` in it, to be put in front of PATH. */
+export async function penstockOnPath(folder: string): Promise<string> {
+  const words = [Deno.execPath(), ...PENSTOCK_ARGS].map((word) => `'${word}'`).join(" ");
+  const bin = `${folder}/bin`;
+  await Deno.mkdir(bin, { recursive: true });
+  await Deno.writeTextFile(`${bin}/penstock`, `#!/bin/sh\nexec ${words} "$@"\n`, { mode: 0o755 });
+  return bin;
+}
