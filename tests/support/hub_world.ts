@@ -10,6 +10,7 @@ import { createJob } from "../../hub/db/job_store.ts";
 import {
   createOperation,
   getOperation,
+  isEnded,
   type OperationKind,
   type OperationRecord,
 } from "../../hub/db/operation_store.ts";
@@ -233,7 +234,7 @@ export class HubWorld {
     let found: OperationRecord | null = null;
     await this.until(async () => {
       found = await getOperation(this.db, operationId);
-      return found?.status === "succeeded" || found?.status === "failed";
+      return found !== null && isEnded(found.status);
     }, `operation ${operationId} ends`);
     return found!;
   }
