@@ -73,6 +73,8 @@ export async function answerMessage(
       return onMetrics(ctx, from, message);
     case "stateAnswer":
       return ctx.queries?.answered(from.agent.id, message.requestId, message.answer);
+    case "logs":
+      return ctx.logs?.addAgents(from.agent.name, message.lines);
     case "event":
       return await onEvent(ctx, loops, from, message);
   }

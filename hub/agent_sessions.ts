@@ -23,6 +23,7 @@ import {
   type HubMessage,
   MESSAGE_BYTES_MAX,
   MESSAGE_VERSION,
+  type Uplink,
 } from "@shared/messages.ts";
 import {
   createDetector,
@@ -129,7 +130,7 @@ class Sessions implements AgentSessions {
     if (this.#isStopped) return socket.close(CLOSE_CODES.hubStops, "The hub stops");
     const session = new Session(this.#ctx, this.#loops, { socket, agent }, {
       greeted: (hello) => this.#onHello(session, hello, remoteAddress),
-      heartbeat: () => this.#onHeartbeat(agent.id),
+      heartbeat: ({ uplink }) => this.#onHeartbeat(agent.id, uplink),
       goodbye: () => this.#onGoodbye(session),
       closed: () => this.#onClosed(session),
     });
@@ -194,8 +195,9 @@ class Sessions implements AgentSessions {
     this.#touch(agentId, { agentVersion: hello.agentVersion, bootId: hello.bootId });
   }
 
-  #onHeartbeat(agentId: AgentId): void {
+  #onHeartbeat(agentId: AgentId, uplink: Uplink | undefined): void {
     const nowMs = this.#nowMs();
+    if (uplink !== undefined) this.#ctx.live.recordUplink(agentId, uplink);
     this.#detect({ kind: "heartbeat", agentId, nowMs });
     if (nowMs - (this.#touchedMs.get(agentId) ?? -Infinity) >= TOUCH_INTERVAL_MS) {
       this.#touch(agentId, {});
@@ -264,7 +266,7 @@ class Sessions implements AgentSessions {
 
 interface SessionEvents {
   greeted(hello: AgentMessageOf<"hello">): void;
-  heartbeat(): void;
+  heartbeat(message: AgentMessageOf<"heartbeat">): void;
   goodbye(): void;
   closed(): void;
 }
@@ -353,7 +355,7 @@ class Session implements MessageSource {
       return this.close(CLOSE_CODES.badMessage, reason);
     }
     if (message.kind === "heartbeat") {
-      this.#events.heartbeat();
+      this.#events.heartbeat(message);
       this.send({ kind: "heartbeatAck", seq: message.seq });
       return;
     }

@@ -36,6 +36,7 @@ import {
   type RouteDeps,
 } from "./routes/http.ts";
 import { addJobRoutes } from "./routes/jobs.ts";
+import { addLogRoutes } from "./routes/logs.ts";
 import { addObjectRoutes } from "./routes/objects.ts";
 import { addOperationRoutes } from "./routes/operations.ts";
 import { addPageRoutes, dashboardPage } from "./routes/pages.ts";
@@ -80,6 +81,7 @@ export function createApp(deps: RouteDeps): HubApp {
   addAuditRoutes(app, deps);
   addSettingsRoutes(app, deps);
   addBrokerRoutes(app, deps);
+  addLogRoutes(app, deps);
   addObjectRoutes(app, deps);
   addDocument(app, deps);
   addPageRoutes(app, deps);

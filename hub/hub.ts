@@ -8,6 +8,7 @@
  *
  * @module
  */
+import type { LogView } from "@shared/api.ts";
 import { messageOf, PenstockError } from "@shared/errors.ts";
 import type { Clock } from "@shared/clock.ts";
 import type { LocalFiles } from "@shared/local_files.ts";
@@ -29,8 +30,9 @@ import { GarbageLoop } from "./garbage_loop.ts";
 import type { ExtractGraph } from "./graph_extractor/graph_extractor.ts";
 import { startForgetting } from "./history_retention.ts";
 import { createJobLoops, type RunningJobLoops } from "./job_loops.ts";
+import type { LogBook } from "./log_book.ts";
 import { createLiveState, type MutableLiveState } from "./live_state.ts";
-import type { FailPoint, HubConfig, HubContext } from "./ports.ts";
+import type { EventFeed, FailPoint, HubConfig, HubContext } from "./ports.ts";
 import { createFailureLimit } from "./rate_limit.ts";
 import { createRefusalLog } from "./refusal_log.ts";
 import { createRequestLimit, REQUEST_LIMIT } from "./request_limit.ts";
@@ -50,6 +52,8 @@ export interface HubWorld {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** Where `logger` and the agents' lines are kept for people to read; left out: nowhere. */
+  readonly logs?: LogBook;
   readonly files: LocalFiles;
   readonly assets: Assets;
   readonly extractGraph: ExtractGraph;
@@ -162,6 +166,7 @@ async function wire(
     live,
     settings: runningSettings,
     signals,
+    ...(world.logs === undefined ? {} : { logs: world.logs }),
     ...(world.failPoint === undefined ? {} : { failPoint: world.failPoint }),
   } satisfies HubContext & { live: MutableLiveState };
   const newAdminToken = await ensureAdminToken(settings, ctx, world.files);
@@ -177,8 +182,10 @@ async function wire(
   const garbage = new GarbageLoop(ctx);
   garbage.start();
   const stopForgetting = startForgetting(ctx);
+  const stopTelling = world.logs?.subscribe((line) => tellLine(events, line));
   events.publish("hub.started", {}, { version: HUB_VERSION, hubTerm: reign.hubTerm });
   const stop = async () => {
+    stopTelling?.();
     sessions.stop();
     await loops.stop();
     await garbage.stop();
@@ -223,6 +230,12 @@ function routeDeps(
     requests: createRequestLimit(REQUEST_LIMIT),
     refusals: createRefusalLog(ctx),
   };
+}
+
+/** A line of a log goes to who listens now; it is not stored. */
+function tellLine(events: EventFeed, line: LogView): void {
+  const { jobId } = line.fields;
+  events.push("log", typeof jobId === "string" ? { jobId } : {}, { ...line });
 }
 
 /** Makes the first token of a database; the file may be deleted once it was read. */

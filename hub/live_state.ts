@@ -8,7 +8,7 @@
  * @module
  */
 import type { AgentId, JobId, SubtaskId } from "@shared/ids.ts";
-import type { RegionEvent, SignalSample, SubtaskMetrics } from "@shared/messages.ts";
+import type { RegionEvent, SignalSample, SubtaskMetrics, Uplink } from "@shared/messages.ts";
 import type { LiveMetrics, LiveSignal, LiveState, OnlineAgent } from "./ports.ts";
 import { metricsOfRegion } from "./region_metrics.ts";
 
@@ -26,6 +26,8 @@ export type MetricsReport = Omit<SubtaskMetrics, "operators"> & {
 export interface MutableLiveState extends LiveState {
   agentOnline(agent: OnlineAgent): void;
   agentOffline(agentId: AgentId): void;
+  /** What a heartbeat said of the agent's way to the hub. */
+  recordUplink(agentId: AgentId, uplink: Uplink): void;
   recordMetrics(metrics: MetricsReport, receivedAtMs: number): LiveMetrics;
   /** An older sample than the known one changes nothing. */
   recordSample(jobId: JobId, sample: SignalSample): void;
@@ -54,6 +56,10 @@ export function createLiveState(): MutableLiveState {
     brokerProfiles,
     agentOnline: (agent) => void onlineAgents.set(agent.agentId, agent),
     agentOffline: (agentId) => void onlineAgents.delete(agentId),
+    recordUplink(agentId, uplink) {
+      const agent = onlineAgents.get(agentId);
+      if (agent !== undefined) onlineAgents.set(agentId, { ...agent, uplink });
+    },
     recordMetrics(report, receivedAtMs) {
       const key = `${report.jobId}/${report.regionId}`;
       const known = subtasks.get(key);

@@ -14,13 +14,14 @@ import { openSavedPiece } from "../agent/state/saved_piece.ts";
 import { lockDirectory } from "@shared/platform/directory_lock.ts";
 import { serveHttp, upgradeWebSocket } from "@shared/platform/http_server.ts";
 import { localFiles } from "@shared/platform/local_files.ts";
-import { createLogger } from "@shared/platform/logger.ts";
+import { createLogger, writeLog } from "@shared/platform/logger.ts";
 import { openObjectStore } from "@shared/platform/open_object_store.ts";
 import { systemRandom } from "@shared/platform/random.ts";
 import { ensureBundle } from "../tools/build/build_bundles.ts";
 import { createAssets } from "./assets.ts";
 import { HUB_USAGE, type HubSettings, parseHubFlags } from "./config.ts";
 import { createGraphExtractor } from "./graph_extractor/graph_extractor.ts";
+import { LogBook } from "./log_book.ts";
 import { type HubWorld, startHub } from "./hub.ts";
 import type { FailPoint } from "./ports.ts";
 
@@ -76,7 +77,11 @@ async function runHub(given: HubSettings): Promise<number> {
 }
 
 async function machine(settings: HubSettings): Promise<HubWorld> {
-  const logger = createLogger(settings.logLevel);
+  const logs = new LogBook();
+  const logger = createLogger(settings.logLevel, (line) => {
+    writeLog(line);
+    logs.addOwn(line);
+  });
   const tls = settings.tlsFiles === null ? null : {
     cert: await Deno.readTextFile(settings.tlsFiles.cert),
     key: await Deno.readTextFile(settings.tlsFiles.key),
@@ -85,6 +90,7 @@ async function machine(settings: HubSettings): Promise<HubWorld> {
     clock: systemClock,
     random: systemRandom,
     logger,
+    logs,
     files: localFiles,
     assets: createAssets({
       dashboard: new URL("./dashboard", import.meta.url).pathname,

@@ -19,12 +19,14 @@ import type {
   RegionEvent,
   RunningRegion,
   SubtaskMetrics,
+  Uplink,
 } from "@shared/messages.ts";
 import type { ObjectStore } from "@shared/object_store.ts";
 import type { Random } from "@shared/random.ts";
 import type { LeaseVerdict } from "./coordinator/failure_detector.ts";
 import type { Db } from "./db/client.ts";
 import type { Signals } from "./series/signals.ts";
+import type { LogBook } from "./log_book.ts";
 import type { RunningSettings } from "./settings.ts";
 
 /** Fields of {@linkcode SettingsView} are defaults: what is in force is `HubContext.settings`. */
@@ -67,6 +69,8 @@ export interface HubContext {
   /** What people may change while the hub runs. */
   readonly settings: RunningSettings;
   readonly signals: Signals;
+  /** The newest lines of all logs; left out: none are kept. */
+  readonly logs?: LogBook;
   /** Called at named points of the coordination; tests end the process there. Absent in normal runs. */
   readonly failPoint?: (name: FailPoint) => void;
 }
@@ -159,6 +163,8 @@ export interface OnlineAgent {
   readonly agentId: AgentId;
   readonly connectedAtMs: number;
   readonly remoteAddress: string;
+  /** As its last heartbeat told; null before it did. */
+  readonly uplink?: Uplink | null;
 }
 
 /** How job loops talk to agents; sending to an agent that is away is a no-op, reported as false. */
