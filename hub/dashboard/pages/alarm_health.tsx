@@ -92,7 +92,7 @@ function Figures({ health }: { readonly health: AlarmHealth }) {
   const { averagePerTenMinutes: average, peakPerTenMinutes: peak, floodRatio } = health;
   const list = (state: string) => hrefOf({ kind: "alarms" }, { state });
   return (
-    <dl class="figures">
+    <dl class="figures alarm-figures">
       <Figure
         label="On average in 10 min"
         value={average.toFixed(2)}

@@ -17,8 +17,9 @@ import { AlarmPanel, KIND_TEXT, transitionText } from "../parts/alarm_panel.tsx"
 import { AlarmsHead } from "../parts/alarm_tabs.tsx";
 import { Choice } from "../parts/choice.tsx";
 import { LoadedRows } from "../parts/loaded_rows.tsx";
-import { PriorityMark, Time } from "../parts/marks.tsx";
+import { PriorityMark } from "../parts/marks.tsx";
 import { type ChosenTime, TimeRangePicker, useTimeRange } from "../parts/time_range.tsx";
+import { instantText, type Zone } from "../parts/time_span.ts";
 import { type VirtualColumn, VirtualTable } from "../parts/virtual_table.tsx";
 import { accepted, type PagedWorld } from "../state/paged_list.ts";
 import { usePaged } from "../state/paged_resource.ts";
@@ -132,7 +133,7 @@ function Transitions(props: { readonly time: ChosenTime }) {
         label="Transitions of alarms, newest first"
         rows={list.items}
         rowKey={world.keyOf}
-        columns={TRANSITION_COLUMNS}
+        columns={transitionColumns(props.time.zone)}
         empty="Nothing happened to alarms in this time."
         cardPx={168}
         hasMore={list.hasMore}
@@ -144,8 +145,8 @@ function Transitions(props: { readonly time: ChosenTime }) {
   );
 }
 
-const TRANSITION_COLUMNS: readonly VirtualColumn<AlarmTransitionView>[] = [
-  { key: "at", header: "When", width: "160px", cell: ({ at }) => <Time at={at} /> },
+const transitionColumns = (zone: Zone): readonly VirtualColumn<AlarmTransitionView>[] => [
+  { key: "at", header: "When", width: "166px", cell: ({ at }) => <At at={at} zone={zone} /> },
   {
     key: "priority",
     header: "Priority",
@@ -168,8 +169,8 @@ const TRANSITION_COLUMNS: readonly VirtualColumn<AlarmTransitionView>[] = [
   },
   {
     key: "states",
-    header: "State before → after",
-    width: "minmax(200px, 1fr)",
+    header: "State",
+    width: "minmax(250px, 1.1fr)",
     cell: ({ from, to }) => (
       <span>{from === null ? NONE : STATE_TEXT[from]} → {STATE_TEXT[to]}</span>
     ),
@@ -214,7 +215,7 @@ function Occurrences(props: { readonly time: ChosenTime }) {
         label="Occurrences of alarms, newest first"
         rows={list.items}
         rowKey={world.keyOf}
-        columns={OCCURRENCE_COLUMNS}
+        columns={occurrenceColumns(props.time.zone)}
         empty="No alarm rang in this time."
         cardPx={168}
         hasMore={list.hasMore}
@@ -226,18 +227,18 @@ function Occurrences(props: { readonly time: ChosenTime }) {
   );
 }
 
-const OCCURRENCE_COLUMNS: readonly VirtualColumn<AlarmView>[] = [
+const occurrenceColumns = (zone: Zone): readonly VirtualColumn<AlarmView>[] => [
   {
     key: "raised",
     header: "Raised",
-    width: "160px",
-    cell: ({ raisedAt }) => <Time at={raisedAt} />,
+    width: "166px",
+    cell: ({ raisedAt }) => <At at={raisedAt} zone={zone} />,
   },
   {
     key: "cleared",
     header: "Over",
-    width: "160px",
-    cell: ({ clearedAt }) => <Time at={clearedAt} />,
+    width: "166px",
+    cell: ({ clearedAt }) => <At at={clearedAt} zone={zone} />,
   },
   {
     key: "priority",
@@ -267,6 +268,12 @@ const OCCURRENCE_COLUMNS: readonly VirtualColumn<AlarmView>[] = [
     cell: ({ acknowledgedBy }) => acknowledgedBy ?? <span class="muted">{NONE}</span>,
   },
 ];
+
+/** A time in the zone that the page shows. */
+function At(props: { readonly at: string | null; readonly zone: Zone }) {
+  if (props.at === null) return <span class="muted">{NONE}</span>;
+  return <time dateTime={props.at}>{instantText(Date.parse(props.at), props.zone)}</time>;
+}
 
 function labelOf(text: string | undefined): AlarmStateLabel | null {
   return ALARM_STATE_LABELS.find((label) => label === text) ?? null;

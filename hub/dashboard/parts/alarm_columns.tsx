@@ -10,8 +10,8 @@ import { hrefOf } from "../router.ts";
 import type { AlarmActions, AlarmTarget } from "./alarm_actions.ts";
 import type { Asking } from "./alarm_dialogs.tsx";
 import type { AlarmRow } from "./alarm_filter.ts";
-import { AlarmStateMark, canAcknowledge } from "./alarm_marks.tsx";
-import { Age, PriorityMark } from "./marks.tsx";
+import { AlarmStateMark, canAcknowledge, Since } from "./alarm_marks.tsx";
+import { PriorityMark } from "./marks.tsx";
 import type { VirtualColumn } from "./virtual_table.tsx";
 
 export interface AlarmColumnWorld {
@@ -80,7 +80,7 @@ export function alarmColumns(world: AlarmColumnWorld): readonly VirtualColumn<Al
 const LEFT_OUT = ["value", "by", "action"];
 
 function sinceCell({ alarm }: AlarmRow) {
-  return <Age at={alarm.raisedAt} />;
+  return <Since at={alarm.raisedAt} />;
 }
 
 function equipmentCell({ alarm }: AlarmRow) {

@@ -5,7 +5,7 @@
  * @module
  */
 import type { AlarmStateLabel, AlarmView } from "@shared/api.ts";
-import { durationText } from "../format.ts";
+import { ageOf, durationText, timeText } from "../format.ts";
 import { useServices } from "../state/services.ts";
 import type { Mark } from "./health.ts";
 import { Badge } from "./marks.tsx";
@@ -47,6 +47,18 @@ export function AlarmStateMark(props: { readonly alarm: AlarmView }) {
   if (state !== "shelved" || shelvedUntil === null) return <Badge mark={mark} />;
   const leftMs = Math.max(0, Date.parse(shelvedUntil) - now.value);
   return <Badge mark={{ ...mark, text: `shelved, ${durationText(wholeMinutes(leftMs))} left` }} />;
+}
+
+/** How long ago, without seconds once there are minutes: a list of many stays still. */
+export function Since(props: { readonly at: string }) {
+  const { now } = useServices();
+  const ageMs = ageOf(props.at, now.value) ?? 0;
+  const unit = ageMs < 60_000 ? 1_000 : 60_000;
+  return (
+    <time dateTime={props.at} title={timeText(props.at)}>
+      {ageMs < 1_000 ? "now" : `${durationText(Math.floor(ageMs / unit) * unit)} ago`}
+    </time>
+  );
 }
 
 /** Seconds would only flicker while there are minutes. */

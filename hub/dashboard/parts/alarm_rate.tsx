@@ -14,8 +14,8 @@ export const RATE_FLOOD = 10;
 
 const WIDTH = 1000;
 const HEIGHT = 180;
-const LEFT = 40;
-const BOTTOM = 24;
+const LEFT = 24;
+const BOTTOM = 4;
 
 export function AlarmRateChart(props: { readonly spans: AlarmHealth["perTenMinutes"] }) {
   const { spans } = props;
@@ -28,21 +28,28 @@ export function AlarmRateChart(props: { readonly spans: AlarmHealth["perTenMinut
       <figcaption class="muted">
         Alarms in each ten minutes; lines at {RATE_MANAGEABLE} (manageable) and {RATE_FLOOD} (flood)
       </figcaption>
-      <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} aria-hidden="true" preserveAspectRatio="none">
-        {spans.map(({ at, count }, index) => (
-          <rect
-            key={at}
-            class={rateClass(count)}
-            x={LEFT + index * step + step * 0.1}
-            width={Math.max(0.5, step * 0.8)}
-            y={toY(count)}
-            height={Math.max(0, HEIGHT - BOTTOM - toY(count))}
-          />
-        ))}
+      <div class="rate-plot">
         {[RATE_MANAGEABLE, RATE_FLOOD].map((rate) => (
-          <line key={rate} class="rate-line" x1={LEFT} x2={WIDTH} y1={toY(rate)} y2={toY(rate)} />
+          <span key={rate} class="rate-label" style={{ top: `${toY(rate)}px` }} aria-hidden="true">
+            {rate}
+          </span>
         ))}
-      </svg>
+        <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} aria-hidden="true" preserveAspectRatio="none">
+          {spans.map(({ at, count }, index) => (
+            <rect
+              key={at}
+              class={rateClass(count)}
+              x={LEFT + index * step + step * 0.1}
+              width={Math.max(0.5, step * 0.8)}
+              y={toY(count)}
+              height={Math.max(0, HEIGHT - BOTTOM - toY(count))}
+            />
+          ))}
+          {[RATE_MANAGEABLE, RATE_FLOOD].map((rate) => (
+            <line key={rate} class="rate-line" x1={LEFT} x2={WIDTH} y1={toY(rate)} y2={toY(rate)} />
+          ))}
+        </svg>
+      </div>
       <RateLabels spans={spans} />
       <details class="alternative">
         <summary>As a table</summary>
