@@ -44,7 +44,11 @@ const NO_BORDER = {
   "middle": "  ",
 };
 const GAP_WIDTH = 2;
-const COLUMN_WIDTH_MIN = 8;
+const COLUMN_WIDTH_WANTED = 8;
+const KEPT_WIDTH_WANTED = 12;
+const COLUMN_WIDTH_MIN = 3;
+/** Columns that people copy from. */
+const KEPT_COLUMNS: ReadonlySet<string> = new Set(["id", "name"]);
 
 /** Words that are shown in colour when they are all of a cell. */
 const PAINTS: Readonly<Record<string, Paint>> = {
@@ -96,11 +100,14 @@ export class Printer {
       : [];
     if (cells.length === 0 && head.length === 0) return;
     const width = this.format === "wide" ? null : terminalWidth();
+    const kept = new Set(
+      Object.keys(shown).flatMap((name, i) => KEPT_COLUMNS.has(name) ? [i] : []),
+    );
     const table = new Table({
       head: head.map((name) => painted(name, "dim")),
       chars: NO_BORDER,
       style: { "padding-left": 0, "padding-right": 0, head: [], border: [] },
-      ...(width === null ? {} : { colWidths: columnWidths([head, ...cells], width) }),
+      ...(width === null ? {} : { colWidths: columnWidths([head, ...cells], width, kept) }),
     });
     table.push(...cells.map((row) => row.map(paintedCell)));
     print(table.toString().split("\n").map((line) => line.trimEnd()).join("\n"));
@@ -137,22 +144,37 @@ function paintedCell(text: string): string {
   return paint === undefined ? text : painted(text, paint);
 }
 
-/** Widths that fit a terminal of `width` columns: the widest column gives way first. Pure. */
-export function columnWidths(rows: readonly (readonly string[])[], width: number): number[] {
+/**
+ * Widths that fit a terminal of `width` columns. The widest column gives way first, those in `kept` last: an
+ * id that is cut cannot be copied. Pure.
+ */
+export function columnWidths(
+  rows: readonly (readonly string[])[],
+  width: number,
+  kept: ReadonlySet<number> = new Set(),
+): number[] {
   const count = Math.max(...rows.map((row) => row.length));
   const widths = Array.from(
     { length: count },
     (_, i) => Math.max(1, ...rows.map((row) => (row[i] ?? "").length)),
   );
   const room = width - GAP_WIDTH * (count - 1);
-  let excess = widths.reduce((sum, one) => sum + one, 0) - room;
-  while (excess > 0) {
-    const widest = widths.indexOf(Math.max(...widths));
-    if (widths[widest]! <= COLUMN_WIDTH_MIN) break;
-    widths[widest]! -= 1;
-    excess -= 1;
-  }
+  const shrink = (least: number, isKept: (column: number) => boolean) => {
+    for (let excess = sum(widths) - room; excess > 0; excess--) {
+      const open = widths.map((one, i) => isKept(i) ? 0 : one);
+      const widest = Math.max(...open);
+      if (widest <= least) return;
+      widths[open.indexOf(widest)]! -= 1;
+    }
+  };
+  shrink(COLUMN_WIDTH_WANTED, (column) => kept.has(column));
+  shrink(KEPT_WIDTH_WANTED, () => false);
+  shrink(COLUMN_WIDTH_MIN, () => false);
   return widths;
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, one) => total + one, 0);
 }
 
 /** `3 s ago`, `5 min ago`; `never` for null. */
