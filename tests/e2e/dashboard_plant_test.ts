@@ -88,7 +88,7 @@ async function lookAround(look: Look, { hub, browser }: Scene): Promise<void> {
     const pages: readonly (readonly [name: string, path: string, sign: string])[] = [
       ["overview", "/", "Whole plant"],
       ["overview-line", "/?path=south%2Fpumps", ODD_MACHINE],
-      ["equipment", "/equipment?sort=name", ODD_MACHINE],
+      ["equipment", "/equipment?sort=name", "filler-1"],
       ["equipment-live", `${ODD}?range=15m`, "Values of vibration as a table"],
       ["equipment-day", `${ODD}?range=24h&tz=utc`, "Values of vibration as a table"],
     ];
@@ -141,16 +141,16 @@ async function findTheOddMachine({ page, complaints }: BrowserSeat): Promise<voi
 
 async function walkTheTree({ page, complaints }: BrowserSeat): Promise<void> {
   await page.getByRole("treeitem").first().waitFor();
-  await tabTo(page, /^Whole plant/);
+  await tabTo(page, /Whole plant/);
   await page.keyboard.press("s");
-  match(await focusedText(page), /^south/);
+  match(await focusedText(page), /south/);
   await page.keyboard.press("ArrowRight");
   await page.getByRole("treeitem", { name: /^pumps/ }).waitFor();
   await page.keyboard.press("p");
   await page.keyboard.press("ArrowRight");
   await page.getByRole("treeitem", { name: /^line-4/ }).waitFor();
   await page.keyboard.press("ArrowRight");
-  match(await focusedText(page), /^line-4/);
+  match(await focusedText(page), /line-4/);
   await page.keyboard.press("Enter");
   await page.waitForURL(/path=south%2Fpumps%2Fline-4/);
   await page.getByRole("heading", { name: "line-4", level: 2 }).waitFor();
@@ -161,9 +161,9 @@ async function walkTheTree({ page, complaints }: BrowserSeat): Promise<void> {
   const chosen = page.getByRole("treeitem", { name: /^line-4/ });
   await chosen.waitFor();
   equal(await chosen.getAttribute("aria-selected"), "true");
-  await tabTo(page, /^line-4/);
+  await tabTo(page, /line-4/);
   await page.keyboard.press("ArrowLeft");
-  match(await focusedText(page), /^pumps/);
+  match(await focusedText(page), /pumps/);
   await page.keyboard.press("ArrowLeft");
   equal(await page.getByRole("treeitem", { name: /^line-4/ }).count(), 0);
   await tabTo(page, new RegExp(`^${ODD_MACHINE}$`));
@@ -203,8 +203,8 @@ async function keepTheSpan(seat: BrowserSeat): Promise<void> {
   await page.getByRole("button", { name: "Longer span" }).click();
   await page.locator(".u-over").first().dblclick();
   await page.getByRole("button", { name: "From – to" }).click();
-  await page.getByLabel("From (UTC)").fill("2026-01-01T00:00:00");
-  await page.getByLabel("To (UTC)").fill("2025-01-01T00:00:00");
+  await page.getByLabel("From (UTC)").fill("2026-01-01T00:00:01");
+  await page.getByLabel("To (UTC)").fill("2025-01-01T00:00:01");
   await page.getByRole("button", { name: "Show" }).click();
   await page.getByText("The end has to come after the start.").waitFor();
   deepEqual(complaints, []);
@@ -231,8 +231,11 @@ function linePixels(page: Page, share: number): Promise<number> {
     const over = plot.querySelector<HTMLElement>(".u-over")!;
     const scale = canvas.width / canvas.getBoundingClientRect().width;
     const left = (over.offsetLeft + over.offsetWidth * (at as number)) * scale;
-    const { data } = canvas.getContext("2d")!
-      .getImageData(left - 3, over.offsetTop * scale, 7, over.offsetHeight * scale);
+    const height = over.offsetHeight * scale;
+    // A canvas that is read is slow to paint; what is read is a copy.
+    const copy = new OffscreenCanvas(7, height).getContext("2d", { willReadFrequently: true })!;
+    copy.drawImage(canvas, 3 - left, -over.offsetTop * scale);
+    const { data } = copy.getImageData(0, 0, 7, height);
     const [red, green, blue] = colour as number[];
     let count = 0;
     for (let i = 0; i < data.length; i += 4) {
@@ -251,7 +254,7 @@ async function seeTheSilentMachine(seat: BrowserSeat): Promise<void> {
   const row = page.getByRole("grid").getByRole("row").filter({ hasText: SILENT_MACHINE });
   await row.getByText("stale").waitFor();
   equal(await row.locator("svg.fresh-stale").count(), 1);
-  match(page.url(), /search=/);
+  await page.waitForURL(/search=/);
   await seat.show(`/equipment/${SILENT_MACHINE}`);
   await page.getByText(/data is \d+ min/).first().waitFor();
   deepEqual(complaints, []);

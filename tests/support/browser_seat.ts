@@ -110,6 +110,7 @@ export async function tabTo(page: Page, name: RegExp): Promise<void> {
 export function focusedText(page: Page): Promise<string> {
   return page.evaluate(() => {
     const element = document.activeElement;
-    return element?.getAttribute("aria-label") ?? element?.textContent ?? "";
+    if (element === null || element === document.body) return "";
+    return element.getAttribute("aria-label") ?? element.textContent ?? "";
   });
 }

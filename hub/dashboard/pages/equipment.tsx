@@ -171,6 +171,7 @@ function SignalStack(props: SignalStackProps) {
   const zoom = useZoom(time, nowMs);
   const span = time.spanAt(nowMs);
   const instants = useMemo(() => instantsOf(markers), [markers]);
+  const sorted = worstSignalsFirst(items, props.views);
   const isLive = time.range.kind === "relative";
   const tails = isLive ? props.tails : NO_TAIL;
   if (items.length === 0) return <p class="empty">No signal was recorded in this span.</p>;
@@ -188,7 +189,7 @@ function SignalStack(props: SignalStackProps) {
         zone={time.zone}
         onOpenAlarm={(alarm) => router.choose({ alarm })}
       />
-      {items.map((one) => (
+      {sorted.map((one) => (
         <SignalCharts
           key={signalKeyOf(one)}
           series={one}
@@ -251,10 +252,23 @@ function States(
   return <StateLane states={stateSpans(span, alarms, [...heard, ...streamed])} zone={props.zone} />;
 }
 
+/** What concerns all signals; alarms begin with their own spans. */
 function instantsOf(markers: readonly ChartMarker[]): Instant[] {
   return markers
-    .filter(({ kind }) => kind !== "cleared")
-    .map(({ at, kind }) => ({ atMs: Date.parse(at), isAlarm: kind === "alarm" }));
+    .filter(({ kind }) => kind !== "cleared" && kind !== "alarm")
+    .map(({ at }) => ({ atMs: Date.parse(at), isAlarm: false }));
+}
+
+/** Signals with active alarms first, the rest by name. */
+function worstSignalsFirst(
+  items: readonly SampleSeries[],
+  views: readonly EquipmentView[],
+): SampleSeries[] {
+  const active = new Map(views.map((view) => [signalKeyOf(view), view.activeAlarms]));
+  const rank = (series: SampleSeries) => (active.get(signalKeyOf(series)) ?? 0) > 0 ? 0 : 1;
+  return [...items].sort((a, b) =>
+    rank(a) - rank(b) || signalKeyOf(a).localeCompare(signalKeyOf(b))
+  );
 }
 
 /** Alarms of the signal; one that is in no list is taken for one of every signal of its job. */

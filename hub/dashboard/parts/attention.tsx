@@ -183,6 +183,7 @@ function AttentionRows(
     return <p class="muted">Nothing needs a person now.</p>;
   }
   const worst = [...alarms].sort((a, b) =>
+    Number(b.isActive) - Number(a.isActive) ||
     PRIORITY_RANK[a.priority] - PRIORITY_RANK[b.priority] || b.raisedAt.localeCompare(a.raisedAt)
   );
   return (

@@ -92,7 +92,7 @@ export function Chart(props: ChartProps) {
         ref={host}
         class="chart-host"
         aria-hidden="true"
-        style={{ minHeight: `${heightPx + 26}px` }}
+        style={{ minHeight: `${heightPx}px` }}
       />
     </figure>
   );
@@ -172,7 +172,7 @@ function axesOf(ink: Ink, zone: Zone): uPlot.Axis[] {
     splits.map((seconds) => labelOf(dateOf(seconds, zone), step));
   return [
     { ...axis, space: 64, size: 32, values: labels },
-    { ...axis, size: CHART_LEFT_PX, space: 28, values: (_plot, splits) => splits.map(valueText) },
+    { ...axis, size: CHART_LEFT_PX, space: 22, values: (_plot, splits) => splits.map(valueText) },
   ];
 }
 

@@ -18,6 +18,14 @@ export interface PlacedMarkers {
   readonly markers: readonly ChartMarker[];
 }
 
+/** Room that a view leaves beside its lanes. */
+const BESIDE_PX = 140;
+
+/** Part of a lane that `px` are, in a window of this width. */
+export function laneShare(px: number, windowPx: number): number {
+  return px / Math.max(px, windowPx - BESIDE_PX);
+}
+
 /** Order of importance: of markers that stand together the first of these is drawn. */
 const KINDS: readonly ChartMarker["kind"][] = [
   "alarm",

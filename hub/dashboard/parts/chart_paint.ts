@@ -66,6 +66,8 @@ export function paintBands(plot: uPlot, bands: readonly Band[], nowMs: number, i
     const left = toX(plot, span.fromMs);
     ctx.fillRect(left, bbox.top, Math.max(2, toX(plot, span.toMs) - left), bbox.height);
   }
+  const instants = bands.map(({ fromMs }) => ({ atMs: fromMs, isAlarm: true }));
+  paintInstants(plot, instants, ink);
 }
 
 export function paintInstants(plot: uPlot, instants: readonly Instant[], ink: Ink): void {

@@ -70,7 +70,7 @@ function EquipmentOf(props: { readonly path: PlantPath; readonly plant: PlantVie
             {...node === undefined || search !== "" ? {} : { total: node.equipment }}
             hasMore={page.next !== null}
             onMore={list.more}
-            cardPx={132}
+            cardPx={118}
             sort={{ key: sort === "name" ? "equipment" : "state", isDescending: false }}
             onSort={({ key }) => router.choose({ sort: key === "equipment" ? "name" : null })}
             onOpen={(row) => router.go(hrefOf({ kind: "equipment", equipment: row.equipment }))}
@@ -138,7 +138,7 @@ const COLUMNS: readonly VirtualColumn<EquipmentSummary>[] = [
   {
     key: "equipment",
     header: "Equipment",
-    width: "minmax(150px, 2fr)",
+    width: "minmax(130px, 1.3fr)",
     isSortable: true,
     inCard: "bare",
     cell: (row) => (
@@ -150,7 +150,7 @@ const COLUMNS: readonly VirtualColumn<EquipmentSummary>[] = [
   {
     key: "state",
     header: "State",
-    width: "minmax(150px, 1.2fr)",
+    width: "minmax(270px, 2fr)",
     isSortable: true,
     inCard: "bare",
     cell: (row) => <State row={row} />,
@@ -158,7 +158,7 @@ const COLUMNS: readonly VirtualColumn<EquipmentSummary>[] = [
   {
     key: "freshness",
     header: "Signal",
-    width: "minmax(110px, 1fr)",
+    width: "minmax(150px, 1.2fr)",
     cell: (row) => <Heard row={row} />,
   },
   {
@@ -194,7 +194,9 @@ function State(props: { readonly row: EquipmentSummary }) {
   if (highestPriority === null || open === 0) {
     return (
       <span class="inline">
-        <span class="muted">{props.row.freshness === "good" ? "normal" : "no alarm"}</span>
+        {alarms.unacknowledged > 0
+          ? <span>over, {countText(alarms.unacknowledged)} unacknowledged</span>
+          : <span class="muted">{props.row.freshness === "good" ? "normal" : "no alarm"}</span>}
         {shelved}
       </span>
     );

@@ -22,7 +22,7 @@ import { expectedText } from "./signal_charts.tsx";
 import { Table } from "./table.tsx";
 import { instantText, type Zone } from "./time_span.ts";
 
-const SCORE_HEIGHT_PX = 92;
+const SCORE_HEIGHT_PX = 104;
 
 export interface EvidencePanelProps {
   readonly alarmId: string;
@@ -131,9 +131,10 @@ function EvidenceCharts(
   const hasRange = series.low.some((value) => value !== null);
   return (
     <div class="signal">
+      <h3>{series.operatorUid} around the alarm</h3>
       <Chart
         {...shared}
-        title={`Value of ${series.operatorUid} around the alarm`}
+        title="Value"
         values={series.value}
         limit={null}
         {...hasRange ? { low: series.low, high: series.high } : {}}

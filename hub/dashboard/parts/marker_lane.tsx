@@ -7,13 +7,19 @@
 import type { ChartMarker } from "@shared/api.ts";
 import { hrefOf } from "../router.ts";
 import { useServices } from "../state/services.ts";
-import { kindsIn, MARKER_TEXT, type PlacedMarkers, placedMarkers } from "./chart_marks.ts";
+import {
+  kindsIn,
+  laneShare,
+  MARKER_TEXT,
+  type PlacedMarkers,
+  placedMarkers,
+} from "./chart_marks.ts";
 import { PriorityMark, PriorityShape } from "./marks.tsx";
 import { Table } from "./table.tsx";
 import { instantText, type Span, type Zone } from "./time_span.ts";
 
 /** Signs nearer than this to each other are drawn as one. */
-const NEAR_SHARE = 0.018;
+const NEAR_PX = 24;
 const LIST_MAX = 200;
 
 /** Sixteen by sixteen; lines, so that none is taken for the filled shape of a priority. */
@@ -36,10 +42,11 @@ export interface MarkerLaneProps {
 
 export function MarkerLane(props: MarkerLaneProps) {
   const { markers, span } = props;
+  const nearShare = laneShare(NEAR_PX, globalThis.innerWidth);
   return (
     <div class="lane-block">
       <div class="lane marker-lane" aria-hidden="true">
-        {placedMarkers(markers, span, NEAR_SHARE).map((placed) => (
+        {placedMarkers(markers, span, nearShare).map((placed) => (
           <PlacedSign
             key={`${placed.markers[0]!.at}${placed.share}`}
             placed={placed}

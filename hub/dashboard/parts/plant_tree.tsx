@@ -6,9 +6,10 @@
  *
  * @module
  */
+import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { PlantView } from "@shared/api.ts";
-import { countText, plural } from "../format.ts";
+import type { PlantNode, PlantView } from "@shared/api.ts";
+import { countText } from "../format.ts";
 import { FreshnessSign } from "./freshness_mark.tsx";
 import { PriorityShape } from "./marks.tsx";
 import {
@@ -106,7 +107,6 @@ function TreeNode(props: TreeNodeProps) {
       aria-setsize={shown.siblings}
       aria-expanded={shown.hasChildren ? shown.isOpen : undefined}
       aria-selected={props.isChosen}
-      aria-label={nodeText(name, props.levelName, shown)}
       tabIndex={props.isStop ? 0 : -1}
       style={{ "--depth": shown.level - 1 }}
       onClick={props.onChoose}
@@ -126,41 +126,52 @@ function TreeNode(props: TreeNodeProps) {
         {name}
         {props.levelName === "" ? null : <span class="muted">{props.levelName}</span>}
       </span>
-      <span class="tree-marks" aria-hidden="true">
-        {openPriorities(node.alarms).map(({ priority, count }) => (
-          <span key={priority} class="tally" title={`${count} ${priority}`}>
-            <PriorityShape priority={priority} />
-            {countText(count)}
-          </span>
-        ))}
-        {node.stale === 0 ? null : (
-          <span class="tally" title={`${node.stale} stale`}>
-            <FreshnessSign freshness="stale" />
-            {countText(node.stale)}
-          </span>
-        )}
-        {node.unknown === 0 ? null : (
-          <span class="tally" title={`${node.unknown} unknown`}>
-            <FreshnessSign freshness="unknown" />
-            {countText(node.unknown)}
-          </span>
-        )}
-        <span class="tree-count">{countText(node.equipment)}</span>
-      </span>
+      <NodeMarks node={node} />
     </li>
   );
 }
 
-/** What a person hears of a node. */
-function nodeText(name: string, levelName: string, { node }: ShownNode): string {
-  const alarms = openPriorities(node.alarms).map(({ priority, count }) => `${count} ${priority}`);
-  const parts = [
-    levelName === "" ? name : `${name}, ${levelName}`,
-    plural(node.equipment, "equipment", "equipments"),
-    alarms.length === 0 ? "no open alarm" : `alarms: ${alarms.join(", ")}`,
-    node.alarms.unacknowledged > 0 ? `${node.alarms.unacknowledged} unacknowledged` : "",
-    node.stale > 0 ? `${node.stale} stale` : "",
-    node.unknown > 0 ? `${node.unknown} unknown` : "",
-  ];
-  return parts.filter((part) => part !== "").join("; ");
+/** Open alarms by priority, what is not of now, and how much equipment there is. */
+function NodeMarks(props: { readonly node: PlantNode }) {
+  const { node } = props;
+  return (
+    <span class="tree-marks">
+      {openPriorities(node.alarms).map(({ priority, count }) => (
+        <Tally key={priority} count={count} word={priority}>
+          <PriorityShape priority={priority} />
+        </Tally>
+      ))}
+      {node.stale === 0 ? null : (
+        <Tally count={node.stale} word="stale">
+          <FreshnessSign freshness="stale" />
+        </Tally>
+      )}
+      {node.unknown === 0 ? null : (
+        <Tally count={node.unknown} word="unknown">
+          <FreshnessSign freshness="unknown" />
+        </Tally>
+      )}
+      <span class="tree-count">
+        {countText(node.equipment)}
+        <span class="visually-hidden">pieces of equipment</span>
+      </span>
+    </span>
+  );
+}
+
+/** A sign with its number; the word on hover and for screen readers. */
+function Tally(
+  props: {
+    readonly count: number;
+    readonly word: string;
+    readonly children: ComponentChildren;
+  },
+) {
+  return (
+    <span class="tally" title={`${props.count} ${props.word}`}>
+      {props.children}
+      {countText(props.count)}
+      <span class="visually-hidden">{props.word}</span>
+    </span>
+  );
 }

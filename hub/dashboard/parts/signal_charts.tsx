@@ -15,7 +15,7 @@ import { append, newestOf, newestRows, type Series, type SeriesPoint } from "./s
 import { Table } from "./table.tsx";
 import { instantText, type Span, type Zone } from "./time_span.ts";
 
-const SCORE_HEIGHT_PX = 92;
+const SCORE_HEIGHT_PX = 104;
 const TABLE_ROWS_MAX = 100;
 /** Younger than this it came with the stream just now, whatever the last answer said. */
 const LIVE_MS = 10_000;

@@ -5,12 +5,12 @@
  * @module
  */
 import { durationText, percentText } from "../format.ts";
-import type { PlantState, StateSpan } from "./chart_marks.ts";
+import { laneShare, type PlantState, type StateSpan } from "./chart_marks.ts";
 import { Table } from "./table.tsx";
 import { instantText, type Zone } from "./time_span.ts";
 
 /** Narrower spans carry no word. */
-const WORD_SHARE = 0.07;
+const WORD_PX = 62;
 const LIST_MAX = 100;
 const STATES: readonly PlantState[] = ["alarm", "unknown", "normal"];
 
@@ -22,6 +22,7 @@ export function StateLane(
   const last = states.at(-1);
   if (first === undefined || last === undefined) return null;
   const lengthMs = last.toMs - first.fromMs;
+  const wordShare = laneShare(WORD_PX, globalThis.innerWidth);
   const share = (span: StateSpan) => (span.toMs - span.fromMs) / lengthMs;
   const inWords = STATES
     .map((state) => ({ state, part: sum(states.filter((one) => one.state === state).map(share)) }))
@@ -44,7 +45,7 @@ export function StateLane(
               instantText(span.fromMs, props.zone)
             }`}
           >
-            {share(span) < WORD_SHARE ? "" : span.state}
+            {share(span) < wordShare ? "" : span.state}
           </span>
         ))}
       </div>
