@@ -238,6 +238,7 @@ function States(
   const { span } = props;
   const heard = heardSpans(
     props.items.map((series) => ({ series, resolutionMs: series.resolutionMs })),
+    span.fromMs,
   );
   const streamed = [...props.tails.values()].flatMap((tail) => {
     const first = tail[0];

@@ -113,18 +113,20 @@ export function stateSpans(
 }
 
 /**
- * Spans in which any of `all` had values.
+ * Spans in which any of `all` had values. A first sample that comes within its signal's rhythm of `fromMs`
+ * had one before it, which was not asked for.
  *
  * @param resolutionMs How long one point stands for, where points are roll-ups.
  */
 export function heardSpans(
   all: readonly { readonly series: Series; readonly resolutionMs: number }[],
+  fromMs: number,
 ): Span[] {
-  const spans = all.flatMap(({ series, resolutionMs }) => heardOf(series, resolutionMs));
+  const spans = all.flatMap(({ series, resolutionMs }) => heardOf(series, resolutionMs, fromMs));
   return merged(spans);
 }
 
-function heardOf(series: Series, resolutionMs: number): Span[] {
+function heardOf(series: Series, resolutionMs: number, fromMs: number): Span[] {
   const spans: { fromMs: number; toMs: number }[] = [];
   const lastsMs = Math.max(resolutionMs, gapLimitMs(series.at));
   let open: { fromMs: number; toMs: number } | null = null;
@@ -138,6 +140,8 @@ function heardOf(series: Series, resolutionMs: number): Span[] {
       open.toMs = atMs + resolutionMs;
     }
   });
+  const first = spans[0];
+  if (first !== undefined && first.fromMs - fromMs < lastsMs) first.fromMs = fromMs;
   // The newest sample holds until it should have been followed by another.
   const last = spans.at(-1);
   if (open !== null && last !== undefined) {

@@ -44,7 +44,7 @@ Deno.test("chart marks: a gap is unknown, and an alarm stands above it", () => {
     1,
     1,
     1,
-  ])]);
+  ])], 0);
   deepEqual(stateSpans(SPAN, [{ fromMs: 1_500, toMs: 4_000 }], heard), [
     { fromMs: 0, toMs: 1_500, state: "normal" },
     { fromMs: 1_500, toMs: 4_000, state: "alarm" },
@@ -54,13 +54,20 @@ Deno.test("chart marks: a gap is unknown, and an alarm stands above it", () => {
 });
 
 Deno.test("chart marks: equipment of which nothing was heard is unknown all the time", () => {
-  deepEqual(stateSpans(SPAN, [], heardSpans([])), [{ ...SPAN, state: "unknown" }]);
+  deepEqual(stateSpans(SPAN, [], heardSpans([], 0)), [{ ...SPAN, state: "unknown" }]);
+});
+
+Deno.test("chart marks: a span begins as its first sample says, when that is not late", () => {
+  const times = [2_000, 3_000, 4_000];
+  const known = times.map(() => 1);
+  equal(heardSpans([seriesOf(times, known)], 0)[0]!.fromMs, 0);
+  equal(heardSpans([seriesOf(times, known)], -60_000)[0]!.fromMs, 2_000);
 });
 
 Deno.test("chart marks: one signal that speaks is enough to know the equipment", () => {
   const silent = seriesOf([0, 1_000, 2_000], [1, null, null]);
   const speaking = seriesOf([0, 1_000, 2_000], [1, 1, 1]);
-  equal(heardSpans([silent, speaking])[0]!.toMs >= 2_000, true);
+  equal(heardSpans([silent, speaking], 0)[0]!.toMs >= 2_000, true);
 });
 
 Deno.test("chart marks: states cover the span without a hole, no two alike beside each other", () => {

@@ -12,6 +12,8 @@ import { instantText, type Zone } from "./time_span.ts";
 /** Narrower spans carry no word. */
 const WORD_PX = 62;
 const LIST_MAX = 100;
+/** Less than this would be written as 0 %. */
+const SAID_SHARE = 0.005;
 const STATES: readonly PlantState[] = ["alarm", "unknown", "normal"];
 
 export function StateLane(
@@ -26,7 +28,7 @@ export function StateLane(
   const share = (span: StateSpan) => (span.toMs - span.fromMs) / lengthMs;
   const inWords = STATES
     .map((state) => ({ state, part: sum(states.filter((one) => one.state === state).map(share)) }))
-    .filter(({ part }) => part > 0)
+    .filter(({ part }) => part >= SAID_SHARE)
     .map(({ state, part }) => `${state} ${percentText(part)}`)
     .join(", ");
   return (
