@@ -1,5 +1,7 @@
 import { deepEqual, equal, match, notEqual } from "node:assert/strict";
 import type { AuditView, BrokerView, Page, Problem, SettingsView } from "@shared/api.ts";
+import type { JobId } from "@shared/ids.ts";
+import type { RegionEvent } from "@shared/messages.ts";
 import { openTestHub } from "../../tests/support/hub_app.ts";
 import { openSettings } from "../settings.ts";
 
@@ -102,17 +104,15 @@ Deno.test("settings: people's values win over the flags, and last", async (t) =>
 
 Deno.test("brokers: each with whether it answers and what sources measured of it (M7)", async () => {
   const test = await openTestHub();
-  test.live.regionEvent(
-    {
-      kind: "event",
-      jobId: "job",
-      regionId: "telemetry.0",
-      attempt: 1,
-      type: "broker-profile",
-      detail: 'Broker "plant" gives exactly-once',
-      fields: { broker: "plant", subtask: "telemetry.0", windowGiven: 1024 },
-    } as unknown as Parameters<typeof test.live.regionEvent>[0],
-  );
+  test.live.recordBrokerProfile("job" as JobId, "telemetry.0", {
+    kind: "event",
+    jobId: "job",
+    regionId: "telemetry.0",
+    attempt: 1,
+    type: "broker-profile",
+    detail: 'Broker "plant" gives exactly-once',
+    fields: { broker: "plant", windowGiven: 1024 },
+  } as unknown as RegionEvent);
   const { items } = await (await test.call("GET", "/api/v1/brokers"))
     .json() as { items: BrokerView[] };
   deepEqual(items.map(({ name, url, isReachable, detail }) => [name, url, isReachable, detail]), [
