@@ -5,7 +5,7 @@
  * @module
  */
 import type { ComponentChildren } from "preact";
-import type { AgentView, AlarmView, JobSummary, PlantView } from "@shared/api.ts";
+import type { AgentView, AlarmPriority, AlarmView, JobSummary, PlantView } from "@shared/api.ts";
 import { countText, NONE, plural } from "../format.ts";
 import { hrefOf } from "../router.ts";
 import { type Resource, useGet, useList } from "../state/resource.ts";
@@ -26,7 +26,13 @@ export function Attention(props: { readonly plant: Resource<PlantView> }) {
     ["alarm"],
     COUNT_EVERY_MS,
   );
-  const alarms = useList<AlarmView>("/alarms?state=unacknowledged&limit=50", ["alarm"]);
+  const priorities = counts.value === null ? [] : urgentOf(counts.value);
+  const alarms = useList<AlarmView>(
+    priorities.length === 0
+      ? null
+      : `/alarms?state=unacknowledged&limit=50&priority=${priorities.join(",")}`,
+    ["alarm"],
+  );
   const jobs = useList<JobSummary>("/jobs?limit=200", ["job", "region"]);
   const agents = useList<AgentView>("/agents?limit=200", ["agent", "region"], HEARTBEAT_MS);
   const troubled =
@@ -66,6 +72,19 @@ export function Attention(props: { readonly plant: Resource<PlantView> }) {
       <AttentionRows alarms={alarms.value?.items ?? []} jobs={troubled ?? []} agents={away ?? []} />
     </Section>
   );
+}
+
+/** The highest priorities that fill the list: of a flood of low ones none is fetched in vain. */
+function urgentOf(counts: AlarmCounts): AlarmPriority[] {
+  const urgent: AlarmPriority[] = [];
+  let count = 0;
+  for (const priority of PRIORITIES) {
+    if (count >= ALARMS_SHOWN) break;
+    if (counts.byPriority[priority] === 0) continue;
+    urgent.push(priority);
+    count += counts.byPriority[priority];
+  }
+  return urgent;
 }
 
 function AttentionFigure(
@@ -183,8 +202,8 @@ function AttentionRows(
     return <p class="muted">Nothing needs a person now.</p>;
   }
   const worst = [...alarms].sort((a, b) =>
-    Number(b.isActive) - Number(a.isActive) ||
-    PRIORITY_RANK[a.priority] - PRIORITY_RANK[b.priority] || b.raisedAt.localeCompare(a.raisedAt)
+    PRIORITY_RANK[a.priority] - PRIORITY_RANK[b.priority] ||
+    Number(b.isActive) - Number(a.isActive) || b.raisedAt.localeCompare(a.raisedAt)
   );
   return (
     <ul class="attention-rows" aria-label="What needs attention, most urgent first">

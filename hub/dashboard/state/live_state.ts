@@ -1,12 +1,12 @@
 /**
- * Keeps the newest metrics and samples that the event stream brought, for the views to read.
+ * Keeps the newest metrics that the event stream brought, for the views to read.
  *
  * Pure but for its subscription. The hub's answers are the truth at the time of a fetch; this holds
  * what came since.
  *
  * 1. Rates are differences of two reports of one subtask in one attempt; a counter that fell gives none.
  * 2. Each subtask has an entry of its own: what one of them says never stands for its region.
- * 3. At most `SIGNALS_MAX` signals and `SUBTASKS_MAX` subtasks are kept: the oldest leave.
+ * 3. At most `SUBTASKS_MAX` subtasks are kept: the oldest leave.
  *
  * @module
  */
@@ -43,36 +43,18 @@ export interface LiveSubtask {
   readonly operators: readonly OperatorRate[];
 }
 
-/** Newest value of one signal. */
-export interface LiveSample {
-  readonly atMs: number;
-  readonly value: number | null;
-  readonly score: number | null;
-}
-
-interface StreamSample extends LiveSample {
-  readonly operatorUid: string;
-  readonly key: string;
-}
-
 export interface LiveState {
   /** By `subtaskKey`. */
   readonly subtasks: ReadonlySignal<ReadonlyMap<string, LiveSubtask>>;
-  /** By `signalKey`. */
-  readonly samples: ReadonlySignal<ReadonlyMap<string, LiveSample>>;
 }
 
 const SUBTASKS_MAX = 10_000;
-const SIGNALS_MAX = 20_000;
 
 export const subtaskKey = (jobId: string, regionId: string, subtaskId: string) =>
   `${jobId}/${regionId}/${subtaskId}`;
-export const signalKey = (jobId: string, operatorUid: string, equipment: string) =>
-  `${jobId}/${operatorUid}/${equipment}`;
 
 export function createLiveState(stream: EventStream, clock: Clock): LiveState {
   const subtasks = signal<ReadonlyMap<string, LiveSubtask>>(new Map());
-  const samples = signal<ReadonlyMap<string, LiveSample>>(new Map());
   stream.on(["metrics"], (event) => {
     const next = new Map(subtasks.value);
     for (const report of listIn<SubtaskReport>(event, "subtasks")) {
@@ -82,15 +64,7 @@ export function createLiveState(stream: EventStream, clock: Clock): LiveState {
     }
     subtasks.value = next;
   });
-  stream.on(["samples"], (event) => {
-    const next = new Map(samples.value);
-    for (const sample of listIn<StreamSample>(event, "samples")) {
-      const key = signalKey(event.jobId ?? jobIdOf(sample), sample.operatorUid, sample.key);
-      renew(next, key, sample, SIGNALS_MAX);
-    }
-    samples.value = next;
-  });
-  return { subtasks, samples };
+  return { subtasks };
 }
 
 /** Metrics name their job themselves: one event may hold several jobs. */
