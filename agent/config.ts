@@ -8,6 +8,8 @@ export interface AgentConfig {
   readonly hubUrl: string;
   /** Where the one-off join token lies; read only while the agent is not enrolled. */
   readonly joinTokenFile: string | null;
+  /** Enrols anew although the data directory holds a credential, which is replaced. */
+  readonly isForced: boolean;
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   /** Without a trailing slash. */
@@ -26,6 +28,7 @@ export const AGENT_USAGE = `penstock agent start --hub URL [flags]
 
   --hub URL               Address of the hub, such as https://hub.example.org
   --join-token-file F     File with the one-off join token; needed until the agent is enrolled
+  --force                 Enrol anew although this machine is enrolled; needs a new join token
   --name N                Name of the agent; default: name of this machine
   --label k=v             A label, for placing splits near their equipment; may be repeated
   --data-dir DIR          Where credential and local pieces are kept; default: ${DEFAULT_DATA_DIR}
@@ -42,6 +45,7 @@ const FLAGS = [
   "--runner-bundle",
   "--upload-limit",
 ] as const;
+const FORCE = "--force";
 
 /**
  * Reads `args`, each flag as `--flag value` or `--flag=value`.
@@ -53,7 +57,7 @@ export function parseAgentConfig(
   args: readonly string[],
   surroundings: { machineName: string; failPoint: string | null },
 ): AgentConfig {
-  const values = flagValues(args);
+  const values = flagValues(args.filter((arg) => arg !== FORCE));
   const last = (flag: string) => values.get(flag)?.at(-1) ?? null;
   const name = last("--name") ?? nameOfMachine(surroundings.machineName);
   if (!NAME_PATTERN.test(name)) {
@@ -62,6 +66,7 @@ export function parseAgentConfig(
   return {
     hubUrl: hubUrlOf(last("--hub")),
     joinTokenFile: last("--join-token-file"),
+    isForced: args.includes(FORCE),
     name,
     labels: Object.fromEntries((values.get("--label") ?? []).map(labelOf)),
     dataDir: (last("--data-dir") ?? DEFAULT_DATA_DIR).replace(/(?<=.)\/+$/, ""),
@@ -78,7 +83,7 @@ function flagValues(args: readonly string[]): Map<string, string[]> {
     const equals = arg.indexOf("=");
     const flag = equals < 0 ? arg : arg.slice(0, equals);
     if (!FLAGS.some((known) => known === flag)) {
-      throw bad(`"${arg}"`, `one of ${FLAGS.join(", ")}`);
+      throw bad(`"${arg}"`, `one of ${[...FLAGS, FORCE].join(", ")}`);
     }
     const value = equals < 0 ? args[++index] : arg.slice(equals + 1);
     if (value === undefined || value === "") throw bad(flag, "a value");

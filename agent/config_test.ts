@@ -8,6 +8,7 @@ Deno.test("agent flags: both spellings, repeated labels, machine's name by defau
   equal(parseAgentConfig([...args, "--join-token-file", "t"], surroundings), {
     hubUrl: "https://hub",
     joinTokenFile: "t",
+    isForced: false,
     name: "gateway-7-plant",
     labels: { line: "1", site: "a=b" },
     dataDir: "/d",
@@ -15,6 +16,11 @@ Deno.test("agent flags: both spellings, repeated labels, machine's name by defau
     uploadLimit: null,
     failPoint: null,
   });
+});
+
+Deno.test("agent flags: --force takes no value", () => {
+  const { isForced, hubUrl } = parseAgentConfig(["--force", "--hub", "http://hub"], surroundings);
+  equal([isForced, hubUrl], [true, "http://hub"]);
 });
 
 Deno.test("agent flags: the limit of uploads is read as bytes per second", () => {

@@ -26,6 +26,8 @@ const ANSWER_CHARS_MAX = 500;
 export interface EnrolmentOptions {
   readonly hubUrl: string;
   readonly joinTokenFile: string | null;
+  /** Enrols anew, and replaces the credential that is there. */
+  readonly isForced: boolean;
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly dataDir: string;
@@ -59,7 +61,7 @@ type TryResult =
  */
 export async function enrol(options: EnrolmentOptions): Promise<AgentIdentity> {
   const path = `${options.dataDir}/credential.json`;
-  const kept = await options.files.read(path);
+  const kept = options.isForced ? null : await options.files.read(path);
   if (kept !== null) return { ...decodeCredential(path, kept), isFromBefore: true };
   const token = await readToken(options);
   // One key for all tries: an answer lost on the way does not use the token up.
@@ -85,13 +87,15 @@ export async function enrol(options: EnrolmentOptions): Promise<AgentIdentity> {
   }
 }
 
-async function readToken({ joinTokenFile, files, dataDir }: EnrolmentOptions): Promise<string> {
+async function readToken(
+  { joinTokenFile, files, dataDir, isForced }: EnrolmentOptions,
+): Promise<string> {
   const bytes = joinTokenFile === null ? null : await files.read(joinTokenFile);
   const token = bytes === null ? "" : new TextDecoder().decode(bytes).trim();
   if (token !== "") return token;
   throw new UserError(
     "no-join-token",
-    `Cannot enrol: ${dataDir} holds no credential and ` +
+    (isForced ? "Cannot enrol anew: " : `Cannot enrol: ${dataDir} holds no credential and `) +
       (joinTokenFile === null
         ? "no --join-token-file is given"
         : `there is no join token in ${joinTokenFile}`) +

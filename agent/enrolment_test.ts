@@ -10,6 +10,7 @@ function optionsOf(world: World): EnrolmentOptions {
     ...world,
     hubUrl: "http://hub",
     joinTokenFile: "/token",
+    isForced: false,
     name: "gateway-1",
     labels: {},
     dataDir: "/data",
@@ -32,6 +33,24 @@ Deno.test("enrolment: keeps the credential, not the token, and is done once (S1)
   const second = await enrol({ ...optionsOf(world), joinTokenFile: null });
   equal([second.hubUrl, second.name, second.isFromBefore], ["http://hub", "gateway-1", true]);
   equal(world.requests.length, 1);
+});
+
+Deno.test("enrolment: is done anew when forced, and needs a token for it", async () => {
+  const world = new World();
+  world.web.set(POST, enrolled);
+  await enrol(optionsOf(world));
+  const options = { ...optionsOf(world), hubUrl: "http://other", isForced: true };
+  world.web.set(
+    "POST http://other/api/v1/enrol",
+    () => Response.json({ agentId: "b2", name: "gateway-1", credential: "new" }, { status: 201 }),
+  );
+  await rejects(enrol({ ...options, joinTokenFile: null }), /Cannot enrol anew: no --join-token/);
+  const anew = await enrol(options);
+  equal([anew.agentId, anew.hubUrl, anew.isFromBefore], ["b2", "http://other", false]);
+  const kept = JSON.parse(
+    new TextDecoder().decode(world.files.content.get("/data/credential.json")),
+  );
+  equal([kept.hubUrl, kept.credential], ["http://other", "new"]);
 });
 
 Deno.test("enrolment: a hub that is not there yet is tried again", async () => {

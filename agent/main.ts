@@ -18,7 +18,7 @@ import { sha256 } from "@shared/platform/sha256.ts";
 import { openWebSocket } from "@shared/platform/websocket.ts";
 import { Agent } from "./agent.ts";
 import { AGENT_USAGE, type AgentConfig, parseAgentConfig } from "./config.ts";
-import { enrol } from "./enrolment.ts";
+import { type AgentIdentity, enrol } from "./enrolment.ts";
 
 export type AgentOptions = AgentConfig & {
   /** Default: JSON lines of level info and above, to standard error. */
@@ -71,11 +71,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   };
   try {
     const identity = await enrol({ ...options, ...ports, signal });
-    say(
-      identity.isFromBefore
-        ? `Already enrolled to ${identity.hubUrl} as ${identity.name}`
-        : `Enrolled to ${identity.hubUrl} as ${identity.name}`,
-    );
+    say(enrolmentLine(identity, hubUrl));
     const runnerBundle = options.runnerBundle ?? await findRunnerBundle();
     const { credential, agentId, name } = identity;
     const agent = await Agent.open({ ...options, ...ports, credential, runnerBundle, stopDead });
@@ -99,6 +95,15 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     unlock();
     throw error;
   }
+}
+
+/** Says whose agent this is; what it was started with may name another hub, which is not taken silently. */
+function enrolmentLine(identity: AgentIdentity, hubUrl: string): string {
+  if (!identity.isFromBefore) return `Enrolled to ${identity.hubUrl} as ${identity.name}`;
+  const line = `Already enrolled to ${identity.hubUrl} as ${identity.name}`;
+  if (identity.hubUrl === hubUrl) return `${line}; to enrol anew use --force with a new join token`;
+  return `${line}, and now told to use ${hubUrl}: good if that is the same hub under another address. ` +
+    `If it is another hub, use --force with a join token of that one`;
 }
 
 /** Runs an agent until SIGTERM or SIGINT; resolves to the exit code. */

@@ -46,7 +46,8 @@ export async function filterOf(
   api: HubApi,
   flags: AlarmFilterFlags,
 ): Promise<Record<string, string>> {
-  const { state, priority, equipment, path, search, from, to } = flags;
+  const { state, priority, equipment, search, from, to } = flags;
+  const path = flags.path?.split("/").map(encodeURIComponent).join("/");
   const jobId = flags.job === undefined ? undefined : (await api.job(flags.job)).id;
   const fields = { state, priority, equipment, path, jobId, search, from, to };
   return Object.fromEntries(
