@@ -27,8 +27,8 @@ export interface Chunk {
   readonly points: PointBuffer;
 }
 
-/** A roll-up, or the summary of a chunk. */
-export interface RollupRow extends Summary {
+/** What a chart shows of a roll-up, or of a chunk. */
+export interface RollupRow extends Pick<Summary, "lowest" | "highest" | "score" | "low" | "high"> {
   readonly seriesId: number;
   readonly atMs: number;
 }
@@ -216,8 +216,8 @@ export async function readRollups(
 ): Promise<RollupRow[]> {
   const rows = rowsOf<StoredSummary>(
     await db.execute(sql`
-      select series_id as "seriesId", extract(epoch from at)::float8 as t, n, lowest, highest, total,
-        latest, score, low, high
+      select series_id as "seriesId", extract(epoch from at)::float8 as t, lowest, highest, score,
+        low, high
       from ${sql.raw(TABLE_OF[level])}
       where series_id = any(${arrayOf(seriesIds)}::text::int[])
         and at >= ${isoOf(span.fromMs)}::timestamptz and at < ${isoOf(span.toMs)}::timestamptz
