@@ -66,7 +66,7 @@ export async function answerMessage(
     case "alarms":
       return await onAlarms(ctx, from, message);
     case "samples":
-      return onSamples(ctx, from, message);
+      return await onSamples(ctx, from, message);
     case "equipment":
       return await ctx.signals.recordPlaces(message.jobId, message.places);
     case "metrics":
@@ -209,14 +209,14 @@ async function onAlarms(
   publishNews(ctx.events, news, { agentId: from.agent.id });
 }
 
-function onSamples(
+async function onSamples(
   ctx: SessionsContext,
   from: MessageSource,
   message: AgentMessageOf<"samples">,
-): void {
+): Promise<void> {
   const { jobId, samples } = message;
-  ctx.signals.recordSamples(jobId, samples);
   ctx.events.push("samples", { jobId, agentId: from.agent.id }, { samples });
+  await ctx.signals.recordSamples(jobId, samples);
 }
 
 function onMetrics(

@@ -24,7 +24,9 @@ export const CHUNK_POINTS_MAX = 500;
 const VERSION = 1;
 const HEAD_BYTES = 3;
 const STRIDE = 5;
-const FIRST_CAPACITY = 12;
+/** Room for points: of a signal that comes rarely, then of one that comes once a second, then doubled. */
+const FIRST_CAPACITY = 2;
+const USUAL_CAPACITY = 12;
 const COLUMNS = ["value", "score", "low", "high"] as const;
 const KIND = { empty: 0, constant: 1, single: 2, double: 3 } as const;
 
@@ -182,7 +184,7 @@ export class PointBuffer {
 
   #grow(): void {
     if ((this.n + 1) * STRIDE <= this.#cells.length) return;
-    const wider = new Float64Array(this.#cells.length * 2);
+    const wider = new Float64Array(Math.max(this.#cells.length * 2, USUAL_CAPACITY * STRIDE));
     wider.set(this.#cells);
     this.#cells = wider;
   }

@@ -89,7 +89,7 @@ Deno.test("samples: a long span is cut to what a chart can draw, and its spike s
     { length: 10_000 },
     (_, i) => sample("pump-1", NOW_MS - 10_000_000 + i * 1000, { value: i === spike ? 999 : 1 }),
   );
-  test.hub.signals.recordSamples(JOB, history);
+  await test.hub.signals.recordSamples(JOB, history);
   await test.hub.signals.runRound();
   const from = new Date(NOW_MS - 10_000_000).toISOString();
   for (const points of [600, 2_000]) {
@@ -104,7 +104,10 @@ Deno.test("samples: a long span is cut to what a chart can draw, and its spike s
 Deno.test("samples: what is not written yet is there at once, a gap is a null, ranges are carried", async () => {
   const test = await openPlant();
   const at = [0, 1, 2, 40, 41].map((s) => NOW_MS - MINUTE_MS + s * 1000);
-  test.hub.signals.recordSamples(JOB, at.map((ms) => sample("a/b/c", ms, { low: 4.2, high: 6 })));
+  await test.hub.signals.recordSamples(
+    JOB,
+    at.map((ms) => sample("a/b/c", ms, { low: 4.2, high: 6 })),
+  );
   const inMemory = await samplesOf(test, "a/b/c");
   deepEqual(inMemory[0]!.value, [5, 5, 5, null, 5, 5]);
   deepEqual([inMemory[0]!.low[0], inMemory[0]!.high[3], inMemory[0]!.resolutionMs], [4.2, null, 0]);
@@ -119,14 +122,14 @@ Deno.test("samples: beyond the retention of samples the minutes answer, up to th
   const test = await openPlant();
   const { signals } = test.hub;
   const startMs = NOW_MS - 23 * 60 * MINUTE_MS;
-  signals.recordSamples(
+  await signals.recordSamples(
     JOB,
     Array.from({ length: 120 }, (_, i) => sample("p", startMs + i * 10_000, { value: i })),
   );
   await signals.runRound();
   test.clock.advance(2 * 60 * MINUTE_MS);
   const newest = test.clock.nowMs() - 1_000;
-  signals.recordSamples(JOB, [sample("p", newest, { value: 777 })]);
+  await signals.recordSamples(JOB, [sample("p", newest, { value: 777 })]);
   const [series] = await samplesOf(test, "p", `?from=${new Date(startMs).toISOString()}`);
   equal(series!.resolutionMs, MINUTE_MS);
   deepEqual([Math.min(...series!.value.slice(0, 4).map(Number)), series!.at.at(-1)], [0, newest]);
@@ -140,13 +143,16 @@ Deno.test("plant: the tree counts freshness and open alarms of everything below"
   await addJob(test, "old", "cancelled");
   const nowMs = test.clock.nowMs();
   await signals.recordPlaces(JOB, [{ key: "pump-1", path: ["north", "line 1"] }]);
-  signals.recordSamples(JOB, [
+  await signals.recordSamples(JOB, [
     sample("pump-1", nowMs - 1_000),
     sample("pump-1", nowMs - 1_000, { operatorUid: "limit", score: -7 }),
     sample("north/line 2/fan", nowMs - 40_000),
     sample("alone", nowMs - 1_000, { score: null }),
   ]);
-  signals.recordSamples("old" as JobId, [sample("gone", nowMs), sample("pump-1", nowMs - 9_000)]);
+  await signals.recordSamples("old" as JobId, [
+    sample("gone", nowMs),
+    sample("pump-1", nowMs - 9_000),
+  ]);
   await addAlarm(test, "a1", "pump-1", { priority: "high" });
   await addAlarm(test, "a2", "north/line 2/fan", { isActive: false, clearedAt: new Date(nowMs) });
   await addAlarm(test, "a3", "alone", { sinkUid: "shelved" });
@@ -197,7 +203,7 @@ async function expectEquipment(test: TestHub): Promise<void> {
 
 Deno.test("markers: alarms with their end, and what became of the jobs that feed the equipment", async () => {
   const test = await openPlant();
-  test.hub.signals.recordSamples(JOB, [sample("p", NOW_MS - 1_000)]);
+  await test.hub.signals.recordSamples(JOB, [sample("p", NOW_MS - 1_000)]);
   await test.hub.signals.flush();
   await addAlarm(test, "a1", "p", {
     isActive: false,
@@ -226,7 +232,7 @@ Deno.test("markers: alarms with their end, and what became of the jobs that feed
 Deno.test("evidence: the signal from before the onset to behind the end, and the ranges then and now", async () => {
   const test = await openPlant();
   const seconds = Array.from({ length: 1_500 }, (_, i) => NOW_MS - 1_500_000 + i * 1000);
-  test.hub.signals.recordSamples(
+  await test.hub.signals.recordSamples(
     JOB,
     seconds.map((atMs) => sample("p", atMs, { low: 2, high: 8, value: Math.sin(atMs) })),
   );

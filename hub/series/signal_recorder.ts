@@ -65,6 +65,8 @@ const CHUNKS_PER_WRITE = 1_000;
 const SERIES_PER_ROLLUP = 2_000;
 const HOUSEKEEPING_INTERVAL_MS = 600_000;
 const EMPTY_SERIES_PER_ROUND = 5_000;
+/** Spans in memory beyond which who brings more has to wait for the database. */
+const CHUNKS_CALM_MAX = 50_000;
 
 export interface RecorderContext {
   readonly db: Db;
@@ -104,7 +106,8 @@ export class SignalRecorder {
     return known;
   }
 
-  recordSignals(jobId: string, samples: readonly SignalSample[]): void {
+  /** Resolves when there is room for more: a gateway that sends its past waits for the database. */
+  async recordSignals(jobId: string, samples: readonly SignalSample[]): Promise<void> {
     const { nowMs, keptFromMs } = this.#limits();
     for (const sample of samples) {
       const name = {
@@ -115,6 +118,10 @@ export class SignalRecorder {
       } as const;
       this.#gatherer.add(name, sample, nowMs, keptFromMs);
     }
+    if (this.#gatherer.chunkCount <= CHUNKS_CALM_MAX) return;
+    await this.#next(() => this.#write(nowMs - LATENESS_MS)).catch((thrown) =>
+      this.#ctx.logger.warn("Samples were not stored, trying again", { error: messageOf(thrown) })
+    );
   }
 
   record(name: SeriesName, sample: GatheredSample): void {

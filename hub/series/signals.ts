@@ -50,7 +50,8 @@ export interface Signals {
   readonly places: ReadonlyMap<string, KnownPlace>;
   /** Samples that were not kept, since the start. */
   readonly drops: DropCounts;
-  recordSamples(jobId: JobId, samples: readonly SignalSample[]): void;
+  /** Resolves when there is room for more; what was said is known at once. */
+  recordSamples(jobId: JobId, samples: readonly SignalSample[]): Promise<void>;
   recordMetrics(metrics: LiveMetrics): void;
   recordPlaces(jobId: JobId, places: readonly EquipmentPlace[]): Promise<void>;
   /** Everything gathered is stored when it resolves. */
@@ -84,7 +85,7 @@ export async function openSignals(ctx: SignalsContext): Promise<Signals> {
     },
     recordSamples(jobId, samples) {
       for (const sample of samples) live.recordSample(jobId, sample);
-      recorder.recordSignals(jobId, samples);
+      return recorder.recordSignals(jobId, samples);
     },
     recordMetrics: noteMetrics,
     async recordPlaces(jobId, said) {

@@ -62,7 +62,7 @@ async function storedAtOnce(samples: readonly SignalSample[]) {
   const { db, close } = await openMemoryDatabase();
   try {
     const rig = await SignalRig.open(db, END_MS);
-    rig.record(samples);
+    await rig.record(samples);
     return await settle(rig);
   } finally {
     await close();
@@ -74,7 +74,7 @@ async function storedInSteps(samples: readonly SignalSample[], steps: readonly S
   try {
     const rig = await SignalRig.open(db, END_MS);
     for (const one of steps) {
-      if (one.kind === "say") rig.record(one.which.map((n) => samples[n % samples.length]!));
+      if (one.kind === "say") await rig.record(one.which.map((n) => samples[n % samples.length]!));
       else if (one.kind === "flush") await rig.recorder.flush();
       else if (one.kind === "kill") await rig.restart();
       else if (one.kind === "round") {
@@ -83,7 +83,7 @@ async function storedInSteps(samples: readonly SignalSample[], steps: readonly S
       }
     }
     // What a kill lost is said again, as the agent's replay does, and with it everything else.
-    rig.record(samples);
+    await rig.record(samples);
     return await settle(rig);
   } finally {
     await close();

@@ -95,9 +95,9 @@ Deno.test({
     await t.step("samples and alarms come back as they went in", async () => {
       const atMs = test.clock.nowMs() - 1000;
       const sample = { operatorUid: "drift", key: "pump", atMs, value: 1.5, score: null };
-      test.hub.signals.recordSamples("job" as JobId, [sample]);
+      await test.hub.signals.recordSamples("job" as JobId, [sample]);
       await test.hub.signals.flush();
-      test.hub.signals.recordSamples("job" as JobId, [{ ...sample, value: 2.5 }]);
+      await test.hub.signals.recordSamples("job" as JobId, [{ ...sample, value: 2.5 }]);
       await test.hub.signals.flush();
       const { items } = await (await test.call("GET", "/api/v1/equipment/pump/samples")).json() as {
         items: SampleSeries[];

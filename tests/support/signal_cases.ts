@@ -33,15 +33,15 @@ export const SIGNAL_CASES: readonly (readonly [string, (db: Db) => Promise<void>
 
 async function killedBetweenRounds(db: Db): Promise<void> {
   const rig = await SignalRig.open(db, NOW_MS);
-  rig.record([sampleAt(NOW_MS - 30 * SECOND_MS), sampleAt(NOW_MS - 25 * SECOND_MS)]);
+  await rig.record([sampleAt(NOW_MS - 30 * SECOND_MS), sampleAt(NOW_MS - 25 * SECOND_MS)]);
   await rig.recorder.runRound();
-  rig.record([sampleAt(NOW_MS - 24 * SECOND_MS), sampleAt(NOW_MS - SECOND_MS)]);
+  await rig.record([sampleAt(NOW_MS - 24 * SECOND_MS), sampleAt(NOW_MS - SECOND_MS)]);
   await rig.restart();
   const span = { fromMs: NOW_MS - HOUR_MS, toMs: NOW_MS, pointsMax: 600 };
   const read = async () => (await rig.history.samples({ equipment: "pump" }, span))[0]!.at;
   deepEqual(await read(), [NOW_MS - 30 * SECOND_MS, NOW_MS - 25 * SECOND_MS]);
   // The agent goes on: a point of a span that is stored joins it.
-  rig.record([sampleAt(NOW_MS - 24 * SECOND_MS), sampleAt(NOW_MS - 25 * SECOND_MS)]);
+  await rig.record([sampleAt(NOW_MS - 24 * SECOND_MS), sampleAt(NOW_MS - 25 * SECOND_MS)]);
   await rig.recorder.flush();
   deepEqual(await read(), [-30, -25, -24].map((s) => NOW_MS + s * SECOND_MS));
   equal((await rig.stored()).chunk.length, 1);
@@ -49,7 +49,7 @@ async function killedBetweenRounds(db: Db): Promise<void> {
 
 async function killedBeforeRollUp(db: Db): Promise<void> {
   const rig = await SignalRig.open(db, NOW_MS);
-  rig.record([5, 8, 2].map((s) => sampleAt(NOW_MS + s * SECOND_MS, { value: s, score: -s })));
+  await rig.record([5, 8, 2].map((s) => sampleAt(NOW_MS + s * SECOND_MS, { value: s, score: -s })));
   await rig.recorder.flush();
   deepEqual((await rig.stored()).minute, []);
   await rig.restart();
@@ -76,9 +76,12 @@ async function withoutDatabase(db: Db): Promise<void> {
     });
   await rig.restart();
   isAway = true;
-  rig.record([sampleAt(NOW_MS - 20 * SECOND_MS)]);
+  await rig.record([sampleAt(NOW_MS - 20 * SECOND_MS)]);
   await rejects(rig.recorder.runRound(), /away/);
-  rig.record([sampleAt(NOW_MS - 20 * SECOND_MS, { value: 7 }), sampleAt(NOW_MS - 19 * SECOND_MS)]);
+  await rig.record([
+    sampleAt(NOW_MS - 20 * SECOND_MS, { value: 7 }),
+    sampleAt(NOW_MS - 19 * SECOND_MS),
+  ]);
   isAway = false;
   await rig.recorder.runRound();
   const span = { fromMs: NOW_MS - HOUR_MS, toMs: NOW_MS, pointsMax: 600 };
@@ -88,8 +91,8 @@ async function withoutDatabase(db: Db): Promise<void> {
 
 async function retention(db: Db): Promise<void> {
   const rig = await SignalRig.open(db, NOW_MS);
-  rig.record([sampleAt(NOW_MS - MINUTE_MS), sampleAt(NOW_MS - 25 * HOUR_MS)]);
-  rig.record([sampleAt(NOW_MS + 10 * MINUTE_MS)]);
+  await rig.record([sampleAt(NOW_MS - MINUTE_MS), sampleAt(NOW_MS - 25 * HOUR_MS)]);
+  await rig.record([sampleAt(NOW_MS + 10 * MINUTE_MS)]);
   deepEqual(rig.recorder.drops, { tooOld: 1, tooNew: 1, overflow: 0 });
   await rig.recorder.runRound();
   const first = await partitionsOf(db, "chunk");
@@ -108,7 +111,7 @@ async function retention(db: Db): Promise<void> {
   rig.nowMs = NOW_MS + 500 * 24 * HOUR_MS;
   await rig.recorder.runRound();
   deepEqual(await listSeries(db), []);
-  rig.record([sampleAt(rig.nowMs - MINUTE_MS)]);
+  await rig.record([sampleAt(rig.nowMs - MINUTE_MS)]);
   await rig.recorder.runRound();
   equal((await latestChunks(db, 0)).length, 1);
 }
@@ -143,7 +146,7 @@ async function deposed(db: Db): Promise<void> {
   const rig = await SignalRig.open(db, NOW_MS);
   const { recorder } = rig;
   await rig.restart();
-  recorder.recordSignals(RIG_JOB, [sampleAt(NOW_MS - MINUTE_MS)]);
+  await recorder.recordSignals(RIG_JOB, [sampleAt(NOW_MS - MINUTE_MS)]);
   await rejects(recorder.runRound(), /another hub took over/);
   deepEqual((await rig.stored()).chunk, []);
 }

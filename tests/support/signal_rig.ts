@@ -52,8 +52,8 @@ export class SignalRig {
     });
   }
 
-  record(samples: readonly SignalSample[]): void {
-    this.recorder.recordSignals(RIG_JOB, samples);
+  record(samples: readonly SignalSample[]): Promise<void> {
+    return this.recorder.recordSignals(RIG_JOB, samples);
   }
 
   /** Everything stored, the numbers of series replaced by their names. */
