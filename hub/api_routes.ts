@@ -16,7 +16,10 @@ import { equipmentRoutes } from "./routes/equipment.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { historyRoutes } from "./routes/history.ts";
+import { installRoutes } from "./routes/install.ts";
 import { jobRoutes } from "./routes/jobs.ts";
+import { logRoutes } from "./routes/logs.ts";
+import { notificationRoutes } from "./routes/notifications.ts";
 import { objectRoutes } from "./routes/objects.ts";
 import { operationRoutes } from "./routes/operations.ts";
 import { rollbackRoutes } from "./routes/rollbacks.ts";
@@ -38,7 +41,10 @@ export const API_ROUTES = [
   ...eventRoutes,
   ...healthRoutes,
   ...historyRoutes,
+  ...installRoutes,
   ...jobRoutes,
+  ...logRoutes,
+  ...notificationRoutes,
   ...objectRoutes,
   ...operationRoutes,
   ...rollbackRoutes,

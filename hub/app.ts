@@ -36,6 +36,8 @@ import {
   type RouteDeps,
 } from "./routes/http.ts";
 import { addJobRoutes } from "./routes/jobs.ts";
+import { addNotificationRoutes } from "./routes/notifications.ts";
+import { addInstallRoutes } from "./routes/install.ts";
 import { addLogRoutes } from "./routes/logs.ts";
 import { addObjectRoutes } from "./routes/objects.ts";
 import { addOperationRoutes } from "./routes/operations.ts";
@@ -70,12 +72,14 @@ export function createApp(deps: RouteDeps): HubApp {
   addSavepointRoutes(app, deps);
   addRollbackRoute(app, deps);
   addOperationRoutes(app, deps);
+  addInstallRoutes(app, deps);
   addAgentRoutes(app, deps);
   addEnrolmentRoutes(app, deps);
   addTokenRoutes(app, deps);
   addScalingRoutes(app, deps);
   addStateRoutes(app, deps);
   addAlarmRoutes(app, deps);
+  addNotificationRoutes(app, deps);
   addEquipmentRoutes(app, deps);
   addEventRoutes(app, deps);
   addAuditRoutes(app, deps);

@@ -15,6 +15,12 @@ export interface AssetFolders {
   readonly dashboardScript: Promise<string | null>;
   /** The files of swagger-ui-dist. */
   readonly swaggerUi: string;
+  /** The installer of agents. */
+  readonly installScript: string;
+  /** Makes or finds the agent's and the runner's program. */
+  readonly programs: () => Promise<{ readonly agent: string; readonly runner: string }>;
+  /** Flags of Deno for the agent's program. */
+  readonly denoFlags: readonly string[];
 }
 
 const DASHBOARD_FILES = [
@@ -33,6 +39,7 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
   css: "text/css; charset=utf-8",
   js: "text/javascript; charset=utf-8",
   svg: "image/svg+xml",
+  txt: "text/plain; charset=utf-8",
 };
 
 const REFERENCE_PAGE = `<!doctype html>
@@ -55,10 +62,30 @@ const NO_SCRIPT_TEXT =
   `document.body.textContent = "The dashboard was not built. Start the hub with \`penstock hub start\`, ` +
   `which builds it; the API is at /api/v1, its reference at /docs.";\n`;
 
+type Read = (path: string) => Promise<Asset>;
+
+/** What a gateway fetches; a closed list. */
+function installAssets(folders: AssetFolders, read: Read): (name: string) => Promise<Asset | null> {
+  return async (name) => {
+    switch (name) {
+      case "install.sh":
+        return await read(folders.installScript);
+      case "deno-flags":
+        return textAsset(folders.denoFlags.join(" "), "flags.txt");
+      case "agent.js":
+        return await read((await folders.programs()).agent);
+      case "runner.js":
+        return await read((await folders.programs()).runner);
+      default:
+        return null;
+    }
+  };
+}
+
 /** Reads each file once and keeps it. */
 export function createAssets(folders: AssetFolders): Assets {
   const kept = new Map<string, Asset>();
-  const read = async (path: string): Promise<Asset> => {
+  const read: Read = async (path) => {
     const known = kept.get(path);
     if (known !== undefined) return known;
     const asset = { bytes: new Uint8Array(await readFile(path)), contentType: typeOf(path) };
@@ -66,6 +93,7 @@ export function createAssets(folders: AssetFolders): Assets {
     return asset;
   };
   return {
+    install: installAssets(folders, read),
     async dashboard(name) {
       if (name === "main.js") {
         const script = await folders.dashboardScript;

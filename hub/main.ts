@@ -18,6 +18,7 @@ import { createLogger, writeLog } from "@shared/platform/logger.ts";
 import { openObjectStore } from "@shared/platform/open_object_store.ts";
 import { systemRandom } from "@shared/platform/random.ts";
 import { ensureBundle } from "../tools/build/build_bundles.ts";
+import { AGENT_FLAGS, gatewayBundles } from "../tools/build/gateway.ts";
 import { createAssets } from "./assets.ts";
 import { HUB_USAGE, type HubSettings, parseHubFlags } from "./config.ts";
 import { createGraphExtractor } from "./graph_extractor/graph_extractor.ts";
@@ -97,6 +98,9 @@ async function machine(settings: HubSettings): Promise<HubWorld> {
       dashboardScript: dashboardScript((error) =>
         logger.error("Dashboard could not be built; the API works without it", { error })
       ),
+      installScript: new URL("./install.sh", import.meta.url).pathname,
+      programs: gatewayBundles,
+      denoFlags: AGENT_FLAGS,
       swaggerUi: new URL("../node_modules/swagger-ui-dist", import.meta.url).pathname,
     }),
     extractGraph: createGraphExtractor({ spawn: spawnSelf, clock: systemClock }),

@@ -352,6 +352,37 @@ export interface AgentView {
   }[];
 }
 
+/** What draining or removing an agent would move; the answer to `dryRun`. */
+export interface AgentMovePlan {
+  readonly agentId: string;
+  readonly agentName: string;
+  readonly action: "drain" | "remove";
+  readonly regions: readonly {
+    readonly jobId: string;
+    readonly jobName: string;
+    readonly regionId: string;
+    readonly attempt: number;
+    /** Its subtasks that would be on another agent; null: nobody is there to take it, and it waits. */
+    readonly moves:
+      | readonly {
+        readonly subtaskId: string;
+        readonly agentId: string;
+        readonly agentName: string | null;
+      }[]
+      | null;
+  }[];
+}
+
+/** POST /agents/{id}/replace: the join token is bound to the agent whose place it fills. */
+export interface AgentReplacement {
+  readonly agentId: string;
+  readonly agentName: string;
+  readonly token: string;
+  readonly expiresAt: string;
+  /** One line to run on the new machine. */
+  readonly installCommand: string;
+}
+
 export type AlarmPriority = "low" | "medium" | "high" | "critical";
 
 /**

@@ -6,10 +6,10 @@
  *
  * @module
  */
-import { and, asc, eq, isNull } from "drizzle-orm";
+import { and, asc, eq, isNotNull, isNull } from "drizzle-orm";
 import type { AgentId } from "@shared/ids.ts";
 import type { Db } from "./client.ts";
-import { agents } from "./schema.ts";
+import { agents, checkpointRegions, regions } from "./schema.ts";
 
 export interface AgentRecord {
   readonly id: AgentId;
@@ -90,6 +90,26 @@ export async function removeAgent(db: Db, id: string, nowMs: number): Promise<bo
   const rows = await db.update(agents).set({ removedAt: new Date(nowMs) })
     .where(and(eq(agents.id, id), isNull(agents.removedAt))).returning({ id: agents.id });
   return rows.length > 0;
+}
+
+/** When the last completed checkpoint of each active region completed, by `job/region`. */
+export async function lastCompletedTimes(db: Db): Promise<Map<string, number>> {
+  const rows = await db.select({
+    jobId: regions.jobId,
+    regionId: regions.regionId,
+    completedAt: checkpointRegions.completedAt,
+  }).from(regions).innerJoin(
+    checkpointRegions,
+    and(
+      eq(checkpointRegions.jobId, regions.jobId),
+      eq(checkpointRegions.checkpointId, regions.lastCompletedId),
+      eq(checkpointRegions.regionId, regions.regionId),
+    ),
+  ).where(and(isNotNull(regions.agentId), isNotNull(checkpointRegions.completedAt)));
+  return new Map(rows.map(({ jobId, regionId, completedAt }) => [
+    `${jobId}/${regionId}`,
+    completedAt!.getTime(),
+  ]));
 }
 
 function recordOf(row: typeof agents.$inferSelect): AgentRecord {

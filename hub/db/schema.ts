@@ -59,6 +59,8 @@ export const joinTokens = pgTable("join_tokens", {
   expiresAt: at("expires_at").notNull(),
   usedAt: at("used_at"),
   usedByAgentId: text("used_by_agent_id"),
+  /** Agent that is removed when this token is used; whoever joins gets its name and labels. */
+  replacesAgentId: text("replaces_agent_id"),
   revokedAt: at("revoked_at"),
 }, (t) => [uniqueIndex("join_tokens_secret").on(t.secretHash)]);
 

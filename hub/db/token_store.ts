@@ -32,6 +32,8 @@ export interface NewJoinToken {
   readonly createdBy: string;
   readonly nowMs: number;
   readonly expiresAtMs: number;
+  /** Removed when the token is used. */
+  readonly replacesAgentId?: string;
 }
 
 export async function insertApiToken(db: Db, token: NewApiToken): Promise<ApiTokenView> {
@@ -114,6 +116,13 @@ export async function insertJoinToken(db: Db, token: NewJoinToken): Promise<Join
 export async function findJoinToken(db: Db, secretHash: string): Promise<JoinTokenView | null> {
   const rows = await db.select().from(joinTokens).where(eq(joinTokens.secretHash, secretHash));
   return (await joinTokenViews(db, rows))[0] ?? null;
+}
+
+/** Agent whose place the token fills; null for a token of a new agent. */
+export async function agentToReplace(db: Db, tokenId: string): Promise<string | null> {
+  const rows = await db.select({ id: joinTokens.replacesAgentId }).from(joinTokens)
+    .where(eq(joinTokens.id, tokenId));
+  return rows[0]?.id ?? null;
 }
 
 /**

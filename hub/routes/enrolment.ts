@@ -12,6 +12,7 @@ import { bearerOf, hashSecret, newAgentCredential } from "../auth.ts";
 import { createAgent, listAgents } from "../db/agent_store.ts";
 import type { Db } from "../db/client.ts";
 import { consumeJoinToken, findJoinToken } from "../db/token_store.ts";
+import { replaceAgent } from "./agent_changes.ts";
 import {
   bodyOr,
   type HubApp,
@@ -65,7 +66,9 @@ export function addEnrolmentRoutes(app: HubApp, deps: RouteDeps): void {
         if (!await consumeJoinToken(tx, token.id, { agentId, nowMs })) {
           throw tokenInvalid();
         }
-        const name = await freeName(tx, wanted.name ?? `agent-${agentId.slice(-6)}`);
+        const replaced = await replaceAgent(deps, tx, token.id);
+        const asked = replaced?.name ?? wanted.name ?? `agent-${agentId.slice(-6)}`;
+        const name = await freeName(tx, asked);
         const labels = { ...wanted.labels, ...token.labels };
         const credentialHash = hashSecret(credential);
         await createAgent(tx, { id: agentId, name, labels, credentialHash, nowMs });
@@ -75,6 +78,7 @@ export function addEnrolmentRoutes(app: HubApp, deps: RouteDeps): void {
           isSecret: true,
           audit: { action: "agent.enrol", subject: `agent:${agentId}`, fields: { name, labels } },
           after: () => {
+            replaced?.after();
             hub.events.publish("agent.enrolled", { agentId }, { name, labels });
             deps.fleetChanged();
           },

@@ -22,6 +22,7 @@ import type { Principal } from "../auth.ts";
 import type { AgentRecord } from "../db/agent_store.ts";
 import type { CancelVerdict } from "../job_loop_cancel.ts";
 import type { HubContext } from "../ports.ts";
+import type { Notifier } from "../notifications/notifier.ts";
 import type { FailureLimit } from "../rate_limit.ts";
 import type { RefusalLog } from "../refusal_log.ts";
 import type { RequestLimit } from "../request_limit.ts";
@@ -61,6 +62,8 @@ export interface RouteDeps {
   checkBroker(broker: BrokerConfig): Promise<void>;
   upgradeWebSocket(request: Request): { readonly socket: WebSocket; readonly response: Response };
   readonly assets: Assets;
+  /** Tells channels of alarms. */
+  readonly notifier: Notifier;
   readonly loginFailures: FailureLimit;
   readonly enrolFailures: FailureLimit;
   /** Of callers that are known, and of addresses whose callers are not. */
@@ -72,6 +75,8 @@ export interface RouteDeps {
 export interface Assets {
   dashboard(name: string): Promise<Asset | null>;
   apiReference(name: string): Promise<Asset | null>;
+  /** Of the installer of agents; left out: this hub serves none. */
+  install?(name: string): Promise<Asset | null>;
 }
 
 export interface Asset {

@@ -34,6 +34,9 @@ const logsRoute = createRoute({
   responses: { 200: json("Lines", z.object({ items: z.array(logSchema) }).openapi("Logs")) },
 });
 
+/** What callers of the typed client see of them. */
+export const logRoutes = [logsRoute] as const;
+
 export function addLogRoutes(app: HubApp, deps: RouteDeps): void {
   serve(app, deps, "viewer", logsRoute, (c) => {
     const { limit, ...filter } = c.req.valid("query");

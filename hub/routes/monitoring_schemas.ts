@@ -1,6 +1,6 @@
 /** Answers of the routes for checkpoint summaries, logs and the fleet. Pure. @module */
 import { z } from "@hono/zod-openapi";
-import type { CheckpointSummary, LogView } from "@shared/api.ts";
+import type { AgentMovePlan, AgentReplacement, CheckpointSummary, LogView } from "@shared/api.ts";
 import { checkpointSchema } from "./schemas.ts";
 
 const percentiles = z.object({
@@ -37,6 +37,31 @@ export const checkpointSummarySchema = z.object({
     retained: z.number().int(),
   }),
 }).openapi("CheckpointSummary") satisfies z.ZodType<CheckpointSummary>;
+
+export const movePlanSchema = z.object({
+  agentId: z.string(),
+  agentName: z.string(),
+  action: z.enum(["drain", "remove"]),
+  regions: z.array(z.object({
+    jobId: z.string(),
+    jobName: z.string(),
+    regionId: z.string(),
+    attempt: z.number().int(),
+    moves: z.array(z.object({
+      subtaskId: z.string(),
+      agentId: z.string(),
+      agentName: z.string().nullable(),
+    })).nullable().openapi({ description: "Null: nobody is there to take it, and it waits" }),
+  })).readonly(),
+}).openapi("AgentMovePlan") satisfies z.ZodType<AgentMovePlan>;
+
+export const replacementSchema = z.object({
+  agentId: z.string(),
+  agentName: z.string(),
+  token: z.string(),
+  expiresAt: z.iso.datetime(),
+  installCommand: z.string(),
+}).openapi("AgentReplacement") satisfies z.ZodType<AgentReplacement>;
 
 export const logSchema = z.object({
   at: z.iso.datetime(),

@@ -17,6 +17,7 @@ import {
   revokeApiToken,
   revokeJoinToken,
 } from "../db/token_store.ts";
+import { installCommand } from "../install_command.ts";
 import { labelsSchema } from "./enrolment.ts";
 import {
   bodyOr,
@@ -210,12 +211,6 @@ async function revoke(c: HubRequest, { hub }: RouteDeps, tx: Db): Promise<Change
         "This is the last admin token without an end: make another one first",
       );
   }
-}
-
-/** One line for the gateway: the token goes into a file, never on a command line of its own. */
-function installCommand(publicUrl: string, token: string): string {
-  return `umask 077; printf %s '${token}' > penstock-join-token && ` +
-    `penstock agent start --hub ${publicUrl} --join-token-file penstock-join-token`;
 }
 
 function misfit(path: string, message: string): Refusal {
