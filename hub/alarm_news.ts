@@ -49,5 +49,5 @@ export function publishNews(
 
 function bodyOf({ alarm, atMs, from, to, comment }: LoggedStep): Record<string, unknown> {
   const { id: alarmId, jobId: _jobId, ...rest } = alarm;
-  return { alarmId, ...rest, atMs, from, to, ...(comment == null ? {} : { comment }) };
+  return { alarmId, ...rest, atMs, from, to, ...(typeof comment === "string" ? { comment } : {}) };
 }

@@ -12,6 +12,8 @@ import { UserError } from "@shared/errors.ts";
 import { NAME_PATTERN } from "@shared/ids.ts";
 import type { BrokerConfig } from "@shared/messages.ts";
 import type { SettingName } from "./db/settings_store.ts";
+import { allowedTargets } from "./notifications/address_guard.ts";
+import { type MailSettings, parseMailSettings } from "./notifications/mail_settings.ts";
 import type { HubConfig } from "./ports.ts";
 import { SETTING_BOUNDS } from "./settings.ts";
 
@@ -28,6 +30,10 @@ export const HUB_USAGE = `Usage: penstock hub start [flags]
   --broker-ca NAME=FILE          authority that vouches for an mqtts broker; repeatable
   --tls-cert FILE --tls-key FILE serve https
   --allow-plain-http             listen beyond this machine without TLS
+  --smtp-url smtp://USER@HOST    mail server for alarms, smtps:// for TLS from the start; the password
+                                 from PENSTOCK_SMTP_PASSWORD
+  --mail-from NAME@HOST          sender of these mails
+  --allow-webhook-to HOST|CIDR   a target of webhooks that is not on the public Internet; repeatable
   --log-level LEVEL              debug, info, warn or error (info)
 
   --checkpoint-interval 5s   --min-pause 1s        --checkpoint-timeout 60s
@@ -58,6 +64,10 @@ export interface HubSettings {
   readonly tlsFiles: { readonly cert: string; readonly key: string } | null;
   /** Everybody who can reach the address can read what goes over it. */
   readonly isPlainHttpExposed: boolean;
+  /** Targets of webhooks beside the public Internet. */
+  readonly allowWebhookTo: readonly string[];
+  /** Null: no mail goes out. */
+  readonly mail: MailSettings | null;
   readonly logLevel: "debug" | "info" | "warn" | "error";
   /** `name:nth` of a point at which a test ends the process; null in normal runs. */
   readonly failPoint: string | null;
@@ -78,6 +88,9 @@ const OPTIONS = {
   "tls-cert": TEXT,
   "tls-key": TEXT,
   "allow-plain-http": { type: "boolean" },
+  "smtp-url": TEXT,
+  "mail-from": TEXT,
+  "allow-webhook-to": { type: "string", multiple: true },
   "log-level": TEXT,
   "checkpoint-interval": TEXT,
   "min-pause": TEXT,
@@ -146,6 +159,8 @@ export function parseHubFlags(args: readonly string[], env: Environment): HubSet
     ),
     tlsFiles,
     isPlainHttpExposed,
+    allowWebhookTo: parseTargets(flags["allow-webhook-to"] ?? []),
+    mail: parseMail(flags, env),
     logLevel: parseLogLevel(flags["log-level"] ?? "info"),
     failPoint: env["FP"] ?? null,
     tuning: parseTuning(flags),
@@ -263,6 +278,17 @@ function parseBroker(text: string, env: Environment): BrokerConfig {
     password: decodeURIComponent(url.password) || env[`${prefix}_PASSWORD`] || null,
     caPem: null,
   };
+}
+
+function parseTargets(given: readonly string[]): readonly string[] {
+  allowedTargets(given);
+  return given;
+}
+
+function parseMail(flags: Flags, env: Environment): MailSettings | null {
+  const url = flags["smtp-url"];
+  if (url === undefined) return null;
+  return parseMailSettings({ url, from: flags["mail-from"] }, env["PENSTOCK_SMTP_PASSWORD"]);
 }
 
 function splitPair(flag: string, text: string): [string, string] {

@@ -17,6 +17,7 @@ import type { BrokerConfig } from "@shared/messages.ts";
 import type { ObjectStore } from "@shared/object_store.ts";
 import type { Random } from "@shared/random.ts";
 import { type AgentSessions, createAgentSessions } from "./agent_sessions.ts";
+import { startAlarms } from "./alarm_loop.ts";
 import { createApp } from "./app.ts";
 import { hashSecret, hubIdOf, newApiSecret } from "./auth.ts";
 import type { HubSettings } from "./config.ts";
@@ -33,6 +34,8 @@ import { createJobLoops, type RunningJobLoops } from "./job_loops.ts";
 import type { LogBook } from "./log_book.ts";
 import { createLiveState, type MutableLiveState } from "./live_state.ts";
 import type { EventFeed, FailPoint, HubConfig, HubContext } from "./ports.ts";
+import type { Notifier } from "./notifications/notifier.ts";
+import { outletsOf } from "./notifications/outlets.ts";
 import { createFailureLimit } from "./rate_limit.ts";
 import { createRefusalLog } from "./refusal_log.ts";
 import { createRequestLimit, REQUEST_LIMIT } from "./request_limit.ts";
@@ -144,16 +147,9 @@ async function wire(
   );
   const live = createLiveState();
   const events = createEventFeed({ db, clock, logger });
-  const runningSettings = await openSettings(db, config);
+  const running = await openSettings(db, config);
   const { hubTerm } = reign;
-  const signals = await openSignals({
-    db,
-    clock,
-    logger,
-    hubTerm,
-    live,
-    settings: runningSettings,
-  });
+  const signals = await openSignals({ db, clock, logger, hubTerm, live, settings: running });
   const ctx = {
     config,
     db,
@@ -164,7 +160,7 @@ async function wire(
     hubTerm,
     events,
     live,
-    settings: runningSettings,
+    settings: running,
     signals,
     ...(world.logs === undefined ? {} : { logs: world.logs }),
     ...(world.failPoint === undefined ? {} : { failPoint: world.failPoint }),
@@ -182,6 +178,7 @@ async function wire(
   const garbage = new GarbageLoop(ctx);
   garbage.start();
   const stopForgetting = startForgetting(ctx);
+  const alarms = startAlarms(ctx, outletsOf(settings), signingSecret);
   const stopTelling = world.logs?.subscribe((line) => tellLine(events, line));
   events.publish("hub.started", {}, { version: HUB_VERSION, hubTerm: reign.hubTerm });
   const stop = async () => {
@@ -189,22 +186,25 @@ async function wire(
     sessions.stop();
     await loops.stop();
     await garbage.stop();
+    await alarms.stop();
     await stopForgetting();
     await signals.stop();
     await events.flush();
   };
-  const deps = routeDeps({ ctx, world, reign, loops, sessions, queries });
+  const { notifier } = alarms;
+  const deps = routeDeps({ ctx, world, reign, loops, sessions, queries, notifier });
   return { ctx, deps, newAdminToken, deposed: deposed.promise, stop };
 }
 
 function routeDeps(
-  { ctx, world, reign, loops, sessions, queries }: {
+  { ctx, world, reign, loops, sessions, queries, notifier }: {
     readonly ctx: HubContext;
     readonly world: HubWorld;
     readonly reign: Reign;
     readonly loops: RunningJobLoops;
     readonly sessions: AgentSessions;
     readonly queries: StateQueries;
+    readonly notifier: Notifier;
   },
 ): RouteDeps {
   return {
@@ -225,6 +225,7 @@ function routeDeps(
     checkBroker: (broker) => world.checkBroker(broker),
     upgradeWebSocket: (request) => world.upgradeWebSocket(request),
     assets: world.assets,
+    notifier,
     loginFailures: createFailureLimit(FAILURE_LIMIT),
     enrolFailures: createFailureLimit(FAILURE_LIMIT),
     requests: createRequestLimit(REQUEST_LIMIT),

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { sql } from "drizzle-orm";
+import { lte, sql } from "drizzle-orm";
 import type { AlarmTransitionKind } from "@shared/api.ts";
 import { CHATTER_QUIET_MS, labelOf } from "../coordinator/alarm_state.ts";
 import { ALARM_TABLES, type AlarmSelection, selects, timeOf } from "./alarm_filter.ts";
@@ -24,6 +24,7 @@ import {
 import { lockAlarms } from "./alarm_store.ts";
 import { type OpenAlarm, openAlarmsOf } from "./alarm_suppression.ts";
 import { type Db, rowsOf } from "./client.ts";
+import { alarmPoints } from "./schema.ts";
 
 type Point = Omit<AlarmPointKey, "kind">;
 
@@ -260,6 +261,9 @@ export async function commentOnAlarm(tx: Db, id: string, act: Act): Promise<Logg
 
 /** Ends shelving whose time is up. */
 export async function unshelveDue(db: Db, nowMs: number): Promise<readonly LoggedStep[]> {
+  const due = await db.select({ until: alarmPoints.shelvedUntil }).from(alarmPoints)
+    .where(lte(alarmPoints.shelvedUntil, new Date(nowMs))).limit(1);
+  if (due.length === 0) return [];
   return await db.transaction(async (tx) => {
     await lockAlarms(tx);
     const points = rowsOf<Point & Record<string, unknown>>(

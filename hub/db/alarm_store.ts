@@ -10,7 +10,7 @@
  *
  * @module
  */
-import { sql } from "drizzle-orm";
+import { lte, sql } from "drizzle-orm";
 import type { AlarmEdge } from "@shared/messages.ts";
 import { type Settlement, settlePoint } from "../coordinator/alarm_settlement.ts";
 import { chatteringSince, labelOf } from "../coordinator/alarm_state.ts";
@@ -76,6 +76,13 @@ export async function recordEdges(
     ));
     return await settlePoints(tx, points, nowMs, kind === "no-data" ? "no-data" : "edge");
   });
+}
+
+/** Whether the clock has something to decide. */
+export async function hasDue(db: Db, nowMs: number): Promise<boolean> {
+  const rows = await db.select({ id: alarms.id }).from(alarms)
+    .where(lte(alarms.dueAt, new Date(nowMs))).limit(1);
+  return rows.length > 0;
 }
 
 /** Does what is due by the clock: delays that passed, alarms that ring again. */

@@ -164,6 +164,28 @@ export async function alarmDetail(db: Db, id: string, nowMs: number): Promise<Al
   return { ...alarm, jobName, path: places(alarm.equipment), transitions, similar };
 }
 
+/** An alarm as it is told to channels. */
+export type AlarmBrief = Omit<AlarmDetail, "transitions" | "similar">;
+
+/** The alarms with these ids, those that are there, with where they stand. */
+export async function alarmBriefs(
+  db: Db,
+  ids: readonly string[],
+  nowMs: number,
+): Promise<Map<string, AlarmBrief>> {
+  const views = await alarmViews(db, selects({ ids }, nowMs), ids.length, nowMs);
+  const jobs = await jobAlarms(db, views.map(({ jobId }) => jobId));
+  const places = await placesOf(db, views.map(({ equipment }) => equipment));
+  return new Map(views.map((view) => {
+    const { jobId, equipment } = view;
+    return [view.id, {
+      ...view,
+      jobName: jobs.get(jobId)?.name ?? null,
+      path: places(equipment),
+    }];
+  }));
+}
+
 export interface TransitionPage {
   readonly limit: number;
   readonly beforeId: number | null;

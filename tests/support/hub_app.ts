@@ -12,6 +12,8 @@ import { insertApiToken } from "../../hub/db/token_store.ts";
 import { createEventFeed, type StoredEventFeed } from "../../hub/event_feed.ts";
 import { createLiveState, type MutableLiveState } from "../../hub/live_state.ts";
 import type { HubConfig, HubContext } from "../../hub/ports.ts";
+import { Notifier, type Outlets } from "../../hub/notifications/notifier.ts";
+import { outletsOf } from "../../hub/notifications/outlets.ts";
 import { createFailureLimit } from "../../hub/rate_limit.ts";
 import { createRefusalLog } from "../../hub/refusal_log.ts";
 import { createRequestLimit, type RequestLimitOptions } from "../../hub/request_limit.ts";
@@ -62,11 +64,13 @@ export interface TestHub {
 /**
  * @param database Another one than a fresh one in memory; closed with the hub.
  * @param seed Of ids and secrets; another one for a second hub over the same database.
+ * @param outlets Ways out for messages about alarms; the network without a mail server unless given.
  */
 export async function openTestHub(
   database?: { readonly db: Db; close(): Promise<void> },
   requestLimit: RequestLimitOptions = { burst: 100_000, perSecond: 100_000 },
   seed = 7,
+  outlets?: Outlets,
 ): Promise<TestHub> {
   const { db, close } = database ?? await openMemoryDatabase();
   const { hub, clock, live, events, objects, lines, signingSecret } = await contextOver(db, seed);
@@ -92,6 +96,7 @@ export async function openTestHub(
       throw new Error("No sockets in this test");
     },
     assets: { dashboard: () => Promise.resolve(null), apiReference: () => Promise.resolve(null) },
+    notifier: new Notifier(hub, outlets ?? outletsOf(NO_OUTLETS), signingSecret),
     loginFailures: createFailureLimit({ failuresMax: 3, windowMs: 60_000 }),
     enrolFailures: createFailureLimit({ failuresMax: 3, windowMs: 60_000 }),
     requests: createRequestLimit(requestLimit),
@@ -151,6 +156,8 @@ async function contextOver(db: Db, seed: number) {
   };
   return { hub, clock, live, events, objects, lines, signingSecret };
 }
+
+const NO_OUTLETS = { allowWebhookTo: [], mail: null };
 
 function testConfig(): HubConfig {
   const settings = parseHubFlags(["--broker", "plant=mqtt://127.0.0.1:1883"], {})!;
