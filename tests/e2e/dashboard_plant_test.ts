@@ -111,6 +111,8 @@ async function settle(page: Page, name: string, look: Look): Promise<void> {
   await page.waitForFunction(() => !document.body.innerText.includes("Loading…"));
   await keepPicture(page, `${name}-${look.colorScheme}-${look.width}`);
   equal(await overflowOf(page), 0, `${name} is too wide`);
+  // Narrow and dark is made of the colours and the boxes of the others.
+  if (look.width < 1_000 && look.colorScheme === "dark") return;
   deepEqual(await violationsOf(page), [], name);
 }
 
