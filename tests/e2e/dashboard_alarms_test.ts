@@ -120,7 +120,7 @@ async function shelveStep({ hub, sit }: Plant): Promise<void> {
     const dialog = page.getByRole("dialog");
     const send = dialog.getByRole("button", { name: "Shelve" });
     ok(await send.isDisabled());
-    await dialog.getByText("2 h", { exact: true }).click();
+    await dialog.getByRole("radio", { name: "2 h" }).check({ force: true });
     await dialog.getByLabel(/^Reason/).fill("Bearing is on order");
     await send.click();
     await page.getByText("1 alarm shelved.").waitFor();
@@ -149,7 +149,7 @@ async function activeOf(hub: SeededHub, search: string): Promise<readonly AlarmV
 async function panelStep({ sit }: Plant): Promise<void> {
   await sit(WIDE, async ({ page, show, complaints }) => {
     await show("/alarms?state=active&search=pump-17");
-    await page.getByRole("row", { name: /pump-17/ }).getByText(/Vibration/).click();
+    await page.locator(".virtual-row", { hasText: "pump-17" }).locator(".alarm-words").click();
     await page.waitForURL(/alarm=/);
     const panel = page.getByRole("complementary", { name: "Alarm" });
     await panel.getByText("Bearing is on order").first().waitFor();
@@ -209,6 +209,7 @@ async function settingsStep({ hub, sit }: Plant): Promise<void> {
     await stale.fill("45");
     await page.getByRole("button", { name: "Save" }).click();
     await page.getByText("Settings changed.").waitFor();
+    await page.getByText("Nothing was changed yet.").waitFor();
     equal((await hub.api.get<SettingsView>("/settings")).staleAfterMs, 45_000);
 
     await page.getByLabel("Longest time on the shelf", { exact: true }).fill("3");

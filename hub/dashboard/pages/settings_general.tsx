@@ -31,12 +31,21 @@ export function SettingsGeneral() {
     (signal) => api.getTagged<SettingsView>("/settings", signal),
     [],
   );
+  // Outlives the form, which begins anew with every state of the settings.
+  const [refusal, setRefusal] = useState<string | null>(null);
   return (
     <Section title="Retention and limits">
       <AdminOnly what="Changing them" />
+      {refusal === null ? null : <p class="notice tone-warn" role="alert">{refusal}</p>}
       <Loaded resource={settings}>
         {({ value, etag }) => (
-          <SettingsForm key={etag} settings={value} etag={etag} reload={settings.reload} />
+          <SettingsForm
+            key={etag}
+            settings={value}
+            etag={etag}
+            reload={settings.reload}
+            onRefusal={setRefusal}
+          />
         )}
       </Loaded>
     </Section>
@@ -47,27 +56,27 @@ interface FormProps {
   readonly settings: SettingsView;
   readonly etag: string | null;
   readonly reload: () => void;
+  readonly onRefusal: (refusal: string | null) => void;
 }
 
 function SettingsForm(props: FormProps) {
   const { api, toasts } = useServices();
   const mayChange = useMayAdminister();
   const [texts, setTexts] = useState(() => textsOf(props.settings));
-  const [refusal, setRefusal] = useState<string | null>(null);
   const [isSending, setSending] = useState(false);
   const changed = changesOf(texts, props.settings);
   const isWrong = FIELDS.some(([name]) => msOf(texts[name]) === null);
   const send = async (event: Event) => {
     event.preventDefault();
     setSending(true);
-    setRefusal(null);
+    props.onRefusal(null);
     try {
       await api.patch("/settings", changed, props.etag ?? undefined);
       toasts.done("Settings changed.");
       props.reload();
     } catch (thrown) {
       const isConflict = thrown instanceof ApiError && thrown.status === 412;
-      setRefusal(
+      props.onRefusal(
         isConflict
           ? "Somebody else changed the settings while you were at it. Yours were not taken: " +
             "the fields show theirs now, so look again and repeat what is still wanted."
@@ -79,7 +88,6 @@ function SettingsForm(props: FormProps) {
   };
   return (
     <form class="stack setting-form" onSubmit={send}>
-      {refusal === null ? null : <p class="notice tone-warn" role="alert">{refusal}</p>}
       {FIELDS.map(([name, label, note]) => (
         <SpanField
           key={name}
