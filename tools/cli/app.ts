@@ -64,7 +64,11 @@ const app = buildApplication(root, {
   name: "penstock",
   versionInfo: { currentVersion: CLIENT_VERSION },
   scanner: { caseStyle: "allow-kebab-for-camel" },
-  documentation: { caseStyle: "convert-camel-to-kebab", useAliasInUsageLine: true },
+  documentation: {
+    caseStyle: "convert-camel-to-kebab",
+    useAliasInUsageLine: true,
+    onlyRequiredInUsageLine: true,
+  },
   determineExitCode: exitCodeOf,
   localization: {
     text: {

@@ -14,6 +14,8 @@ import type {
   Problem,
   SavepointView,
 } from "@shared/api.ts";
+import { type HubClient, hubClient, read } from "@shared/hub_client.ts";
+import type { Api } from "../../hub/api_type.ts";
 import { didYouMean } from "./suggest.ts";
 
 export const EXIT_FAILED = 1;
@@ -50,11 +52,22 @@ export interface TaggedAnswer<T> {
   readonly etag: string | null;
 }
 
+interface ListQuery {
+  limit: string;
+  cursor?: string;
+}
+
 export class HubApi {
   readonly #address: HubAddress;
+  /** The API by path, with parameters and answers typed as the hub's routes declare them. */
+  readonly api: HubClient<Api>;
 
   constructor(address: HubAddress) {
     this.#address = address;
+    this.api = hubClient<Api>({
+      hubUrl: address.hubUrl,
+      fetch: (url, init) => this.#send(url, init),
+    });
   }
 
   get hubUrl(): string {
@@ -113,7 +126,7 @@ export class HubApi {
 
   /** A job by id, or by name where one running job (or else exactly one job) has it. */
   async job(idOrName: string): Promise<JobSummary> {
-    const jobs = await this.list<JobSummary>("/jobs?limit=200");
+    const jobs: JobSummary[] = await this.#all((query) => this.api.jobs.$get({ query }));
     const byId = jobs.find((job) => job.id === idOrName);
     if (byId !== undefined) return byId;
     const named = jobs.filter((job) => job.name === idOrName);
@@ -132,7 +145,7 @@ export class HubApi {
 
   /** An agent by id or by name. */
   async agent(idOrName: string): Promise<AgentView> {
-    const agents = await this.list<AgentView>("/agents?limit=200");
+    const agents: AgentView[] = await this.#all((query) => this.api.agents.$get({ query }));
     const found = agents.find((agent) => agent.id === idOrName) ??
       agents.find((agent) => agent.name === idOrName && agent.status !== "removed");
     if (found !== undefined) return found;
@@ -141,7 +154,7 @@ export class HubApi {
 
   /** A savepoint by id, by the beginning of one that no other has, or by a label that one alone has. */
   async savepoint(idOrLabel: string): Promise<SavepointView> {
-    const all = await this.list<SavepointView>("/savepoints?limit=200");
+    const all: SavepointView[] = await this.#all((query) => this.api.savepoints.$get({ query }));
     const byId = all.find(({ id }) => id === idOrLabel);
     if (byId !== undefined) return byId;
     const matching = all.filter(({ id, label }) =>
@@ -161,7 +174,23 @@ export class HubApi {
 
   /** The operation as soon as it ended, or as it stands after `waitSeconds`. */
   operation(id: string, waitSeconds: number): Promise<OperationView> {
-    return this.get<OperationView>(`/operations/${encodeURIComponent(id)}?wait=${waitSeconds}s`);
+    const query = { wait: `${waitSeconds}s` };
+    return read(this.api.operations[":id"].$get({ param: { id }, query }));
+  }
+
+  /** Every item of a list that comes in pages, up to a bounded number of them. */
+  async #all<T>(
+    page: (query: ListQuery) => Promise<{ json(): Promise<Page<T>> }>,
+  ): Promise<T[]> {
+    const items: T[] = [];
+    let next: string | null = null;
+    for (let count = 0; count < PAGES_MAX && (count === 0 || next !== null); count++) {
+      const cursor = next === null ? {} : { cursor: next };
+      const answer: Page<T> = await read(page({ limit: "200", ...cursor }));
+      items.push(...answer.items);
+      next = answer.next;
+    }
+    return items;
   }
 
   #authorization(): Record<string, string> {
@@ -173,20 +202,29 @@ export class HubApi {
     path: string,
     sent: { readonly body?: unknown; readonly etag?: string | null } = {},
   ): Promise<TaggedAnswer<T>> {
-    const headers = this.#authorization();
+    const headers: Record<string, string> = {};
     const init: RequestInit = { method, headers };
-    if (method === "POST") headers["idempotency-key"] = crypto.randomUUID();
     if (typeof sent.etag === "string") headers["if-match"] = sent.etag;
     if (sent.body !== undefined) {
       headers["content-type"] = "application/json";
       init.body = JSON.stringify(sent.body);
     }
-    init.signal = AbortSignal.timeout(this.#address.timeoutMs ?? ANSWER_TIMEOUT_MS);
-    const response = await this.#fetch(`${this.#address.hubUrl}/api/v1${path}`, init);
+    const response = await this.#send(`${this.#address.hubUrl}/api/v1${path}`, init);
     const text = await response.text();
-    if (!response.ok) throw errorOf(response.status, text, `${method} ${path}`);
     const value = (text === "" ? undefined : JSON.parse(text)) as T;
     return { value, etag: response.headers.get("etag") };
+  }
+
+  /** Sends a request with what every one carries; answers a success, throws everything else. */
+  async #send(url: string, init: RequestInit): Promise<Response> {
+    const headers = new Headers(init.headers);
+    headers.set("authorization", this.#authorization()["authorization"]!);
+    if (init.method === "POST") headers.set("idempotency-key", crypto.randomUUID());
+    const signal = AbortSignal.timeout(this.#address.timeoutMs ?? ANSWER_TIMEOUT_MS);
+    const response = await this.#fetch(url, { ...init, headers, signal });
+    if (response.ok) return response;
+    const path = url.slice(`${this.#address.hubUrl}/api/v1`.length);
+    throw errorOf(response.status, await response.text(), `${init.method ?? "GET"} ${path}`);
   }
 
   async #fetch(url: string, init: RequestInit): Promise<Response> {
