@@ -10,6 +10,8 @@
  * @module
  */
 import type { OperationView, Page, Problem } from "@shared/api.ts";
+import { type HubClient, hubClient, read } from "@shared/hub_client.ts";
+import type { Api } from "../../api_type.ts";
 
 /** Pages fetched for one list; the rest stays behind "Load more". */
 const PAGES_MAX = 20;
@@ -50,6 +52,8 @@ export interface Tagged<T> {
 }
 
 export interface ApiClient {
+  /** The API by path, with parameters and answers typed as the hub's routes declare them. */
+  readonly api: HubClient<Api>;
   get<T>(path: string, signal?: AbortSignal): Promise<T>;
   post<T>(path: string, body: unknown, signal?: AbortSignal): Promise<T>;
   /** Of the hub itself, outside of /api/v1; an answer that says "not ready" is an answer too. */
@@ -87,6 +91,7 @@ export function createApiClient(world: ApiWorld): ApiClient {
     if (response.status === 401 && path !== "/session") world.signedOut();
     throw error;
   };
+  const api = typedApi(call, world);
   const write = (method: string, body: unknown) => ({
     method,
     headers: { "content-type": "application/json", "idempotency-key": world.newKey() },
@@ -98,6 +103,7 @@ export function createApiClient(world: ApiWorld): ApiClient {
   };
 
   return {
+    api,
     get,
     async post<T>(path: string, body: unknown, signal?: AbortSignal): Promise<T> {
       const init = write("POST", body);
@@ -131,23 +137,38 @@ export function createApiClient(world: ApiWorld): ApiClient {
       }
       return { items, next };
     },
-    follow: (operationId, onProgress, signal) => followed(get, { operationId, onProgress, signal }),
+    follow: (operationId, onProgress, signal) => followed(api, { operationId, onProgress, signal }),
   };
+}
+
+type SendCall = (path: string, init: RequestInit) => Promise<Response>;
+
+/** The client that goes by the routes' types; what it sends and how it fails is as with `call`. */
+function typedApi(call: SendCall, world: ApiWorld): HubClient<Api> {
+  return hubClient<Api>({
+    hubUrl: "",
+    fetch(url, init) {
+      const headers = new Headers(init.headers);
+      if ((init.method ?? "GET") !== "GET") headers.set("idempotency-key", world.newKey());
+      return call(url.slice(url.indexOf(BASE) + BASE.length), { ...init, headers });
+    },
+  });
 }
 
 /** Looks at an operation until it ends. */
 async function followed(
-  get: ApiClient["get"],
+  api: ApiClient["api"],
   { operationId, onProgress, signal }: {
     readonly operationId: string;
     readonly onProgress: (operation: OperationView) => void;
     readonly signal: AbortSignal;
   },
 ): Promise<OperationView> {
-  const path = `/operations/${encodeURIComponent(operationId)}`;
+  const asked = { param: { id: operationId } };
   for (let look = 0; look < OPERATION_LOOKS_MAX; look++) {
-    const wait = look === 0 ? "" : `?wait=${OPERATION_WAIT_SECONDS}s`;
-    const operation = await get<OperationView>(path + wait, signal);
+    const query = look === 0 ? {} : { wait: `${OPERATION_WAIT_SECONDS}s` };
+    const answer = api.operations[":id"].$get({ ...asked, query }, { init: { signal } });
+    const operation: OperationView = await read(answer);
     onProgress(operation);
     if (operation.status !== "pending" && operation.status !== "running") return operation;
   }
