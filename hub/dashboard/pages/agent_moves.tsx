@@ -1,59 +1,73 @@
 /// <reference lib="dom" />
 /**
- * What would move when an agent goes, and who is there to take it.
+ * What would move when an agent goes, and where to, as the hub plans it; changes nothing.
  *
  * @module
  */
-import type { AgentView } from "@shared/api.ts";
-import { statusMark } from "../parts/health.ts";
+import type { AgentMovePlan, AgentView } from "@shared/api.ts";
+import { Loaded } from "../parts/frame.tsx";
 import { Badge } from "../parts/marks.tsx";
+import { Table } from "../parts/table.tsx";
+import { useResource } from "../state/resource.ts";
+import { useServices } from "../state/services.ts";
 
-/** Agents that are there and take new work, those with most of its labels first. */
-export function heirsOf(agent: AgentView, fleet: readonly AgentView[]): AgentView[] {
-  const shared = (other: AgentView) =>
-    Object.entries(agent.labels).filter(([name, value]) => other.labels[name] === value).length;
-  return fleet
-    .filter(({ id, status }) => id !== agent.id && (status === "online" || status === "restoring"))
-    .sort((a, b) => shared(b) - shared(a) || (a.name < b.name ? -1 : 1));
+export function WhatMoves(props: { readonly agent: AgentView }) {
+  const { api } = useServices();
+  const path = `/agents/${encodeURIComponent(props.agent.id)}/drain?dryRun=true`;
+  const plan = useResource<AgentMovePlan>(
+    path,
+    (signal) => api.post<AgentMovePlan>(path, { dryRun: true }, signal),
+    [],
+  );
+  return <Loaded resource={plan}>{(found) => <Moves plan={found} />}</Loaded>;
 }
 
-const HEIRS_SHOWN = 4;
+type RegionMove = AgentMovePlan["regions"][number];
 
-export function WhatMoves(
-  props: { readonly agent: AgentView; readonly fleet: readonly AgentView[] },
-) {
-  const { agent } = props;
-  if (agent.regions.length === 0) return <p>It runs nothing: nothing moves.</p>;
-  const heirs = heirsOf(agent, props.fleet);
-  const more = heirs.length - HEIRS_SHOWN;
+function Moves(props: { readonly plan: AgentMovePlan }) {
+  const { regions } = props.plan;
+  const stranded = regions.filter(({ moves }) => moves === null);
   return (
-    <div class="stack">
-      <p>
-        <strong>What moves:</strong>
-      </p>
-      <ul class="plain">
-        {agent.regions.map((region) => (
-          <li key={`${region.jobId}/${region.regionId}`}>
-            {region.jobName} {region.regionId}{" "}
-            <span class="muted">attempt {region.attempt} → {region.attempt + 1}</span>{" "}
-            <Badge mark={statusMark(region.status)} />
-          </li>
-        ))}
-      </ul>
-      {heirs.length === 0
-        ? (
-          <p class="notice tone-warn">
-            No other agent is there to take it: it waits until one is, and the brokers keep its
-            records as long as their sessions last.
-          </p>
-        )
-        : (
-          <p>
-            There to take it, best fitting labels first:{" "}
-            {heirs.slice(0, HEIRS_SHOWN).map(({ name }) => name).join(", ")}
-            {more > 0 ? ` and ${more} more` : ""}. The hub places each part when it moves.
-          </p>
-        )}
-    </div>
+    <>
+      <Table<RegionMove>
+        caption="What would move"
+        rows={regions}
+        rowKey={(row) => `${row.jobId}/${row.regionId}`}
+        rowClass={(row) => row.moves === null ? "row-warn" : ""}
+        empty="It runs nothing: nothing moves."
+        columns={[
+          { header: "Job", cell: (row) => <strong>{row.jobName}</strong> },
+          { header: "Region", cell: (row) => row.regionId },
+          {
+            header: "Attempt",
+            isNumeric: true,
+            cell: (row) => `${row.attempt} → ${row.attempt + 1}`,
+          },
+          { header: "Where to", isWide: true, cell: (row) => <Targets moves={row.moves} /> },
+        ]}
+      />
+      {stranded.length === 0 ? null : (
+        <p class="notice tone-warn">
+          Nobody is there to take {stranded.length === regions.length ? "it" : "a part of it"}:{" "}
+          that waits until somebody is, and the brokers keep its records as long as their sessions
+          last.
+        </p>
+      )}
+    </>
+  );
+}
+
+function Targets(props: { readonly moves: RegionMove["moves"] }) {
+  const { moves } = props;
+  if (moves === null) return <Badge mark={{ tone: "warn", text: "nobody" }} />;
+  if (moves.length === 0) return <span class="muted">stays where it is</span>;
+  return (
+    <ul class="plain">
+      {moves.map((move) => (
+        <li key={move.subtaskId}>
+          <span class="muted">{move.subtaskId} to</span> {move.agentName ?? move.agentId}
+        </li>
+      ))}
+    </ul>
   );
 }

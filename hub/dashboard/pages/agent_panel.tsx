@@ -26,8 +26,6 @@ import { WhatMoves } from "./agent_moves.tsx";
 
 export interface AgentPanelProps {
   readonly agent: AgentView;
-  /** All agents, for what could take over. */
-  readonly fleet: readonly AgentView[];
 }
 
 export function AgentPanel(props: AgentPanelProps) {
@@ -193,7 +191,7 @@ function DrainDialog(props: AgentPanelProps & { readonly onClose: () => void }) 
         Everything it runs is moved off after a checkpoint, and it gets nothing new. No record is
         lost.
       </p>
-      <WhatMoves {...props} />
+      <WhatMoves agent={agent} />
     </Confirm>
   );
 }
@@ -228,7 +226,7 @@ function RemoveDialog(props: AgentPanelProps & { readonly onClose: () => void })
           }: drain it first to move them without a pause.`
           : ""}
       </p>
-      <WhatMoves {...props} />
+      <WhatMoves agent={agent} />
       <label class="field">
         <span>Type {agent.name} to be sure</span>
         <input

@@ -31,9 +31,7 @@ export function FleetPage() {
   return (
     <>
       <PageHead title="Fleet" />
-      {opened === undefined
-        ? null
-        : <AgentPanel key={opened.id} agent={opened} fleet={agents.value?.items ?? []} />}
+      {opened === undefined ? null : <AgentPanel key={opened.id} agent={opened} />}
       <LoadedList list={agents}>{(items) => <Fleet agents={items} />}</LoadedList>
       {isAdmin ? <JoinTokens /> : null}
       <Section title="Log of the hub and its agents">

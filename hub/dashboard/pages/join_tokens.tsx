@@ -95,7 +95,9 @@ export function labelsOf(text: string): Record<string, string> | null {
 }
 
 /** The line to run on the gateway; its secret is shown this once. */
-export function InstallLine(props: { readonly token: CreatedJoinToken }) {
+export function InstallLine(
+  props: { readonly token: Pick<CreatedJoinToken, "expiresAt" | "installCommand"> },
+) {
   const { now, toasts } = useServices();
   const { expiresAt, installCommand } = props.token;
   const leftMs = Date.parse(expiresAt) - now.value;

@@ -149,7 +149,8 @@ function GraphNode(
       transform={`translate(${x} ${y})`}
       class={`graph-node${trouble === null ? "" : " is-high"}${isOpen ? " is-open" : ""}`}
       role="button"
-      tabIndex={0}
+      // On elements of SVG the name of the attribute is taken as it is written.
+      tabindex={0}
       aria-pressed={isOpen}
       onClick={props.onToggle}
       onKeyDown={pressed}
