@@ -34,13 +34,16 @@ function pair(ms: number, big: number, bigUnit: string, small: number, smallUnit
     : `${bigCount} ${bigUnit} ${smallCount} ${smallUnit}`;
 }
 
-/** Age of an ISO time, in whole seconds at least: `3 s ago`; `NONE` when there is no time. */
+/**
+ * Age of an ISO time: `3 s ago`, from a minute on in whole minutes, so that a page at rest stands still;
+ * `NONE` when there is no time.
+ */
 export function ageText(at: string | null, nowMs: number): string {
   const ageMs = ageOf(at, nowMs);
   if (ageMs === null) return NONE;
   if (ageMs < SECOND_MS) return "now";
   if (ageMs < MINUTE_MS) return `${Math.floor(ageMs / SECOND_MS)} s ago`;
-  return `${durationText(ageMs)} ago`;
+  return `${durationText(ageMs - ageMs % MINUTE_MS)} ago`;
 }
 
 /** Milliseconds since an ISO time, never negative; null when there is no valid time. */

@@ -30,6 +30,8 @@ Deno.test("format: a duration is written in its two largest units", () => {
 Deno.test("format: an age from a clock that runs ahead is shown as now, not as negative", () => {
   equal(ageText("2026-03-01T12:00:05Z", NOW_MS), "now");
   equal(ageText("2026-03-01T11:59:58Z", NOW_MS), "2 s ago");
+  equal(ageText("2026-03-01T11:19:38Z", NOW_MS), "40 min ago");
+  equal(ageText("2026-03-01T09:58:58Z", NOW_MS), "2 h 1 min ago");
   equal(ageText(null, NOW_MS), NONE);
   equal(ageText("yesterday", NOW_MS), NONE);
 });

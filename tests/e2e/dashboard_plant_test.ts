@@ -37,6 +37,7 @@ interface Scene {
 type Walk = (seat: BrowserSeat, scene: Scene) => Promise<void>;
 
 const WALKS: readonly (readonly [name: string, walk: Walk])[] = [
+  ["values come without a reload, each with its age", watchItMove],
   ["the overview leads to the machine that is odd, and says why it rang", findTheOddMachine],
   ["the keyboard alone opens the tree and reaches a machine of a line", walkTheTree],
   ["the span of time is in the address and survives a reload", keepTheSpan],
@@ -56,12 +57,6 @@ Deno.test({
     const browser = await launchBrowser();
     const scene = { hub, browser };
     try {
-      for (const look of LOOKS) {
-        await test.step(
-          `pages are accessible and fit, ${look.colorScheme} at ${look.width} px`,
-          () => lookAround(look, scene),
-        );
-      }
       for (const [name, walk] of WALKS) {
         await test.step(name, async () => {
           const seat = await takeSeat(browser, WIDE, hub.signedIn("/"));
@@ -72,6 +67,12 @@ Deno.test({
             await seat.close();
           }
         });
+      }
+      for (const look of LOOKS) {
+        await test.step(
+          `pages are accessible and fit, ${look.colorScheme} at ${look.width} px`,
+          () => lookAround(look, scene),
+        );
       }
     } finally {
       await browser.close();
@@ -114,6 +115,26 @@ async function settle(page: Page, name: string, look: Look): Promise<void> {
   // Narrow and dark is made of the colours and the boxes of the others.
   if (look.width < 1_000 && look.colorScheme === "dark") return;
   deepEqual(await violationsOf(page), [], name);
+}
+
+async function watchItMove(seat: BrowserSeat): Promise<void> {
+  const { page, complaints } = seat;
+  await seat.show(`${ODD}?range=15m`);
+  const value = page.locator(".signal-now dd").first();
+  await value.waitFor();
+  const before = await value.innerText();
+  await page.waitForFunction(
+    (was) => document.querySelector(".signal-now dd")?.textContent !== was,
+    before,
+  );
+  await page.getByText(/^data is (under 1|[1-9]) s old$/).first().waitFor();
+  await page.getByText("Values of vibration as a table").click();
+  const newest = await page.locator("details[open] tbody tr").first().textContent();
+  await page.waitForFunction(
+    (was) => document.querySelector("details[open] tbody tr")?.textContent !== was,
+    newest,
+  );
+  deepEqual(complaints, []);
 }
 
 async function findTheOddMachine({ page, complaints }: BrowserSeat): Promise<void> {

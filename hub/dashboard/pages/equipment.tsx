@@ -75,7 +75,11 @@ export function EquipmentPage(props: { readonly equipment: string }) {
         <EvidencePanel
           alarmId={opened}
           zone={time.zone}
-          onClose={() => router.choose({ alarm: null })}
+          onClose={() => {
+            router.choose({ alarm: null });
+            // What had the focus is gone; the page is read on from its head.
+            globalThis.document.querySelector("h1")?.focus();
+          }}
         />
       )}
       <Signals equipment={equipment} time={time} views={own ?? []} alarms={alarms} />
