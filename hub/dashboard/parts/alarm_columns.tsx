@@ -11,7 +11,7 @@ import type { AlarmActions, AlarmTarget } from "./alarm_actions.ts";
 import type { Asking } from "./alarm_dialogs.tsx";
 import type { AlarmRow } from "./alarm_filter.ts";
 import { AlarmStateMark, canAcknowledge, Since } from "./alarm_marks.tsx";
-import { PriorityMark } from "./marks.tsx";
+import { Badge, PriorityMark } from "./marks.tsx";
 import type { VirtualColumn } from "./virtual_table.tsx";
 
 export interface AlarmColumnWorld {
@@ -20,6 +20,8 @@ export interface AlarmColumnWorld {
   readonly ask: (kind: Asking["kind"], target: AlarmTarget, count: number) => void;
   /** With an alarm opened beside the list there is room for the most telling columns alone. */
   readonly isBrief: boolean;
+  /** Whether it left the list, and stands there only because nothing moves under the pointer. */
+  readonly isGone: (alarm: AlarmView) => boolean;
   /** Shows or hides the other occurrences of a chattering source. */
   readonly unfold: (alarm: AlarmView) => void;
 }
@@ -48,7 +50,10 @@ export function alarmColumns(world: AlarmColumnWorld): readonly VirtualColumn<Al
       key: "state",
       header: "State",
       width: "176px",
-      cell: ({ alarm }) => <AlarmStateMark alarm={alarm} />,
+      cell: ({ alarm }) =>
+        world.isGone(alarm)
+          ? <Badge mark={{ tone: "calm", text: "left this list" }} />
+          : <AlarmStateMark alarm={alarm} />,
     },
     {
       key: "value",
@@ -154,7 +159,7 @@ function valueCell({ alarm }: AlarmRow) {
 
 function ActionCell(props: { readonly alarm: AlarmView; readonly world: AlarmColumnWorld }) {
   const { alarm, world: { mayAct, actions } } = props;
-  if (!mayAct) return null;
+  if (!mayAct || props.world.isGone(alarm)) return null;
   const name = <span class="visually-hidden">{alarm.text} on {alarm.equipment}</span>;
   if (alarm.state === "shelved") {
     return <button type="button" onClick={() => actions.unshelve(alarm)}>Unshelve{name}</button>;

@@ -127,7 +127,14 @@ function Rows(props: RowsProps) {
           rowLabel={({ alarm }) => `${alarm.text} on ${alarm.equipment}`}
           rowClass={(row) =>
             alarmRowClass(row.alarm) + (calm.gone.has(keyOf(row)) ? " is-gone" : "")}
-          columns={alarmColumns({ actions, mayAct, ask, unfold, isBrief: props.openId !== null })}
+          columns={alarmColumns({
+            actions,
+            mayAct,
+            ask,
+            unfold,
+            isBrief: props.openId !== null,
+            isGone: ({ id }) => calm.gone.has(id),
+          })}
           empty={props.empty}
           {...(isCounted ? { total: Math.max(total, rows.length) } : {})}
           rowPx={54}
