@@ -47,6 +47,7 @@ const REFERENCE_PAGE = `<!doctype html>
   <head>
     <meta charset="utf-8">
     <title>Penstock API</title>
+    <link rel="icon" href="/assets/icon.svg">
     <link rel="stylesheet" href="/docs/swagger-ui.css">
   </head>
   <body>

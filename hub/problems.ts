@@ -78,7 +78,8 @@ function isUnstorableText(thrown: Error): boolean {
   return cause instanceof Error && "code" in cause && UNSTORABLE_CODES.includes(String(cause.code));
 }
 
-const TITLES: Readonly<Record<number, string>> = {
+/** Titles of problems by status. */
+export const TITLES: Readonly<Record<number, string>> = {
   400: "Invalid request",
   401: "Not authenticated",
   403: "Not allowed",

@@ -7,6 +7,7 @@
  * @module
  */
 import type { OpenApiOperation, OpenApiResponse } from "../openapi_document.ts";
+import { TITLES } from "../problems.ts";
 
 type Codes = Readonly<Record<number, readonly string[]>>;
 
@@ -62,6 +63,13 @@ const OWN: Readonly<Record<string, Codes>> = {
     409: ["operator-not-keyed", "savepoint-not-completed"],
     503: ["state-unavailable", "savepoint-unreadable"],
   },
+  "get /api/v1/jobs/{id}/series": { 400: ["metric-unknown", "span-empty"] },
+  "get /api/v1/plant/equipment": { 400: ["path-invalid"] },
+  "get /api/v1/alarms/health": { 400: ["span-invalid"] },
+  "post /api/v1/alarms/{id}/shelve": { 422: ["shelving-too-long"] },
+  "post /api/v1/alarms/shelve": { 422: ["shelving-too-long"] },
+  "post /api/v1/notifications/channels": { 422: ["channel-unusable"] },
+  "patch /api/v1/notifications/channels/{id}": { 422: ["channel-unusable"] },
   "post /api/v1/operations/{id}/cancel": {
     409: ["operation-ended", "operation-beyond-cancel"],
   },
@@ -156,7 +164,7 @@ function problemResponse(path: string, status: number, codes: readonly string[])
         schema: { $ref: "#/components/schemas/Problem" },
         example: {
           type: `urn:penstock:problem:${first}`,
-          title: meaning,
+          title: TITLES[status] ?? "Internal error",
           status,
           detail: "What was wanted, what was found, what to do",
           code: first,
