@@ -113,6 +113,7 @@ export function publishEnd(
     isSavepoint: savepoint !== null,
     savepointId: savepoint?.id ?? null,
     durationMs: Math.round(run.world.clock.monotonicMs() - inFlight.triggeredMs),
+    phasesMs: phasesOf(acks),
     regionsCompleted: [...inFlight.parts.values()].filter((p) => p.status === "completed").length,
     regionsTotal: run.regions.size,
     fullBytes: acks.reduce((sum, { stats }) => sum + stats.fullBytes, 0),
@@ -122,4 +123,17 @@ export function publishEnd(
   const noun = savepoint === null ? "checkpoint" : "savepoint";
   const verb = end.status === "aborted" ? "aborted" : "completed";
   run.world.events.publish(`${noun}.${verb}`, { jobId: run.job.id }, body);
+}
+
+/** Each phase of the subtask that took longest in it, ms; empty when none acknowledged. */
+function phasesOf(acks: readonly Acknowledgement[]): Record<string, number> {
+  if (acks.length === 0) return {};
+  const longest = (pick: (stats: Acknowledgement["stats"]) => number) =>
+    acks.reduce((most, { stats }) => Math.max(most, pick(stats)), 0);
+  return {
+    "start_delay": longest((stats) => stats.startDelayMs),
+    alignment: longest((stats) => stats.alignmentMs),
+    sync: longest((stats) => stats.syncMs),
+    async: longest((stats) => stats.asyncMs),
+  };
 }

@@ -1,3 +1,4 @@
+import type { MetricsReport } from "./live_state.ts";
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import type { Attempt, JobId, RegionId, SubtaskId } from "@shared/ids.ts";
 import type { OperationView } from "@shared/api.ts";
@@ -83,8 +84,14 @@ Deno.test("metrics: Prometheus gets base units and stable names for every subtas
   const test = await openTestHub();
   const jobId = await running(test);
   const counts = { operators: [{ uid: "count", recordsIn: 3, recordsOut: 4 }] };
-  test.live.recordMetrics(report(jobId, 0, { lateRecords: 5, shedRecords: 6, ...counts }), 1_000);
-  test.live.recordMetrics(report(jobId, 1, { ...counts, watermarkMs: null }), 1_000);
+  const say = (subtasks: MetricsReport[]) => {
+    for (const one of subtasks) test.live.recordMetrics(one, 1_000);
+    test.events.push("metrics", {}, { subtasks });
+  };
+  say([
+    report(jobId, 0, { lateRecords: 5, shedRecords: 6, ...counts }),
+    report(jobId, 1, { ...counts, watermarkMs: null }),
+  ]);
   const response = await test.call("GET", "/metrics", { token: test.tokens.viewer });
   equal(response.status, 200);
   const lines = (await response.text()).split("\n");
@@ -94,10 +101,11 @@ Deno.test("metrics: Prometheus gets base units and stable names for every subtas
   equal(valueOf(`event_time_lag_seconds{${at}}`), "1.5");
   equal(valueOf(`watermark_timestamp_seconds{${at}}`), "60");
   equal(valueOf(`source_lag_seconds{${at}}`), "0.5");
-  equal(valueOf(`late_records_total{${at}}`), "5");
-  equal(valueOf(`records_dropped_total{${at},reason="shed"}`), "6");
+  equal(valueOf('late_records_total{job="pump-watch"}'), "5");
+  equal(valueOf('records_dropped_total{job="pump-watch",reason="shed"}'), "6");
   equal(valueOf(`subtask_busy_ratio{${at}}`), "0.1");
-  equal(valueOf('operator_records_in_total{job="pump-watch",operator="count"}'), "6");
+  equal(valueOf('records_in_total{job="pump-watch",operator="count"}'), "6");
+  equal(valueOf('operator_busy_ratio{job="pump-watch",operator="count"}'), "0.1");
   const other = at.replaceAll("telemetry.0", "telemetry.1");
   equal(valueOf(`watermark_timestamp_seconds{${other}}`), undefined);
   for (const line of lines.filter((one) => one.startsWith("# TYPE"))) {

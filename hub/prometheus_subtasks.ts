@@ -1,7 +1,7 @@
 /**
- * Figures of single subtasks and operators for Prometheus: which one is slow, late or held up.
+ * Figures of single subtasks for Prometheus: which one is slow, late or held up.
  *
- * Touches the registry behind `make`. Base units, `_total` on counters; labels are bounded by the plans of
+ * Touches the registry behind `make`. Base units, labels are bounded by the plans of
  * the jobs that run.
  *
  * @module
@@ -11,39 +11,22 @@ import type { LiveMetrics } from "./ports.ts";
 
 type MakeOne<M> = (name: string, help: string, labelNames: readonly string[]) => M;
 
-/** Counters start again with each attempt, as Prometheus expects of a restarted process. */
+/** Makes a figure with the prefix of them all. */
 export interface Make {
   readonly gauge: MakeOne<Gauge<string>>;
   readonly counter: MakeOne<Counter<string>>;
 }
 
 const AT_SUBTASK = ["job", "region", "subtask"];
-const AT_OPERATOR = ["job", "operator"];
 
 /** @returns Takes in the figures of one subtask of the job of this name. */
 export function subtaskFigures(make: Make): (job: string, metrics: LiveMetrics) => void {
   const setShares = shareFigures(make);
   const setTimes = timeFigures(make);
-  const late = make.counter("late_records_total", "Records behind the watermark", AT_SUBTASK);
-  const dropped = make.counter(
-    "records_dropped_total",
-    "Records not worked on",
-    [...AT_SUBTASK, "reason"],
-  );
-  const operatorIn = make.counter("operator_records_in_total", "Records into it", AT_OPERATOR);
-  const operatorOut = make.counter("operator_records_out_total", "Records out of it", AT_OPERATOR);
   return (job, metrics) => {
     const at = { job, region: metrics.regionId, subtask: metrics.subtaskId };
     setShares(at, metrics);
     setTimes(at, metrics);
-    late.inc(at, metrics.lateRecords);
-    for (const [reason, count] of Object.entries(droppedOf(metrics))) {
-      dropped.inc({ ...at, reason }, count);
-    }
-    for (const { uid, recordsIn, recordsOut } of metrics.operators) {
-      operatorIn.inc({ job, operator: uid }, recordsIn);
-      operatorOut.inc({ job, operator: uid }, recordsOut);
-    }
   };
 }
 
@@ -78,15 +61,5 @@ function timeFigures({ gauge }: Make): (at: At, metrics: LiveMetrics) => void {
     if (watermarkMs !== null) watermark.set({ ...at }, watermarkMs / 1000);
     if (eventTimeLagMs !== null) lag.set({ ...at }, eventTimeLagMs / 1000);
     if (sourceLagMs !== null) source.set({ ...at }, sourceLagMs / 1000);
-  };
-}
-
-function droppedOf(metrics: LiveMetrics): Record<string, number> {
-  return {
-    late: metrics.lateRecords,
-    shed: metrics.shedRecords,
-    future: metrics.futureRecords,
-    duplicate: metrics.duplicatesDropped,
-    undecodable: metrics.deadLetters,
   };
 }

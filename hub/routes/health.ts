@@ -8,6 +8,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { messageOf } from "@shared/errors.ts";
 import { checkDatabase } from "../db/database_check.ts";
+import { MetricBook } from "../metric_book.ts";
 import { renderMetrics } from "../prometheus.ts";
 import { type HubApp, json, type RouteDeps, serve } from "./http.ts";
 
@@ -69,6 +70,7 @@ export const healthRoutes = [aliveRoute, readyRoute, versionRoute, metricsRoute]
 export function addHealthRoutes(app: HubApp, deps: RouteDeps): void {
   const { hub } = deps;
   const readiness = rememberedReadiness(deps);
+  const book = new MetricBook(hub.events);
   serve(app, deps, "public", aliveRoute, (c) => c.json({ status: "ok" as const }, 200));
   serve(app, deps, "public", readyRoute, async (c) => {
     const verdict = await readiness();
@@ -87,7 +89,7 @@ export function addHealthRoutes(app: HubApp, deps: RouteDeps): void {
     "viewer",
     metricsRoute,
     async (c) =>
-      c.body(await renderMetrics(hub, deps.version), 200, {
+      c.body(await renderMetrics({ hub, book, version: deps.version }), 200, {
         "content-type": "text/plain; version=0.0.4; charset=utf-8",
       }),
   );
