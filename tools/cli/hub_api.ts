@@ -92,7 +92,8 @@ export class HubApi {
       const query = cursor === null ? "" : `${separator}cursor=${encodeURIComponent(cursor)}`;
       const answer: Page<T> = await this.get(path + query);
       items.push(...answer.items);
-      cursor = answer.next;
+      // A list that is never long has no pages.
+      cursor = answer.next ?? null;
       if (cursor === null) break;
     }
     return items;

@@ -28,8 +28,8 @@ const ALARM_COLUMNS = {
   text: (alarm: AlarmView) => alarm.text,
 };
 const ALARM_WIDE = {
-  value: (alarm: AlarmView) => alarm.value,
-  score: (alarm: AlarmView) => alarm.score,
+  value: (alarm: AlarmView) => figure(alarm.value),
+  score: (alarm: AlarmView) => figure(alarm.score),
   times: (alarm: AlarmView) => alarm.occurrences,
   sink: (alarm: AlarmView) => alarm.sinkUid,
   cleared: (alarm: AlarmView) => alarm.clearedAt,
@@ -70,9 +70,9 @@ const show = buildCommand({
       ...ALARM_COLUMNS,
       job: () => alarm.jobName ?? alarm.jobId,
       place: () => alarm.path.join(" / ") || null,
-      value: () => alarm.value,
+      value: () => figure(alarm.value),
       expected: () => expectedOf(alarm),
-      score: () => alarm.score,
+      score: () => figure(alarm.score),
       cause: () => alarm.cause || null,
       consequence: () => alarm.consequence || null,
       "what to do": () => alarm.response || null,
@@ -97,7 +97,12 @@ const TRANSITION_COLUMNS = {
 };
 
 function expectedOf({ low, high }: AlarmView): string | null {
-  return low === null && high === null ? null : `${low ?? "…"} to ${high ?? "…"}`;
+  return low === null && high === null ? null : `${figure(low) ?? "…"} to ${figure(high) ?? "…"}`;
+}
+
+/** As many digits as a person reads. */
+function figure(value: number | null): number | null {
+  return value === null ? null : Number(value.toPrecision(5));
 }
 
 function byWhom(who: string | null, at: string | null, why: string | null): string | null {

@@ -6,11 +6,13 @@ import {
   argument,
   call,
   consent,
+  countFlag,
   docs,
   HUB_ALIASES,
   HUB_FLAGS,
   type HubFlags,
   textFlag,
+  withQuery,
   YES_ALIASES,
   YES_FLAG,
 } from "../flags.ts";
@@ -65,7 +67,6 @@ const listChannels = buildCommand({
 
 type CreateFlags = HubFlags & {
   readonly webhook?: string;
-  readonly secret?: string;
   readonly email?: readonly string[];
   readonly minPriority?: AlarmPriority;
   readonly path?: string;
@@ -78,13 +79,12 @@ const createChannel = buildCommand({
       "notifications channels create shift --webhook https://chat.example.org/hook --min-priority high",
       "notifications channels create duty --email duty@example.org --email lead@example.org --path site-1",
     ],
-    "A webhook is signed with a secret that is shown this once, unless you give your own.",
+    "A webhook is signed with a secret that is shown this once. E-mail needs a hub that knows an SMTP server.",
   ),
   parameters: {
     flags: {
       ...HUB_FLAGS,
       webhook: textFlag("URL that takes a signed POST", "URL"),
-      secret: textFlag("With --webhook: what its requests are signed with", "SECRET"),
       email: { ...textFlag("Who gets it; repeatable", "ADDRESS"), variadic: true },
       minPriority: {
         kind: "enum",
@@ -98,26 +98,24 @@ const createChannel = buildCommand({
     positional: args(argument("Name of the channel", "NAME")),
   },
   async func(flags: CreateFlags, name: string) {
-    const { webhook, email, secret, minPriority, path } = flags;
+    const { webhook, email, minPriority, path } = flags;
     if ((webhook === undefined) === (email === undefined)) {
       throw new CliError("Give either --webhook URL or --email ADDRESS", EXIT_USAGE);
     }
     const { api, out } = call(flags);
-    const created = await api.post<NotificationChannelView & { readonly secret?: string }>(
+    const created = await api.post<NotificationChannelView & { readonly secret: string | null }>(
       "/notifications/channels",
       {
         name,
-        ...(webhook === undefined ? { kind: "email", recipients: email } : {
-          kind: "webhook",
-          url: webhook,
-          ...(secret === undefined ? {} : { secret }),
-        }),
+        ...(webhook === undefined
+          ? { kind: "email", recipients: email }
+          : { kind: "webhook", url: webhook }),
         ...(minPriority === undefined ? {} : { minPriority }),
         ...(path === undefined ? {} : { path: path.split("/").filter((part) => part !== "") }),
       },
     );
     out.one(created, CHANNEL_COLUMNS);
-    if (!out.isForPeople || created.secret === undefined || secret !== undefined) return;
+    if (!out.isForPeople || created.secret === null) return;
     out.text(`secret: ${created.secret}`);
     out.note("Its requests are signed with this secret; it is shown this once");
   },
@@ -175,31 +173,54 @@ const deleteChannel = buildCommand({
 });
 
 interface DeliveryView {
-  readonly at?: string;
-  readonly channelName?: string;
-  readonly channelId?: string;
-  readonly status?: string;
-  readonly isDelivered?: boolean;
-  readonly attempts?: number;
-  readonly error?: string | null;
+  readonly id: number;
+  readonly channelId: string;
+  readonly channelName: string | null;
+  /** Empty for a trial. */
+  readonly alarmId: string;
+  readonly kind: string;
+  readonly createdAt: string;
+  readonly status: "pending" | "delivered" | "failed";
+  readonly tries: number;
+  readonly error: string | null;
 }
+
+type ListFlags = HubFlags & {
+  readonly status?: DeliveryView["status"];
+  readonly limit: number;
+};
 
 const list = buildCommand({
   docs: docs("List what was told, newest first", [
     "notifications list",
-    "notifications list -o json",
+    "notifications list --status failed -o json",
   ]),
-  parameters: { flags: HUB_FLAGS, aliases: HUB_ALIASES },
-  async func(flags: HubFlags) {
+  parameters: {
+    flags: {
+      ...HUB_FLAGS,
+      status: {
+        kind: "enum",
+        values: ["pending", "delivered", "failed"],
+        optional: true,
+        brief: "Only these",
+      },
+      limit: countFlag("How many, at most 200", 50),
+    },
+    aliases: HUB_ALIASES,
+  },
+  async func(flags: ListFlags) {
     const { api, out } = call(flags);
-    const { items } = await api.get<{ items: DeliveryView[] }>("/notifications");
+    const { status, limit } = flags;
+    const path = withQuery("/notifications", { status, limit });
+    const { items } = await api.get<{ items: DeliveryView[] }>(path);
     out.rows(items, {
-      at: (one) => one.at,
+      at: (one) => one.createdAt,
       channel: (one) => one.channelName ?? one.channelId,
-      status: (one) => one.status ?? (one.isDelivered === true ? "delivered" : "failed"),
-      tries: (one) => one.attempts,
+      what: (one) => one.alarmId === "" ? "trial" : one.kind,
+      status: (one) => one.status,
+      tries: (one) => one.tries,
       error: (one) => one.error,
-    });
+    }, { alarm: (one) => one.alarmId || null });
   },
 });
 
