@@ -216,7 +216,9 @@ async function handleSavepoint({ page, show }: BrowserSeat, { hub }: Scene): Pro
   await page.getByRole("button", { name: "Delete…" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Delete savepoint" }).click();
   await page.getByText("The savepoint was deleted.").waitFor();
-  await page.getByRole("link", { name: "for the test" }).waitFor({ state: "detached" });
+  await page.getByRole("link", { name: "for the test", exact: true }).waitFor({
+    state: "detached",
+  });
 }
 
 async function findAnAgent({ page, show }: BrowserSeat): Promise<void> {
@@ -230,7 +232,7 @@ async function findAnAgent({ page, show }: BrowserSeat): Promise<void> {
   await page.reload();
   await page.getByRole("heading", { name: "Agents: 2 of 4" }).waitFor();
   await grid.getByRole("row", { name: /gateway-south-2.*slow/ }).waitFor();
-  await page.getByLabel("State").selectOption("offline");
+  await page.getByRole("combobox", { name: "State" }).selectOption("offline");
   await page.getByText("No agent is like that.").waitFor();
   await page.getByLabel("Find").fill("");
   await grid.getByRole("button", { name: "gateway-west-1" }).click();
