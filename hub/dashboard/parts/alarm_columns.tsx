@@ -169,7 +169,7 @@ function ActionCell(props: { readonly alarm: AlarmView; readonly world: AlarmCol
       <button type="button" onClick={() => actions.returnToService(alarm)}>To service{name}</button>
     );
   }
-  if (!canAcknowledge(alarm)) return <span class="muted">{NONE}</span>;
+  if (!canAcknowledge(alarm)) return null;
   return (
     <button
       type="button"

@@ -14,7 +14,6 @@ export const RATE_FLOOD = 10;
 
 const WIDTH = 1000;
 const HEIGHT = 180;
-const LEFT = 24;
 const BOTTOM = 4;
 
 export function AlarmRateChart(props: { readonly spans: AlarmHealth["perTenMinutes"] }) {
@@ -22,7 +21,7 @@ export function AlarmRateChart(props: { readonly spans: AlarmHealth["perTenMinut
   const highest = Math.max(RATE_FLOOD + 2, ...spans.map(({ count }) => count));
   const plotHeight = HEIGHT - BOTTOM - 8;
   const toY = (count: number) => 8 + plotHeight * (1 - count / highest);
-  const step = (WIDTH - LEFT) / Math.max(1, spans.length);
+  const step = WIDTH / Math.max(1, spans.length);
   return (
     <figure class="alarm-rate">
       <figcaption class="muted">
@@ -39,14 +38,14 @@ export function AlarmRateChart(props: { readonly spans: AlarmHealth["perTenMinut
             <rect
               key={at}
               class={rateClass(count)}
-              x={LEFT + index * step + step * 0.1}
+              x={(index + 0.1) * step}
               width={Math.max(0.5, step * 0.8)}
               y={toY(count)}
               height={Math.max(0, HEIGHT - BOTTOM - toY(count))}
             />
           ))}
           {[RATE_MANAGEABLE, RATE_FLOOD].map((rate) => (
-            <line key={rate} class="rate-line" x1={LEFT} x2={WIDTH} y1={toY(rate)} y2={toY(rate)} />
+            <line key={rate} class="rate-line" x1={0} x2={WIDTH} y1={toY(rate)} y2={toY(rate)} />
           ))}
         </svg>
       </div>
