@@ -17,7 +17,7 @@ import { WireAgent } from "./wire_agent.ts";
 
 const TICK_MS = 1_000;
 const SAMPLES_PER_MESSAGE = 15_000;
-const READY_TIMEOUT_MS = 60_000;
+const READY_TIMEOUT_MS = 180_000;
 const EQUIPMENT_COUNT = 24;
 /** Every so many checkpoints one subtask has trouble. */
 const TROUBLE_EVERY = 9;
