@@ -92,7 +92,12 @@ export const shelve = buildCommand({
         brief: "How long, such as 30m or 2h",
         placeholder: "2h",
       },
-      reason: { kind: "parsed", parse: String, brief: "Why", placeholder: "TEXT" },
+      reason: {
+        kind: "parsed",
+        parse: String,
+        brief: "Why; kept in the history of each",
+        placeholder: "TEXT",
+      },
     },
     aliases: YES_ALIASES,
     positional: ALARM_IDS,
