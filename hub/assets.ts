@@ -15,6 +15,8 @@ export interface AssetFolders {
   readonly dashboardScript: Promise<string | null>;
   /** The files of swagger-ui-dist. */
   readonly swaggerUi: string;
+  /** The document of topics and messages. */
+  readonly asyncApi: string;
   /** The installer of agents. */
   readonly installScript: string;
   /** Makes or finds the agent's and the runner's program. */
@@ -39,6 +41,7 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
   css: "text/css; charset=utf-8",
   js: "text/javascript; charset=utf-8",
   svg: "image/svg+xml",
+  yaml: "application/yaml; charset=utf-8",
   txt: "text/plain; charset=utf-8",
 };
 
@@ -104,6 +107,7 @@ export function createAssets(folders: AssetFolders): Assets {
     },
     async apiReference(name) {
       if (name === "index.html") return textAsset(REFERENCE_PAGE, name);
+      if (name === "asyncapi.yaml") return await read(folders.asyncApi);
       if (name === "start.js") return textAsset(REFERENCE_SCRIPT, name);
       return REFERENCE_FILES.includes(name) ? await read(`${folders.swaggerUi}/${name}`) : null;
     },

@@ -98,6 +98,7 @@ async function machine(settings: HubSettings): Promise<HubWorld> {
       dashboardScript: dashboardScript((error) =>
         logger.error("Dashboard could not be built; the API works without it", { error })
       ),
+      asyncApi: new URL("./asyncapi.yaml", import.meta.url).pathname,
       installScript: new URL("./install.sh", import.meta.url).pathname,
       programs: gatewayBundles,
       denoFlags: AGENT_FLAGS,

@@ -14,6 +14,7 @@ export function addPageRoutes(app: HubApp, deps: RouteDeps): void {
     const name = c.req.param("name");
     return send(c, await assets.dashboard(name), name);
   });
+  app.get("/asyncapi.yaml", async (c) => send(c, await assets.apiReference("asyncapi.yaml"), "it"));
   app.get("/docs", async (c) => send(c, await assets.apiReference("index.html"), "index.html"));
   app.get("/docs/:name", async (c) => {
     const name = c.req.param("name");
