@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { lte, sql } from "drizzle-orm";
+import { lte, type SQL, sql } from "drizzle-orm";
 import type { AlarmTransitionKind } from "@shared/api.ts";
 import { CHATTER_QUIET_MS, labelOf } from "../coordinator/alarm_state.ts";
 import { ALARM_TABLES, type AlarmSelection, selects, timeOf } from "./alarm_filter.ts";
@@ -48,44 +48,51 @@ export async function acknowledgeAlarms(
   tx: Db,
   selection: AlarmSelection,
   { by, nowMs, comment }: Act,
-): Promise<LoggedAlarm[]> {
+): Promise<AcknowledgedAlarm[]> {
   await lockAlarms(tx);
-  const changed = rowsOf<OpenAlarm & Record<string, unknown>>(
+  const from = labelSql(sql`false`, nowMs);
+  const to = labelSql(sql`true`, nowMs);
+  const changed = rowsOf<AcknowledgedAlarm & Record<string, unknown>>(
     await tx.execute(sql`
     with chosen as (
-      select a.id from ${ALARM_TABLES} where not a.is_acknowledged and ${selects(selection, nowMs)}
+      select a.id, ${from} as from_state, ${to} as to_state
+      from ${ALARM_TABLES} where not a.is_acknowledged and ${selects(selection, nowMs)}
+    ), changed as (
+      update alarms a set is_acknowledged = true, acknowledged_by = ${by},
+        acknowledged_at = ${timeOf(nowMs)}, comment = ${comment}
+      from chosen where a.id = chosen.id
+      returning a.*, chosen.from_state, chosen.to_state
+    ), logged as (
+      insert into alarm_transitions (alarm_id, job_id, sink_uid, equipment, priority, at, kind,
+        from_state, to_state, cause, by, comment, value)
+      select id, job_id, sink_uid, equipment, priority, ${timeOf(nowMs)}, 'acknowledged',
+        from_state, to_state, 'person', ${by}, ${comment}, value from changed
     )
-    update alarms a set is_acknowledged = true, acknowledged_by = ${by},
-      acknowledged_at = ${timeOf(nowMs)}, comment = ${comment}
-    from chosen where a.id = chosen.id returning ${ALARM_COLUMNS}`),
+    select id, job_id as "jobId", sink_uid as "sinkUid", equipment, kind, is_active as "isActive"
+    from changed`),
   );
-  if (changed.length === 0) return [];
   await setReAlarms(tx, changed, nowMs);
-  const sides = await sidesOf(tx, distinctPoints(changed));
-  await logSteps(
-    tx,
-    changed.map((alarm): LoggedStep => {
-      const side = sides.get(sideText(alarm)) ?? OPEN_SIDE;
-      const { isActive } = alarm;
-      return {
-        alarm,
-        kind: "acknowledged",
-        atMs: nowMs,
-        cause: "person",
-        from: labelOf({ isActive, isAcknowledged: false }, side, nowMs),
-        to: labelOf({ isActive, isAcknowledged: true }, side, nowMs),
-        by,
-        comment,
-        isNews: false,
-      };
-    }),
-    nowMs,
-  );
   return changed;
 }
 
+/** An alarm that a person has just acknowledged. */
+export type AcknowledgedAlarm = AlarmPointKey & { readonly id: string; readonly isActive: boolean };
+
+/** SQL: `labelOf` for a row of the alarms' tables. */
+function labelSql(isAcknowledged: SQL, nowMs: number): SQL {
+  return sql`case when s.out_of_service_at is not null then 'out-of-service'
+    when s.suppressed_by is not null then 'suppressed'
+    when s.shelved_until > ${timeOf(nowMs)} then 'shelved'
+    when a.is_active then case when ${isAcknowledged} then 'acknowledged' else 'unacknowledged' end
+    else case when ${isAcknowledged} then 'normal' else 'returned-unacknowledged' end end`;
+}
+
 /** Sets when the alarms that were just acknowledged ring again, of the sinks that ask for it. */
-async function setReAlarms(tx: Db, changed: readonly OpenAlarm[], nowMs: number): Promise<void> {
+async function setReAlarms(
+  tx: Db,
+  changed: readonly AcknowledgedAlarm[],
+  nowMs: number,
+): Promise<void> {
   const active = changed.filter(({ isActive }) => isActive);
   const jobs = await jobAlarms(tx, active.map(({ jobId }) => jobId));
   const sinks = new Map(active.map((alarm) => [`${alarm.jobId} ${alarm.sinkUid}`, alarm]));

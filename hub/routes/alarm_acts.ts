@@ -15,7 +15,6 @@ import {
   commentOnAlarm,
   type PointChange,
 } from "../db/alarm_acts.ts";
-import type { LoggedAlarm } from "../db/alarm_log.ts";
 import { getAlarm } from "../db/alarm_views.ts";
 import type { Db } from "../db/client.ts";
 import { BULK_IDS_MAX, bulkBody, selectionOf } from "./alarm_queries.ts";
@@ -239,7 +238,7 @@ function addBulkRoutes(app: HubApp, deps: RouteDeps): void {
 /** What the audit log keeps of an act on many: the filter, how many, and the first of them. */
 function manyFields(
   body: object,
-  alarms: readonly LoggedAlarm[],
+  alarms: readonly TouchedAlarm[],
 ): Readonly<Record<string, unknown>> {
   return {
     ...("filter" in body ? { filter: body.filter } : {}),
@@ -248,12 +247,14 @@ function manyFields(
   };
 }
 
+type TouchedAlarm = { readonly id: string; readonly jobId: string; readonly equipment: string };
+
 /** One event, however many alarms it is about. */
 function tellMany(
   c: HubRequest,
   { hub }: RouteDeps,
   type: "alarm.acknowledged" | "alarm.shelved",
-  alarms: readonly LoggedAlarm[],
+  alarms: readonly TouchedAlarm[],
 ): void {
   if (alarms.length === 0) return;
   hub.events.publish(type, {}, {
@@ -266,7 +267,7 @@ function tellMany(
 function tellAcknowledged(
   c: HubRequest,
   deps: RouteDeps,
-  alarms: readonly LoggedAlarm[],
+  alarms: readonly TouchedAlarm[],
 ): void {
   const [alarm] = alarms;
   if (alarm === undefined) return;

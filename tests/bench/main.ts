@@ -64,6 +64,11 @@ const BENCHES: readonly Bench[] = [
     ],
     run: async () => ({ ...await (await import("./seat_bench.ts")).benchSeat(note) }),
   },
+  {
+    name: "alarms",
+    figures: ["alarmAckMs", "alarmScrollWorstFrameMs"],
+    run: async () => ({ ...await (await import("./alarm_bench.ts")).benchAlarms(note) }),
+  },
 ];
 
 /** What each figure is held against. */
@@ -91,6 +96,8 @@ const GOALS: Readonly<Record<string, { goal: number; isAtLeast: boolean; unit: s
   chartOpenMs: { goal: 1_000, isAtLeast: false, unit: "ms" },
   seatHubRssMb: { goal: 400, isAtLeast: false, unit: "MB" },
   signalsPerSecond: { goal: 20_000, isAtLeast: true, unit: "samples/s" },
+  alarmAckMs: { goal: 2_000, isAtLeast: false, unit: "ms" },
+  alarmScrollWorstFrameMs: { goal: 100, isAtLeast: false, unit: "ms" },
   sseClients: { goal: 200, isAtLeast: true, unit: "open event streams" },
 };
 
