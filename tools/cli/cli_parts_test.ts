@@ -34,7 +34,7 @@ Deno.test("cli help: examples name commands and flags that exist", () => {
       ok(command !== undefined && command.path !== "", line);
       const isProcess = command.path.endsWith(" start");
       for (const word of words.filter((word) => word.startsWith("--") && !isProcess)) {
-        const known = command.flags.map(({ name }) => name);
+        const known: string[] = command.flags.map(({ name }) => name);
         ok(known.includes(word.split("=")[0]!), `${line}: ${word}`);
       }
     }
