@@ -110,13 +110,25 @@ export async function updateOperation(db: Db, id: string, patch: OperationPatch)
   const { nowMs, ...fields } = patch;
   const rows = await db.update(operations).set({
     ...(fields.status === undefined ? {} : { status: fields.status }),
-    ...(fields.progress === undefined ? {} : { progress: { ...fields.progress } }),
+    ...progressOf(fields),
     ...(fields.result === undefined ? {} : { result: fields.result && { ...fields.result } }),
     ...(fields.error === undefined ? {} : { error: fields.error && { ...fields.error } }),
     updatedAt: nowMs === undefined ? sql`now()` : new Date(nowMs),
   }).where(and(eq(operations.id, id), inArray(operations.status, OPEN)))
     .returning({ id: operations.id });
   return rows.length > 0;
+}
+
+/** What ended well is done, also where its last step said nothing of progress. */
+function progressOf({ status, progress }: OperationPatch) {
+  if (progress !== undefined) return { progress: { ...progress } };
+  if (status !== "succeeded") return {};
+  const { progress: column } = operations;
+  return {
+    progress: sql<
+      OperationView["progress"]
+    >`${column} || jsonb_build_object('done', ${column}->'total', 'phase', 'done')`,
+  };
 }
 
 /** Newest first; ids sort by time, so the last id of a page is the cursor of the next. */

@@ -19,6 +19,7 @@ import { lockDirectory } from "@shared/platform/directory_lock.ts";
 import { recordEdges } from "../../hub/db/alarm_store.ts";
 import { listAudit, verifyAudit } from "../../hub/db/audit_store.ts";
 import { openDatabase } from "../../hub/db/client.ts";
+import { updateOperation } from "../../hub/db/operation_store.ts";
 import { openTestHub } from "../support/hub_app.ts";
 import { hasPostgres, startPostgres } from "../support/postgres.ts";
 
@@ -44,15 +45,21 @@ const RAISE = {
   threshold: 4,
 } as unknown as AlarmEdge;
 
+async function openHub() {
+  const databaseUrl = await server!.createDatabase();
+  const opened = await openDatabase({ databaseUrl }, { clock: systemClock, lockDirectory });
+  return { opened, test: await openTestHub(opened) };
+}
+
+function together<T>(call: (index: number) => Promise<T>): Promise<T[]> {
+  return Promise.all(Array.from({ length: CALLERS }, (_, index) => call(index)));
+}
+
 Deno.test({
   name: "routes on PostgreSQL: one winner among equals, one chain of audit rows",
   ignore: server === null,
   async fn(t) {
-    const databaseUrl = await server!.createDatabase();
-    const opened = await openDatabase({ databaseUrl }, { clock: systemClock, lockDirectory });
-    const test = await openTestHub(opened);
-    const together = <T>(call: (index: number) => Promise<T>) =>
-      Promise.all(Array.from({ length: CALLERS }, (_, index) => call(index)));
+    const { opened, test } = await openHub();
 
     await t.step("of callers with one join token one enrols (S1)", async () => {
       const { token } = await (await test.call("POST", "/api/v1/tokens", { body: {} }))
@@ -88,8 +95,15 @@ Deno.test({
     });
 
     await t.step("the audit chain holds through all of it (S26)", async () => {
-      equal((await verifyAudit(opened.db)).isIntact, true);
-      equal((await listAudit(opened.db, { limit: 200, beforeId: null })).length, 4);
+      const rows = await listAudit(opened.db, { limit: 200, beforeId: null });
+      const done = rows.filter(({ outcome }) => outcome !== "refused");
+      equal(done.length, 4);
+      equal(rows.length - done.length, CALLERS - 1, "and every join token refused to an address");
+      deepEqual(await verifyAudit(opened.db), {
+        rows: rows.length,
+        isIntact: true,
+        firstBrokenId: null,
+      });
     });
 
     await t.step("samples and alarms come back as they went in", async () => {
@@ -109,6 +123,48 @@ Deno.test({
       const page = await (await test.call("GET", "/api/v1/alarms")).json() as Page<AlarmView>;
       deepEqual(page.items.map(({ isActive, score }) => ({ isActive, score })), [
         { isActive: false, score: 5 },
+      ]);
+    });
+    await test.close();
+  },
+});
+
+Deno.test({
+  name: "routes on PostgreSQL: settings have one winner, waiting ends with the operation",
+  ignore: server === null,
+  async fn(t) {
+    const { opened, test } = await openHub();
+
+    await t.step("of changes of the settings on one view one is made", async () => {
+      const etag = (await test.call("GET", "/api/v1/settings")).headers.get("etag") ?? "";
+      const answers = await together((index) =>
+        test.call("PATCH", "/api/v1/settings", {
+          body: { staleAfterMs: 40_000 + index },
+          headers: { "if-match": etag },
+        })
+      );
+      const statuses = answers.map(({ status }) => status).sort();
+      deepEqual(statuses, [200, ...Array(CALLERS - 1).fill(412)]);
+      const winner = answers.find(({ status }) => status === 200)!;
+      deepEqual(await winner.json(), test.hub.settings.current());
+      const page = { limit: 200, beforeId: null, action: "settings.*" };
+      const rows = await listAudit(opened.db, page);
+      deepEqual(rows.map(({ action }) => action), ["settings.change"]);
+    });
+
+    await t.step("an operation that is waited for answers as soon as it has ended", async () => {
+      await test.call("POST", "/api/v1/jobs", { body: { name: "pump-watch", bundle: "x" } });
+      const listed = await (await test.call("GET", "/api/v1/operations?status=pending&limit=1"))
+        .json() as Page<OperationView>;
+      const { id, jobId } = listed.items[0]!;
+      const waiting = test.call("GET", `/api/v1/operations/${id}?wait=30s`);
+      await updateOperation(opened.db, id, { status: "succeeded", result: {} });
+      test.events.publish("operation.ended", { jobId: jobId! }, {});
+      const ended = await (await waiting).json() as OperationView;
+      deepEqual([ended.status, ended.progress.phase, ended.createdByName], [
+        "succeeded",
+        "done",
+        "admin",
       ]);
     });
     await test.close();
