@@ -22,7 +22,7 @@ export function commandLine(env: Record<string, string>, cwd?: string): CommandL
     });
 }
 
-/** Starts `penstock ARGS` and presses Ctrl-C as soon as stderr holds `text`. */
+/** Starts `penstock ARGS` and presses Ctrl-C as soon as what it writes holds `text`. */
 export async function interruptedAt(
   text: string,
   args: readonly string[],
@@ -34,18 +34,21 @@ export async function interruptedAt(
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
-    signal: AbortSignal.timeout(60_000),
+    signal: AbortSignal.timeout(120_000),
   }).spawn();
-  const stdout = new Response(child.stdout).text();
-  let stderr = "";
   let isPressed = false;
-  for await (const chunk of child.stderr.pipeThrough(new TextDecoderStream())) {
-    stderr += chunk;
-    if (isPressed || !stderr.includes(text)) continue;
-    isPressed = true;
-    child.kill("SIGINT");
-  }
-  return { code: (await child.status).code, stdout: await stdout, stderr };
+  const gathered = async (stream: ReadableStream<Uint8Array>) => {
+    let written = "";
+    for await (const chunk of stream.pipeThrough(new TextDecoderStream())) {
+      written += chunk;
+      if (isPressed || !written.includes(text)) continue;
+      isPressed = true;
+      child.kill("SIGINT");
+    }
+    return written;
+  };
+  const [stdout, stderr] = await Promise.all([gathered(child.stdout), gathered(child.stderr)]);
+  return { code: (await child.status).code, stdout, stderr };
 }
 
 /** A folder with a program `penstock` in it, to be put in front of PATH. */
