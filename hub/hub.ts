@@ -57,6 +57,8 @@ export interface HubWorld {
   readonly logger: Logger;
   /** Where `logger` and the agents' lines are kept for people to read; left out: nowhere. */
   readonly logs?: LogBook;
+  /** Makes traces of what the hub does; left out: none are made. */
+  readonly startTracing?: (hub: HubContext) => () => void;
   readonly files: LocalFiles;
   readonly assets: Assets;
   readonly extractGraph: ExtractGraph;
@@ -180,9 +182,11 @@ async function wire(
   const stopForgetting = startForgetting(ctx);
   const alarms = startAlarms(ctx, outletsOf(settings), signingSecret);
   const stopTelling = world.logs?.subscribe((line) => tellLine(events, line));
+  const stopTracing = world.startTracing?.(ctx);
   events.publish("hub.started", {}, { version: HUB_VERSION, hubTerm: reign.hubTerm });
   const stop = async () => {
     stopTelling?.();
+    stopTracing?.();
     sessions.stop();
     await loops.stop();
     await garbage.stop();

@@ -25,6 +25,7 @@ import { createGraphExtractor } from "./graph_extractor/graph_extractor.ts";
 import { LogBook } from "./log_book.ts";
 import { type HubWorld, startHub } from "./hub.ts";
 import type { FailPoint } from "./ports.ts";
+import { startTracing } from "./tracing.ts";
 
 const EXIT_OK = 0;
 const EXIT_FAILED = 1;
@@ -92,6 +93,7 @@ async function machine(settings: HubSettings): Promise<HubWorld> {
     random: systemRandom,
     logger,
     logs,
+    ...(Deno.env.get("OTEL_DENO") === "true" ? { startTracing } : {}),
     files: localFiles,
     assets: createAssets({
       dashboard: new URL("./dashboard", import.meta.url).pathname,
