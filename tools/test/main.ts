@@ -32,6 +32,7 @@ const SUITES = {
     "shared/operators",
     "agent/local/testing.ts",
     "README.md",
+    "docs/alarms.md",
     "docs/jobs_on_a_laptop.md",
     "docs/state.md",
     "docs/windows_and_joins.md",
