@@ -8,6 +8,7 @@
  */
 import process from "node:process";
 import { Counter, Gauge, Registry } from "prom-client";
+import type { AlarmPriority } from "@shared/api.ts";
 import { listAgents } from "./db/agent_store.ts";
 import { alarmTotals } from "./db/alarm_store.ts";
 import { type JobFacts, listJobFacts } from "./db/job_view_store.ts";
@@ -20,6 +21,7 @@ import { type Make, subtaskFigures } from "./prometheus_subtasks.ts";
 
 /** Jobs of which figures are given: the newest. */
 const JOBS_MAX = 200;
+const PRIORITIES: readonly AlarmPriority[] = ["low", "medium", "high", "critical"];
 
 /** What a scrape needs beside the hub. */
 export interface ScrapeSources {
@@ -42,6 +44,9 @@ export async function renderMetrics({ hub, book, version }: ScrapeSources): Prom
   await addAgents(hub, make);
   await addJobs(hub, book, make);
   const alarms = gauge("alarms_active", "Alarms whose condition holds", ["priority", "state"]);
+  for (const priority of PRIORITIES) {
+    for (const state of ["acknowledged", "unacknowledged"]) alarms.set({ priority, state }, 0);
+  }
   for (const { priority, isAcknowledged, count } of await alarmTotals(hub.db)) {
     alarms.set({ priority, state: isAcknowledged ? "acknowledged" : "unacknowledged" }, count);
   }
