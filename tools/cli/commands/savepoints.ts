@@ -75,9 +75,14 @@ const list = buildCommand({
   },
   async func(flags: ListFlags) {
     const { api, out } = call(flags);
-    const jobId = flags.job === undefined ? undefined : (await api.job(flags.job)).id;
+    const { job } = flags;
     const all = await api.list<SavepointView>("/savepoints");
-    const wanted = all.filter((savepoint) => jobId === undefined || savepoint.jobId === jobId);
+    // A name stands for every job that had it: a replacement keeps the name.
+    const wanted = all.filter(({ jobId, jobName }) =>
+      job === undefined || jobId === job || jobName === job
+    );
+    // None: of a job without any, or of no job at all, which is said.
+    if (job !== undefined && wanted.length === 0) await api.job(job);
     out.rows(wanted, SAVEPOINT_COLUMNS, SAVEPOINT_WIDE);
   },
 });
