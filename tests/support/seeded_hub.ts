@@ -69,8 +69,9 @@ export async function startSeededHub(options: SeededHubOptions = {}): Promise<Se
   const energyJobId = options.isPlantOnly === true ? null : await deploy(api, "order_energy", 3);
   const places = placesOf(options.equipmentCount ?? EQUIPMENT_COUNT);
   const equipment = places.map(({ key }) => key);
-  giveThePast(agents[0]!, { jobId: jobId as JobId, places });
+  // First: what an agent says behind its past waits until that is stored.
   if (energyJobId !== null) await takeSavepoint(api, jobId);
+  giveThePast(agents[0]!, { jobId: jobId as JobId, places });
   const speech = options.isLive === false
     ? undefined
     : setInterval(() => speak(agents, jobId as JobId, equipment), TICK_MS);
