@@ -48,6 +48,49 @@ Deno.test({
 
     await t.step(
       "edges that come to several writers at once ring once, and are told once",
+      async () => {
+        const edges = Array.from(
+          { length: 50 },
+          (_, n) => alarmEdge(`a${n}`, true, T, { key: `hall/pump-${n}` }),
+        );
+        const all = await Promise.all(
+          Array.from({ length: WRITERS }, () => recordEdges(db, edges, T)),
+        );
+        equal(all.flatMap(({ steps }) => steps).length, 50);
+        deepEqual(await channelsDue(db, T), ["channel"]);
+        equal((await dueNotifications(db, "channel", T, 1_000)).length, 50);
+      },
+    );
+
+    await t.step("people who acknowledge at once: each alarm has one of them", async () => {
+      const counts = await Promise.all(
+        Array.from(
+          { length: WRITERS },
+          () => db.transaction((tx) => acknowledgeAlarms(tx, { filter: {} }, act(T + 1))),
+        ),
+      );
+      equal(counts.flat().length, 50);
+      equal((await countAlarms(db, { state: "unacknowledged" }, T)).total, 0);
+    });
+
+    await t.step("the clock, shelving, health and detail work over this driver", async () => {
+      await recordEdges(db, [alarmEdge("s", true, T, { sinkUid: "slow", key: "hall/fan" })], T);
+      const looks = await Promise.all([1, 2, 3].map(() => settleDue(db, T + 10_000)));
+      equal(looks.flatMap(({ steps }) => steps).length, 1);
+      const until = { kind: "shelved", untilMs: T + 60_000 } as const;
+      equal((await changePoints(db, { ids: ["s"] }, until, act(T + 11_000))).points, 1);
+      equal((await unshelveDue(db, T + 60_000)).length, 1);
+      const detail = await alarmDetail(db, "s", T + 60_000);
+      deepEqual([detail?.path, detail?.transitions.length], [["hall"], 3]);
+      const health = await alarmHealth(db, { fromMs: T, toMs: T + 600_000 }, T + 600_000);
+      deepEqual([health.floods.length, health.peakPerTenMinutes], [1, 52]);
+      equal((await runningGraphs(db)).length, 1);
+      deepEqual(await openSilences(db), []);
+      equal((await listAlarms(db, { search: "FAN", limit: 9, before: null }, T)).length, 1);
+    });
+
+    await t.step(
+      "ten thousand are acknowledged by one filter, and a second time none",
       () => acknowledgeMany(db),
     );
     await close();
@@ -55,59 +98,16 @@ Deno.test({
 });
 
 async function acknowledgeMany(db: Db): Promise<void> {
-      const edges = Array.from(
-        { length: 50 },
-        (_, n) => alarmEdge(`a${n}`, true, T, { key: `hall/pump-${n}` }),
-      );
-      const all = await Promise.all(
-        Array.from({ length: WRITERS }, () => recordEdges(db, edges, T)),
-      );
-      equal(all.flatMap(({ steps }) => steps).length, 50);
-      deepEqual(await channelsDue(db, T), ["channel"]);
-      equal((await dueNotifications(db, "channel", T, 1_000)).length, 50);
-    },
+  const edges = Array.from(
+    { length: MANY },
+    (_, n) => alarmEdge(`m${n}`, true, T + n, { key: `hall/many-${n}` }),
   );
-
-  await t.step("people who acknowledge at once: each alarm has one of them", async () => {
-    const counts = await Promise.all(
-      Array.from(
-        { length: WRITERS },
-        () => db.transaction((tx) => acknowledgeAlarms(tx, { filter: {} }, act(T + 1))),
-      ),
-    );
-    equal(counts.flat().length, 50);
-    equal((await countAlarms(db, { state: "unacknowledged" }, T)).total, 0);
-  });
-
-  await t.step("the clock, shelving, health and detail work over this driver", async () => {
-    await recordEdges(db, [alarmEdge("s", true, T, { sinkUid: "slow", key: "hall/fan" })], T);
-    const looks = await Promise.all([1, 2, 3].map(() => settleDue(db, T + 10_000)));
-    equal(looks.flatMap(({ steps }) => steps).length, 1);
-    const until = { kind: "shelved", untilMs: T + 60_000 } as const;
-    equal((await changePoints(db, { ids: ["s"] }, until, act(T + 11_000))).points, 1);
-    equal((await unshelveDue(db, T + 60_000)).length, 1);
-    const detail = await alarmDetail(db, "s", T + 60_000);
-    deepEqual([detail?.path, detail?.transitions.length], [["hall"], 3]);
-    const health = await alarmHealth(db, { fromMs: T, toMs: T + 600_000 }, T + 600_000);
-    deepEqual([health.floods.length, health.peakPerTenMinutes], [1, 52]);
-    equal((await runningGraphs(db)).length, 1);
-    deepEqual(await openSilences(db), []);
-    equal((await listAlarms(db, { search: "FAN", limit: 9, before: null }, T)).length, 1);
-  });
-
-  await t.step(
-    "ten thousand are acknowledged by one filter, and a second time none",
-    async () => {
-      const edges = Array.from(
-        { length: MANY },
-        (_, n) => alarmEdge(`m${n}`, true, T + n, { key: `hall/many-${n}` }),
-      );
-      for (let i = 0; i < MANY; i += 1_000) {
-        await recordEdges(db, edges.slice(i, i + 1_000), T + MANY);
-      }
-      const filter = { state: "attention", path: ["hall"] } as const;
-      const acknowledge = () =>
-        db.transaction((tx) => acknowledgeAlarms(tx, { filter }, act(T + MANY)));
-      equal((await acknowledge()).length, MANY + 1);
-      equal((await acknowledge()).length, 0);
+  for (let i = 0; i < MANY; i += 1_000) {
+    await recordEdges(db, edges.slice(i, i + 1_000), T + MANY);
+  }
+  const filter = { state: "attention", path: ["hall"] } as const;
+  const acknowledge = () =>
+    db.transaction((tx) => acknowledgeAlarms(tx, { filter }, act(T + MANY)));
+  equal((await acknowledge()).length, MANY + 1);
+  equal((await acknowledge()).length, 0);
 }
