@@ -59,6 +59,7 @@ Deno.test({
     const browser = await launchBrowser();
     const scene = { hub, browser };
     try {
+      await untilHeard(hub);
       for (const [name, walk] of WALKS) {
         await test.step(name, async () => {
           const seat = await takeSeat(browser, WIDE, hub.signedIn("/"));
@@ -83,6 +84,15 @@ Deno.test({
     }
   },
 });
+
+/** Waits until every subtask has reported: what agents say stands behind the past they tell first. */
+async function untilHeard(hub: SeededHub): Promise<void> {
+  const isHeard = async () => {
+    const { regions } = await hub.api.get<JobDetail>(`/jobs/${hub.energyJobId}`);
+    return regions.flatMap(({ subtasks }) => subtasks).every(({ metrics }) => metrics !== null);
+  };
+  while (!await isHeard()) await new Promise((resolve) => setTimeout(resolve, 500));
+}
 
 /** Every page with what shows that it has loaded. */
 async function lookAround(look: Look, { hub, browser }: Scene): Promise<void> {
