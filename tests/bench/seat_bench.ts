@@ -318,7 +318,7 @@ async function storedPerSecond(db: Db, fromMs: number): Promise<number> {
       where at >= ${new Date(fromMs).toISOString()}::timestamptz
         and at < now() - interval '25 seconds'`),
   );
-  return row!.points / (row!.spans * 10);
+  return row!.spans === 0 ? 0 : row!.points / (row!.spans * 10);
 }
 
 async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
