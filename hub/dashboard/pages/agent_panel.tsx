@@ -7,7 +7,7 @@
  */
 import { useState } from "preact/hooks";
 import type { AgentView, JobDetail, OperationView } from "@shared/api.ts";
-import { durationText, NONE, plural } from "../format.ts";
+import { NONE, plural } from "../format.ts";
 import { AgentState, Labels, Uplink } from "../parts/agent_marks.tsx";
 import { Confirm } from "../parts/confirm.tsx";
 import { Facts, Loaded, Section } from "../parts/frame.tsx";
@@ -77,15 +77,13 @@ export function AgentPanel(props: AgentPanelProps) {
 
 function AgentFacts(props: { readonly agent: AgentView }) {
   const { agent } = props;
-  const { uplink } = agent;
   return (
     <Facts
       facts={[
         ["State", <AgentState key="state" status={agent.status} />],
         ["Last seen", <Age key="seen" at={agent.lastSeenAt} />],
         ["Last checkpoint", <Age key="checkpoint" at={agent.lastCheckpointAt} />],
-        ["Uplink", <Uplink key="uplink" uplink={uplink} />],
-        ["Round trip", durationText(uplink?.roundTripMs ?? null)],
+        ["Uplink", <Uplink key="uplink" uplink={agent.uplink} />],
         ["Version", agent.version ?? NONE],
         ["Address", agent.remoteAddress ?? NONE],
         ["Labels", <Labels key="labels" labels={agent.labels} />],

@@ -61,12 +61,12 @@ export function Uplink(props: { readonly uplink: AgentView["uplink"] }) {
   const kept = uplink.keptMessages === 0 ? "" : `, ${plural(uplink.keptMessages, "message")} kept`;
   return (
     <span class="inline">
+      {trouble === null ? null : <Badge mark={{ tone: "warn", text: trouble }} />}
       <span>
         {durationText(uplink.roundTripMs)}
         {uplink.unsentBytes === 0 ? "" : `, ${bytesText(uplink.unsentBytes)} unsent`}
         {kept}
       </span>
-      {trouble === null ? null : <Badge mark={{ tone: "warn", text: trouble }} />}
     </span>
   );
 }
