@@ -127,7 +127,7 @@ async function insertSpans(tx: Db, fresh: readonly AlarmEdge[], kind: AlarmKind)
     if (known === undefined || (edge.isActive && !known.isActive)) bySpan.set(edge.alarmId, edge);
   }
   for (const chunk of chunksOf([...bySpan.values()])) {
-    await tx.insert(alarms).values(chunk.map((edge) => ({
+    const made = await tx.insert(alarms).values(chunk.map((edge) => ({
       id: edge.alarmId,
       jobId: edge.jobId,
       operatorUid: edge.operatorUid,
@@ -146,8 +146,12 @@ async function insertSpans(tx: Db, fresh: readonly AlarmEdge[], kind: AlarmKind)
       threshold: edge.threshold,
       low: edge.low ?? null,
       high: edge.high ?? null,
-    }))).onConflictDoNothing();
-    await describeByRaise(tx, chunk.filter(({ isActive }) => isActive));
+    }))).onConflictDoNothing().returning({ id: alarms.id });
+    const isMade = new Set(made.map(({ id }) => id));
+    await describeByRaise(
+      tx,
+      chunk.filter(({ alarmId, isActive }) => isActive && !isMade.has(alarmId)),
+    );
   }
 }
 
