@@ -10,7 +10,8 @@ interface Document {
   paths: Record<string, Record<string, { "x-penstock-role"?: string; requestBody?: unknown }>>;
 }
 /** Served by the hub and no part of the API: pages, their files and the document itself. */
-const NO_API = /^\/(|assets\/:name|docs|docs\/:name|openapi\.json|api\/v1\/openapi\.json)$/;
+const NO_API =
+  /^\/(|assets\/:name|docs|docs\/:name|asyncapi\.yaml|openapi\.json|api\/v1\/openapi\.json)$/;
 
 Deno.test("app: rules that hold for every route", async (t) => {
   const test = await openTestHub();

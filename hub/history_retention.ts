@@ -16,15 +16,16 @@ import { deleteEventsBefore } from "./db/event_store.ts";
 import { archiveCheckpointsBefore } from "./db/checkpoint_archive_store.ts";
 import { deleteHistoryBefore, type HistoryKind } from "./db/history_store.ts";
 import { deleteRequestsBefore } from "./db/idempotency_store.ts";
+import { OPERATION_RETENTION_MS } from "./db/operation_store.ts";
 import { deleteSpentClaims } from "./db/savepoint_store.ts";
+import type { RunningSettings } from "./settings.ts";
 
 const ROUND_INTERVAL_MS = 60_000;
 /** Rounds from one look at slow growth to the next. */
 const OLD_EVERY_ROUNDS = 60;
-const EVENT_RETENTION_MS = 7 * 86_400_000;
 /** Whole days older than this are packed into the archive. */
 const CHECKPOINT_DETAIL_MS = 7 * 86_400_000;
-const HISTORY_RETENTION_MS = 90 * 86_400_000;
+const HISTORY_RETENTION_MS = OPERATION_RETENTION_MS;
 const HISTORY: readonly HistoryKind[] = [
   "attempts",
   "operations",
@@ -40,6 +41,8 @@ export interface HistoryContext {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly hubTerm: HubTerm;
+  /** How long events are kept may be changed meanwhile. */
+  readonly settings: Pick<RunningSettings, "current">;
 }
 
 /** Everything that has had its time. */
@@ -50,9 +53,9 @@ export async function forgetHistory(context: HistoryContext): Promise<void> {
 
 /** What grows by the second, and what a job waits to be rid of. */
 async function forgetRecent(context: HistoryContext): Promise<void> {
-  const { db, clock, hubTerm } = context;
+  const { db, clock, hubTerm, settings } = context;
   const nowMs = clock.nowMs();
-  await deleteEventsBefore(db, nowMs - EVENT_RETENTION_MS);
+  await deleteEventsBefore(db, nowMs - settings.current().eventRetentionMs);
   await deleteRequestsBefore(db, nowMs - REQUEST_RETENTION_MS);
   await deleteSpentClaims(db, hubTerm, nowMs);
 }

@@ -8,6 +8,8 @@ import {
   alarms,
   attempts,
   bundles,
+  events,
+  events,
   gaps,
   hubState,
   jobs,
@@ -42,7 +44,7 @@ Deno.test("history: days that are over are packed and nothing is lost; what hold
     db: world.db,
     clock: { ...world.clock, nowMs: () => world.clock.nowMs() + afterMs },
     hubTerm: reign!.hubTerm,
-    config: { sampleRetentionMs: DAY_MS },
+    settings: { current: () => ({ eventRetentionMs: 7 * DAY_MS }) },
   } as unknown as HistoryContext);
 
   await forgetHistory(context(DAY_MS));
@@ -169,7 +171,7 @@ Deno.test("history: old rows go after ninety days, unless something needs them",
       db,
       clock: { ...test.clock, nowMs: () => test.clock.nowMs() + days * DAY_MS },
       hubTerm,
-      config: { sampleRetentionMs: DAY_MS },
+      settings: { current: () => ({ eventRetentionMs: 7 * DAY_MS }) },
     } as unknown as HistoryContext);
   const left = async () => ({
     attempts: (await db.select().from(attempts)).map((row) => row.attempt),
@@ -196,4 +198,26 @@ Deno.test("history: old rows go after ninety days, unless something needs them",
     texts: 2,
   });
   await test.close();
+});
+
+Deno.test("history: events are kept as long as the settings say at the moment", async () => {
+  const test = await openTestHub();
+  try {
+    const { hub } = test;
+    test.events.publish("job.status", { jobId: "job" }, {});
+    await test.events.flush();
+    const left = async () => (await hub.db.select().from(events)).length;
+    test.clock.advance(3 * DAY_MS);
+    await forgetHistory(hub);
+    equal(await left(), 1);
+    const by = { principal: "test", nowMs: test.clock.nowMs() };
+    const changed = await hub.settings.change(hub.db, { eventRetentionMs: 2 * DAY_MS }, by, null);
+    await forgetHistory(hub);
+    equal(await left(), 1, "not in force before its commit");
+    if (changed.kind === "stored") changed.takeForce();
+    await forgetHistory(hub);
+    equal(await left(), 0);
+  } finally {
+    await test.close();
+  }
 });
