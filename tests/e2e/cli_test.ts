@@ -58,8 +58,8 @@ Deno.test("cli: exit codes 0, 2, 3, 4, 5 and 130, each from a real hub", () =>
     const agent = await penstock("agents", "show", "agent1");
     deepEqual([agent.code, /Did you mean "agent-1"/.test(agent.stderr)], [3, true]);
 
-    const busy = await penstock("agents", "replace", "agent-1", "--yes");
-    deepEqual([busy.code, /is online/.test(busy.stderr)], [4, true], busy.stderr);
+    const moves = await penstock("agents", "drain", "agent-1", "--dry-run");
+    match(moves.stdout, /1 region would move[^]*nobody can take it: it waits/);
     const lossy = await penstock("agents", "remove", "agent-1");
     deepEqual([lossy.code, /say --yes/.test(lossy.stderr)], [2, true], lossy.stderr);
 

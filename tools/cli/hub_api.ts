@@ -113,6 +113,11 @@ export class HubApi {
     await this.#call<void>("DELETE", path);
   }
 
+  /** What a DELETE would do, of a path that takes `dryRun`. */
+  async deletePlan<T>(path: string): Promise<T> {
+    return (await this.#call<T>("DELETE", `${path}?dryRun=true`)).value;
+  }
+
   /** An answer as it comes, of a path of the API or, such as /readyz, of the hub; any status is fine. */
   async raw(
     path: string,

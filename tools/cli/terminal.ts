@@ -16,11 +16,19 @@ export function draw(text: string): void {
   writeAll(Deno.stderr, text);
 }
 
-/** A pipe takes a part of what is written at a time. */
+/** 128 + SIGPIPE, as shells say it. */
+const EXIT_PIPE_CLOSED = 141;
+
+/** A pipe takes a part of what is written at a time; one that nobody reads any more ends the command. */
 function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
   const bytes = encoder.encode(text);
   let offset = 0;
-  while (offset < bytes.length) offset += stream.writeSync(bytes.subarray(offset));
+  try {
+    while (offset < bytes.length) offset += stream.writeSync(bytes.subarray(offset));
+  } catch (error) {
+    if (error instanceof Deno.errors.BrokenPipe) Deno.exit(EXIT_PIPE_CLOSED);
+    throw error;
+  }
 }
 
 /** Whether a person sees stdout: tables are then cut to its width and may have colour. */

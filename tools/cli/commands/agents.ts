@@ -1,10 +1,9 @@
 /** `penstock agents …`. Touches the network and the terminal. @module */
 import { buildCommand, buildRouteMap } from "@stricli/core";
-import type { AgentView, CreatedJoinToken, OperationView } from "@shared/api.ts";
+import type { AgentMovePlan, AgentReplacement, AgentView, OperationView } from "@shared/api.ts";
 import {
   AGENT,
   args,
-  type Call,
   call,
   consent,
   docs,
@@ -18,9 +17,8 @@ import {
   YES_ALIASES,
   YES_FLAG,
 } from "../flags.ts";
-import { CliError, EXIT_CONFLICT } from "../hub_api.ts";
 import { follow } from "../operations.ts";
-import { age, counted, labelText, size } from "../output.ts";
+import { age, counted, labelText, type Printer, size } from "../output.ts";
 import { note, print } from "../terminal.ts";
 
 const AGENT_COLUMNS = {
@@ -92,7 +90,10 @@ const drain = buildCommand({
   ) {
     const { api, out } = call(flags);
     const agent = await api.agent(name);
-    if (flags.dryRun) return await printMoves({ api, out }, agent, "drain");
+    if (flags.dryRun) {
+      const path = `/agents/${agent.id}/drain?dryRun=true`;
+      return printMoves(await api.post<AgentMovePlan>(path, {}), out);
+    }
     consent({
       question: `Drain agent "${agent.name}": ${
         counted(agent.regions.length, "region")
@@ -124,7 +125,9 @@ const remove = buildCommand({
   async func(flags: RemoveFlags, name: string) {
     const { api, out } = call(flags);
     const agent = await api.agent(name);
-    if (flags.dryRun) return await printMoves({ api, out }, agent, "remove");
+    if (flags.dryRun) {
+      return printMoves(await api.deletePlan<AgentMovePlan>(`/agents/${agent.id}`), out);
+    }
     const regions = agent.regions.length === 0
       ? ""
       : ` It runs ${counted(agent.regions.length, "region")}, which move by recovery.`;
@@ -138,45 +141,34 @@ const remove = buildCommand({
   },
 });
 
-interface MovePlan {
-  readonly agent: string;
-  readonly regions: AgentView["regions"];
-  /** Agents that can take regions. */
-  readonly remaining: readonly string[];
-}
-
-async function printMoves(
-  { api, out }: Call,
-  agent: AgentView,
-  verb: "drain" | "remove",
-): Promise<void> {
-  const remaining = (await api.list<AgentView>("/agents?limit=200"))
-    .filter(({ id, status }) => id !== agent.id && status === "online")
-    .map(({ name }) => name);
-  const plan: MovePlan = { agent: agent.name, regions: agent.regions, remaining };
+/** What the hub says would move, and where to. */
+function printMoves(plan: AgentMovePlan, out: Printer): void {
   if (!out.isForPeople) return out.value(plan);
-  if (plan.regions.length === 0) print(`Agent "${agent.name}" runs nothing: no region would move.`);
+  const { agentName, action, regions } = plan;
+  if (regions.length === 0) print(`Agent "${agentName}" runs nothing: no region would move.`);
   else {
-    print(`${counted(plan.regions.length, "region")} would move off agent "${agent.name}":`);
-    out.rows(plan.regions, REGION_COLUMNS);
+    print(`${counted(regions.length, "region")} would move off agent "${agentName}":`);
+    out.rows(regions, {
+      job: (region) => region.jobName,
+      region: (region) => region.regionId,
+      attempt: (region) => region.attempt,
+      to: (region) =>
+        region.moves === null
+          ? "nobody can take it: it waits"
+          : region.moves.map((move) => `${move.subtaskId} -> ${move.agentName ?? move.agentId}`)
+            .join(", "),
+    });
   }
-  print(
-    remaining.length === 0
-      ? "No other agent is online: regions would wait for one."
-      : `Agents that can take them: ${remaining.join(", ")}`,
-  );
-  print(`Run it:\n  penstock agents ${verb} ${agent.name}${verb === "remove" ? " --yes" : ""}`);
+  print(`Run it:\n  penstock agents ${action} ${agentName}${action === "remove" ? " --yes" : ""}`);
 }
 
-type ReplaceFlags = HubFlags & { readonly ttl?: number; readonly yes: boolean };
+type ReplaceFlags = HubFlags & { readonly ttl?: number };
 
 const replace = buildCommand({
   docs: docs(
-    "Put a new machine in the place of an agent that is gone",
-    ["agents replace gateway-1 --yes"],
-    "Removes the agent, whose credential ends with it, and makes a join token with its labels. The new machine " +
-      "takes the name, so that splits placed near it find it again. Refuses while the agent is online: drain and " +
-      "stop it first.",
+    "Let a new machine take the place, name and labels of an agent",
+    ["agents replace gateway-1 > join-token", "agents replace gateway-1 --ttl 15m"],
+    "Makes a join token for it. The agent of now goes on, and is removed when the new one enrols with the token.",
   ),
   parameters: {
     flags: {
@@ -188,36 +180,20 @@ const replace = buildCommand({
         brief: "How long the join token may be used; 1h at most",
         placeholder: "1h",
       },
-      yes: YES_FLAG,
     },
-    aliases: YES_ALIASES,
+    aliases: HUB_ALIASES,
     positional: args(AGENT),
   },
   async func(flags: ReplaceFlags, name: string) {
     const { api, out } = call(flags);
     const agent = await api.agent(name);
-    if (agent.status === "online" || agent.status === "draining") {
-      throw new CliError(
-        `Agent "${agent.name}" is ${agent.status}: two machines cannot be one agent. ` +
-          `Stop it with \`penstock agents drain ${agent.name}\`, end its process, then repeat`,
-        EXIT_CONFLICT,
-      );
-    }
-    consent({
-      question: `Remove agent "${agent.name}" for good and let another machine take its place?`,
-      isGiven: flags.yes,
-      isLossy: true,
-    });
-    await api.delete(`/agents/${agent.id}`);
-    const token = await api.post<CreatedJoinToken>("/tokens", {
-      labels: agent.labels,
-      ...(flags.ttl === undefined ? {} : { ttlSeconds: flags.ttl }),
-    });
-    if (!out.isForPeople) return out.value(token);
-    print(token.token);
-    note(
-      `Agent "${agent.name}" is removed. On the new machine, until ${token.expiresAt}:\n` +
-        `  ${token.installCommand} --name ${agent.name}`,
+    const body = flags.ttl === undefined ? {} : { ttlSeconds: flags.ttl };
+    const replacement = await api.post<AgentReplacement>(`/agents/${agent.id}/replace`, body);
+    if (!out.isForPeople) return out.value(replacement);
+    print(replacement.token);
+    out.note(
+      `Agent "${agent.name}" goes on until the new machine enrols, until ${replacement.expiresAt}. There:\n` +
+        `  ${replacement.installCommand}`,
     );
   },
 });
