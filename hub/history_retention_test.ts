@@ -9,7 +9,6 @@ import {
   attempts,
   bundles,
   events,
-  events,
   gaps,
   hubState,
   jobs,
