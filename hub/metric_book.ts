@@ -15,6 +15,8 @@ import type { EventFeed, HubEvent } from "./ports.ts";
 const JOBS_MAX = 1_000;
 /** Bounds of the durations, seconds. */
 const DURATION_BUCKETS = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120];
+/** Steps that are shown at 0 from the start. */
+const ALARM_KINDS = ["raised", "cleared", "acknowledged", "re-alarmed", "shelved", "suppressed"];
 const ALARM_EVENT = /^alarm\.([a-z-]+)$/;
 
 /** Counts of one job. */
@@ -59,6 +61,7 @@ export class MetricBook {
   readonly #transitions = this.#counter("alarm_transitions_total", "Steps of alarms", ["kind"]);
 
   constructor(events: Pick<EventFeed, "subscribe">) {
+    for (const kind of ALARM_KINDS) this.#transitions.inc({ kind }, 0);
     events.subscribe((event) => this.#on(event));
   }
 
