@@ -30,7 +30,7 @@ Deno.test("asyncapi: every reference leads somewhere, every parameter of an addr
       document,
     );
   for (const [, reference] of TEXT.matchAll(/\$ref: '([^']+)'/g)) {
-    ok(at(reference!) !== undefined, reference);
+    ok(at(reference!) !== undefined, reference!);
   }
   for (const { address, parameters, messages } of Object.values(document.channels)) {
     const named = [...address.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);

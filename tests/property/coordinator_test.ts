@@ -3,11 +3,6 @@ import fc from "fast-check";
 import { deepEqual } from "node:assert/strict";
 import { assert } from "@shared/assert.ts";
 import type { AgentId, CheckpointId, RegionId, SubtaskId } from "@shared/ids.ts";
-import {
-  type AlarmEdgeInput,
-  type AlarmState,
-  applyEdge,
-} from "../../hub/coordinator/alarm_state.ts";
 import { assign, matches } from "../../hub/coordinator/assignment.ts";
 import {
   createDetector,
@@ -262,28 +257,5 @@ Deno.test("halt steps switch once, after all stopped or the deadline, and are do
       assert(state.phase !== "done" || all.length === 2, "Done without saying so");
     }),
     { numRuns: 3_000 },
-  );
-});
-
-Deno.test("alarm state does not depend on order or repetition of edges", () => {
-  const edge: fc.Arbitrary<AlarmEdgeInput> = fc.record({
-    edgeId: fc.constantFrom("e1", "e2", "e3", "e4"),
-    isActive: fc.boolean(),
-    atMs: fc.nat(5),
-  });
-  const fold = (edges: readonly AlarmEdgeInput[]) =>
-    edges.reduce<AlarmState | null>((state, one) => applyEdge(state, one).state, null);
-  const pair = fc.array(edge, { minLength: 1, maxLength: 8 }).chain((edges) =>
-    fc.tuple(
-      fc.constant(edges),
-      fc.shuffledSubarray([...edges, ...edges], { minLength: edges.length }),
-    )
-  );
-  fc.assert(
-    fc.property(pair, ([edges, repeated]) => {
-      deepEqual(fold([...edges, ...repeated]), fold(edges));
-      deepEqual(fold([...repeated, ...edges]), fold(edges));
-    }),
-    { numRuns: 2_000 },
   );
 });

@@ -37,7 +37,7 @@ export async function interruptedAt(
     signal: AbortSignal.timeout(120_000),
   }).spawn();
   let isPressed = false;
-  const gathered = async (stream: ReadableStream<Uint8Array>) => {
+  const gathered = async (stream: ReadableStream<Uint8Array<ArrayBuffer>>) => {
     let written = "";
     for await (const chunk of stream.pipeThrough(new TextDecoderStream())) {
       written += chunk;

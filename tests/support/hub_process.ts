@@ -76,6 +76,6 @@ export async function startHubProcess(
   };
 }
 
-async function each(stream: ReadableStream<Uint8Array>, take: (text: string) => void) {
+async function each(stream: ReadableStream<Uint8Array<ArrayBuffer>>, take: (text: string) => void) {
   for await (const text of stream.pipeThrough(new TextDecoderStream())) take(text);
 }

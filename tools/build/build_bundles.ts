@@ -84,7 +84,10 @@ export async function ensureBundle(
 function asText(code: string, name: string): string {
   // Beyond ASCII a text takes two bytes for every character.
   const literal = JSON.stringify(`${code}\n//# sourceURL=${name}\n`)
-    .replace(/[^\x00-\x7f]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
+    .replace(
+      /[\u0080-\uffff]/g,
+      (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
+    );
   return `import process from "node:process";\n` +
     `new Function("require", "module", "exports", ${literal})(\n` +
     `  (name) => process.getBuiltinModule(name), { exports: {} }, {});\n`;
