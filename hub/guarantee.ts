@@ -5,7 +5,7 @@
  *
  * @module
  */
-import type { GuaranteeView } from "@shared/api.ts";
+import type { GuaranteeView } from "@shared/job_api.ts";
 import type { Guarantee, JobGraph, OperatorNode } from "@shared/job_graph.ts";
 import type { RegionEvent } from "@shared/messages.ts";
 import { holdMsOf, neededWindowOf, type WindowTimes } from "./window_check.ts";

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import type { RegionMetrics, RegionView } from "@shared/api.ts";
+import type { RegionMetrics, RegionView } from "@shared/job_api.ts";
 import type { JobMetrics, OperatorMetricsView, SubtaskMetricsView } from "@shared/metrics_api.ts";
 
 export function jobMetrics(jobId: string, regions: readonly RegionView[]): JobMetrics {

@@ -12,7 +12,7 @@ import type {
   JobSummary,
   RegionMetrics,
   RegionView,
-} from "@shared/api.ts";
+} from "@shared/job_api.ts";
 import type { JobId, RegionId } from "@shared/ids.ts";
 import { planRegions, type RegionPlan } from "@shared/regions.ts";
 import type { JobFacts, RegionFacts } from "./db/job_view_store.ts";

@@ -8,7 +8,7 @@
  */
 import process from "node:process";
 import { Counter, Gauge, Registry } from "prom-client";
-import type { AlarmPriority } from "@shared/api.ts";
+import type { AlarmPriority } from "@shared/plant_api.ts";
 import { listAgents } from "./db/agent_store.ts";
 import { alarmTotals } from "./db/alarm_store.ts";
 import { type JobFacts, listJobFacts } from "./db/job_view_store.ts";

@@ -12,7 +12,7 @@
  * @module
  */
 import { context, type Span, SpanStatusCode, trace, type Tracer } from "@opentelemetry/api";
-import type { CheckpointDetail } from "@shared/api.ts";
+import type { CheckpointDetail } from "@shared/job_api.ts";
 import { messageOf } from "@shared/errors.ts";
 import { findCheckpoint } from "./db/checkpoint_history.ts";
 import type { HubContext, HubEvent } from "./ports.ts";

@@ -1,6 +1,7 @@
 import { deepEqual, equal, rejects } from "node:assert/strict";
 import type { Api } from "../hub/api_type.ts";
-import type { JobDetail, OperationView, Page } from "@shared/api.ts";
+import type { OperationView, Page } from "@shared/api.ts";
+import type { JobDetail } from "@shared/job_api.ts";
 import { hubClient, read } from "./hub_client.ts";
 
 const JOB = { id: "j1", name: "pump-watch" };

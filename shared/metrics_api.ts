@@ -5,7 +5,7 @@
  *
  * @module
  */
-import type { RegionMetrics, RegionView } from "@shared/api.ts";
+import type { RegionMetrics, RegionView } from "@shared/job_api.ts";
 
 export interface JobMetrics {
   readonly jobId: string;

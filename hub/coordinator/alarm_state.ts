@@ -12,7 +12,7 @@
  *
  * @module
  */
-import type { AlarmStateLabel, AlarmTransitionKind } from "@shared/api.ts";
+import type { AlarmStateLabel, AlarmTransitionKind } from "@shared/plant_api.ts";
 
 /** The two fields of an alarm itself. */
 export interface AlarmCondition {

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import type { GapPlan, RollbackPlan } from "@shared/api.ts";
+import type { GapPlan, RollbackPlan } from "@shared/job_api.ts";
 import type { AgentId, Attempt, CheckpointId, JobId, RegionId } from "@shared/ids.ts";
 import type { JobGraph } from "@shared/job_graph.ts";
 import type { SplitPosition, SubtaskSnapshot } from "@shared/manifest.ts";

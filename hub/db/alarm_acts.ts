@@ -7,7 +7,7 @@
  * @module
  */
 import { lte, type SQL, sql } from "drizzle-orm";
-import type { AlarmTransitionKind } from "@shared/api.ts";
+import type { AlarmTransitionKind } from "@shared/plant_api.ts";
 import { CHATTER_QUIET_MS, labelOf } from "../coordinator/alarm_state.ts";
 import { ALARM_TABLES, type AlarmSelection, selects, timeOf } from "./alarm_filter.ts";
 import { heardOf, type LoggedAlarm, type LoggedStep, logSteps } from "./alarm_log.ts";

@@ -6,7 +6,7 @@
  * @module
  */
 import { sql } from "drizzle-orm";
-import type { AlarmFlood, AlarmHealth, AlarmSourceCount } from "@shared/api.ts";
+import type { AlarmFlood, AlarmHealth, AlarmSourceCount } from "@shared/plant_api.ts";
 import {
   type Flood,
   floodsOf,

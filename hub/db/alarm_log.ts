@@ -7,7 +7,7 @@
  * @module
  */
 import { sql } from "drizzle-orm";
-import type { AlarmStateLabel, AlarmTransitionKind } from "@shared/api.ts";
+import type { AlarmStateLabel, AlarmTransitionKind } from "@shared/plant_api.ts";
 import { isHidden } from "../coordinator/alarm_state.ts";
 import type { AlarmRow } from "./alarm_points.ts";
 import { chunksOf } from "./alarm_points.ts";

@@ -6,7 +6,12 @@
  * @module
  */
 import { type SQL, sql } from "drizzle-orm";
-import type { AlarmDetail, AlarmPriority, AlarmTransitionView, AlarmView } from "@shared/api.ts";
+import type {
+  AlarmDetail,
+  AlarmPriority,
+  AlarmTransitionView,
+  AlarmView,
+} from "@shared/plant_api.ts";
 import { labelOf } from "../coordinator/alarm_state.ts";
 import { ALARM_TABLES, type AlarmFilter, selects, timeOf } from "./alarm_filter.ts";
 import { type AlarmKind, type JobAlarms, jobAlarms, ms, rulesFor } from "./alarm_points.ts";

@@ -16,7 +16,7 @@ import { promisify } from "node:util";
 import { constants, zstdCompress, zstdDecompress } from "node:zlib";
 import { and, asc, desc, eq, gte, inArray, lt, lte, max, ne, notInArray } from "drizzle-orm";
 import { assert } from "@shared/assert.ts";
-import type { CheckpointDetail } from "@shared/api.ts";
+import type { CheckpointDetail } from "@shared/job_api.ts";
 import type { HubTerm } from "@shared/ids.ts";
 import { checkpointDetails } from "./checkpoint_views.ts";
 import type { Db } from "./client.ts";

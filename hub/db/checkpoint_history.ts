@@ -11,7 +11,7 @@ import type {
   CheckpointSummary,
   CheckpointView,
   Percentiles,
-} from "@shared/api.ts";
+} from "@shared/job_api.ts";
 import { findArchived, readArchive } from "./checkpoint_archive_store.ts";
 import { type CheckpointFilter, getCheckpoint, listCheckpoints } from "./checkpoint_views.ts";
 import { type Db, rowsOf } from "./client.ts";

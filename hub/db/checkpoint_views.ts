@@ -6,7 +6,7 @@
  * @module
  */
 import { and, desc, eq, getTableColumns, gte, inArray, lt, lte, sql } from "drizzle-orm";
-import type { CheckpointDetail, CheckpointView } from "@shared/api.ts";
+import type { CheckpointDetail, CheckpointView } from "@shared/job_api.ts";
 import type { SubtaskStats } from "./checkpoint_store.ts";
 import type { Db } from "./client.ts";
 import { agents, attempts, checkpointRegions, checkpoints } from "./schema.ts";

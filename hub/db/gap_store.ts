@@ -6,7 +6,7 @@
  * @module
  */
 import { and, desc, eq, lt, max } from "drizzle-orm";
-import type { GapView } from "@shared/api.ts";
+import type { GapView } from "@shared/job_api.ts";
 import type { JobId, RegionId } from "@shared/ids.ts";
 import type { RestorePlan } from "@shared/messages.ts";
 import type { Db } from "./client.ts";

@@ -6,7 +6,7 @@
  * @module
  */
 import { and, desc, eq, inArray, lt, type SQL, sql } from "drizzle-orm";
-import type { JobSummary } from "@shared/api.ts";
+import type { JobSummary } from "@shared/job_api.ts";
 import type { AgentId, JobId, RegionId } from "@shared/ids.ts";
 import type { JobGraph } from "@shared/job_graph.ts";
 import type { Db } from "./client.ts";

@@ -8,7 +8,7 @@
  * @module
  */
 import { and, asc, desc, eq, gt, inArray, lt, sql } from "drizzle-orm";
-import type { NotificationChannelView } from "@shared/api.ts";
+import type { NotificationChannelView } from "@shared/plant_api.ts";
 import type { LoggedStep } from "./alarm_log.ts";
 import { chunksOf } from "./alarm_points.ts";
 import { type Db, rowsOf } from "./client.ts";

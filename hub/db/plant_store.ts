@@ -6,7 +6,7 @@
  * @module
  */
 import { eq, sql } from "drizzle-orm";
-import type { AlarmPriority, ChartMarker } from "@shared/api.ts";
+import type { AlarmPriority, ChartMarker } from "@shared/plant_api.ts";
 import { type Db, rowsOf } from "./client.ts";
 import { alarms, equipmentPlaces, jobs } from "./schema.ts";
 

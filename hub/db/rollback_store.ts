@@ -8,7 +8,7 @@
  * @module
  */
 import { and, desc, eq, gt, inArray, sql } from "drizzle-orm";
-import type { RollbackPlan } from "@shared/api.ts";
+import type { RollbackPlan } from "@shared/job_api.ts";
 import type { Attempt, CheckpointId, HubTerm, JobId, RegionId } from "@shared/ids.ts";
 import type { Db } from "./client.ts";
 import { insertGaps, type NewGap } from "./gap_store.ts";

@@ -6,7 +6,7 @@
  * @module
  */
 import { and, desc, eq, gt, inArray, isNotNull, lt, or, sql } from "drizzle-orm";
-import type { SavepointView } from "@shared/api.ts";
+import type { SavepointView } from "@shared/job_api.ts";
 import type { CheckpointId, HubTerm, JobId, RegionId } from "@shared/ids.ts";
 import type { JobGraph } from "@shared/job_graph.ts";
 import { digestsOf, type SubtaskSnapshot } from "@shared/manifest.ts";

@@ -1,5 +1,6 @@
 import { deepEqual, equal } from "node:assert/strict";
-import type { AlarmView, Page } from "@shared/api.ts";
+import type { Page } from "@shared/api.ts";
+import type { AlarmView } from "@shared/plant_api.ts";
 import type { JobId, RegionId } from "@shared/ids.ts";
 import type { AlarmEdge } from "@shared/messages.ts";
 import { openTestHub } from "../../tests/support/hub_app.ts";

@@ -1,13 +1,7 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { eq } from "drizzle-orm";
-import type {
-  GapView,
-  JobDetail,
-  OperationView,
-  Page,
-  Problem,
-  SavepointView,
-} from "@shared/api.ts";
+import type { OperationView, Page, Problem } from "@shared/api.ts";
+import type { GapView, JobDetail, SavepointView } from "@shared/job_api.ts";
 import type { DeployPlan, SavepointCompatibility } from "@shared/state_api.ts";
 import { KEY_GROUP_COUNT } from "@shared/job_graph.ts";
 import { KEY_HASH_ID, type SubtaskSnapshot } from "@shared/manifest.ts";

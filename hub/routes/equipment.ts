@@ -6,7 +6,7 @@
  * @module
  */
 import { createRoute, z } from "@hono/zod-openapi";
-import type { EquipmentView } from "@shared/api.ts";
+import type { EquipmentView } from "@shared/plant_api.ts";
 import { readMarkers } from "../db/plant_store.ts";
 import { plantLooks } from "../series/plant_view.ts";
 import { type HubApp, json, pageOf, pageQuery, readCursor, type RouteDeps, serve } from "./http.ts";

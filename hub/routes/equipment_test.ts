@@ -1,14 +1,14 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
+import type { Page } from "@shared/api.ts";
+import type { MetricSeries } from "@shared/job_api.ts";
 import type {
   AlarmEvidence,
   ChartMarker,
   EquipmentSummary,
   EquipmentView,
-  MetricSeries,
-  Page,
   PlantView,
   SampleSeries,
-} from "@shared/api.ts";
+} from "@shared/plant_api.ts";
 import type { JobId } from "@shared/ids.ts";
 import type { SignalSample } from "@shared/messages.ts";
 import { openTestHub, type TestHub } from "../../tests/support/hub_app.ts";

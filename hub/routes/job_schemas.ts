@@ -6,6 +6,7 @@
  * @module
  */
 import { z } from "@hono/zod-openapi";
+import type { OperationView } from "@shared/api.ts";
 import type {
   AttemptView,
   CheckpointDetail,
@@ -15,11 +16,10 @@ import type {
   JobDetail,
   JobSummary,
   MetricSeries,
-  OperationView,
   RegionMetrics,
   RollbackPlan,
   SavepointView,
-} from "@shared/api.ts";
+} from "@shared/job_api.ts";
 import type {
   DeployPlan,
   KeyStateView,

@@ -1,12 +1,6 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
-import type {
-  JobDetail,
-  JobSummary,
-  OperationView,
-  Page,
-  Problem,
-  RollbackPlan,
-} from "@shared/api.ts";
+import type { OperationView, Page, Problem } from "@shared/api.ts";
+import type { JobDetail, JobSummary, RollbackPlan } from "@shared/job_api.ts";
 import type { AgentId, Attempt, Digest, JobId, RegionId } from "@shared/ids.ts";
 import { openTestHub, testGraph, type TestHub } from "../../tests/support/hub_app.ts";
 import { addHistory } from "../../tests/support/job_history.ts";

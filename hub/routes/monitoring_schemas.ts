@@ -1,6 +1,7 @@
 /** Answers of the routes for checkpoint summaries, logs and the fleet. Pure. @module */
 import { z } from "@hono/zod-openapi";
-import type { AgentMovePlan, AgentReplacement, CheckpointSummary, LogView } from "@shared/api.ts";
+import type { AgentMovePlan, AgentReplacement, LogView } from "@shared/api.ts";
+import type { CheckpointSummary } from "@shared/job_api.ts";
 import { checkpointSchema } from "./schemas.ts";
 
 const percentiles = z.object({

@@ -7,7 +7,7 @@
  * @module
  */
 import { createRoute, z } from "@hono/zod-openapi";
-import type { NotificationChannelView } from "@shared/api.ts";
+import type { NotificationChannelView } from "@shared/plant_api.ts";
 import type { Db } from "../db/client.ts";
 import {
   channelViews,

@@ -1,6 +1,7 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { SMTPServer } from "smtp-server";
-import type { NotificationChannelView, Page } from "@shared/api.ts";
+import type { Page } from "@shared/api.ts";
+import type { NotificationChannelView } from "@shared/plant_api.ts";
 import { alarmEdge, insertAlarmJob } from "../../tests/support/alarm_job.ts";
 import { openTestHub, type TestHub } from "../../tests/support/hub_app.ts";
 import { recordEdges } from "../db/alarm_store.ts";

@@ -6,7 +6,7 @@
  * @module
  */
 import { createRoute, z } from "@hono/zod-openapi";
-import type { EquipmentSummary } from "@shared/api.ts";
+import type { EquipmentSummary } from "@shared/plant_api.ts";
 import {
   comparePositions,
   type EquipmentState,

@@ -22,7 +22,7 @@ import type {
   PlantNode,
   PlantView,
   SampleSeries,
-} from "@shared/api.ts";
+} from "@shared/plant_api.ts";
 import { count, list, maybeTime, priority, text, time } from "./schema_parts.ts";
 
 const number = z.number();

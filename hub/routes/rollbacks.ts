@@ -7,7 +7,7 @@
  * @module
  */
 import { createRoute, z } from "@hono/zod-openapi";
-import type { RollbackPlan } from "@shared/api.ts";
+import type { RollbackPlan } from "@shared/job_api.ts";
 import type { JobId } from "@shared/ids.ts";
 import type { Db } from "../db/client.ts";
 import { openOperations } from "../db/operation_store.ts";

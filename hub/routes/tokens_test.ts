@@ -1,5 +1,6 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
-import type { ApiTokenView, AuditView, CreatedApiToken, JobSummary, Page } from "@shared/api.ts";
+import type { ApiTokenView, AuditView, CreatedApiToken, Page } from "@shared/api.ts";
+import type { JobSummary } from "@shared/job_api.ts";
 import { openTestHub } from "../../tests/support/hub_app.ts";
 import { apiTokens } from "../db/schema.ts";
 

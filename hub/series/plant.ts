@@ -18,7 +18,7 @@ import type {
   EquipmentView,
   Freshness,
   PlantNode,
-} from "@shared/api.ts";
+} from "@shared/plant_api.ts";
 import type { OpenAlarms } from "../db/plant_store.ts";
 import type { LiveSignal } from "../ports.ts";
 import type { KnownPlace } from "./signals.ts";

@@ -10,7 +10,8 @@
  *
  * @module
  */
-import type { MetricSeries, SampleSeries } from "@shared/api.ts";
+import type { MetricSeries } from "@shared/job_api.ts";
+import type { SampleSeries } from "@shared/plant_api.ts";
 import type { Db } from "../db/client.ts";
 import { listSeries, type SeriesName, type SeriesRecord } from "../db/series_store.ts";
 import type { SignalLevel } from "../db/signal_partitions.ts";

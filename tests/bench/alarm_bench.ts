@@ -8,7 +8,8 @@
  * @module
  */
 import { chromium, type Page } from "playwright-core";
-import type { JobDetail, OperationView } from "@shared/api.ts";
+import type { OperationView } from "@shared/api.ts";
+import type { JobDetail } from "@shared/job_api.ts";
 import type { JobId, RegionId } from "@shared/ids.ts";
 import type { AlarmEdge } from "@shared/messages.ts";
 import { bundleJob } from "../../tools/build/bundle_job.ts";

@@ -5,7 +5,8 @@
  *
  * @module
  */
-import type { JobDetail, OperationView } from "@shared/api.ts";
+import type { OperationView } from "@shared/api.ts";
+import type { JobDetail } from "@shared/job_api.ts";
 import { bundleJob } from "../../tools/build/bundle_job.ts";
 import { PROJECT_ROOT } from "../../tools/build/run_deno.ts";
 import { LocalCluster } from "../../tools/cluster/cluster.ts";

@@ -7,7 +7,8 @@
  * @module
  */
 import { connectAsync } from "mqtt";
-import type { JobDetail, OperationView } from "@shared/api.ts";
+import type { OperationView } from "@shared/api.ts";
+import type { JobDetail } from "@shared/job_api.ts";
 import { PROJECT_ROOT } from "../../tools/build/run_deno.ts";
 import type { LocalCluster } from "../../tools/cluster/cluster.ts";
 import { startMosquitto } from "../support/mosquitto.ts";

@@ -9,7 +9,8 @@
  */
 import { type Browser, chromium } from "playwright-core";
 import { sql } from "drizzle-orm";
-import type { JobDetail, OperationView } from "@shared/api.ts";
+import type { OperationView } from "@shared/api.ts";
+import type { JobDetail } from "@shared/job_api.ts";
 import type { JobId } from "@shared/ids.ts";
 import type { SignalSample } from "@shared/messages.ts";
 import { systemClock } from "@shared/platform/clock.ts";

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import type { JobDetail } from "@shared/api.ts";
+import type { JobDetail } from "@shared/job_api.ts";
 import { startMosquitto } from "../support/mosquitto.ts";
 import type { LocalCluster } from "../../tools/cluster/cluster.ts";
 import { PROJECT_ROOT } from "../../tools/build/run_deno.ts";

@@ -4,13 +4,13 @@
  * @module
  */
 import { deepEqual, equal, match, ok } from "node:assert/strict";
+import type { LogView } from "@shared/api.ts";
 import type {
   AlarmDetail,
   AlarmHealth,
   AlarmTransitionView,
   AlarmView,
-  LogView,
-} from "@shared/api.ts";
+} from "@shared/plant_api.ts";
 import { waitUntil } from "../support/commands.ts";
 import { commandLine, interruptedAt } from "../support/command_line.ts";
 import { startSeededHub } from "../support/seeded_hub.ts";

@@ -5,7 +5,8 @@
  */
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { unzipSync } from "fflate";
-import type { JobSummary, OperationView, SavepointView } from "@shared/api.ts";
+import type { OperationView } from "@shared/api.ts";
+import type { JobSummary, SavepointView } from "@shared/job_api.ts";
 import { PROJECT_ROOT } from "../../tools/build/run_deno.ts";
 import { findProgram, run } from "../support/commands.ts";
 import {

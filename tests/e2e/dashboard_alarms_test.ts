@@ -9,7 +9,8 @@ import type { Browser, Page } from "playwright-core";
 import { hasChromium } from "../support/chromium.ts";
 import { type DashboardSeat, type Look, withBrowser, withSeat } from "../support/dashboard_seat.ts";
 import { type SeededHub, startSeededHub } from "../support/seeded_hub.ts";
-import type { AlarmView, Page as ApiPage, SettingsView } from "@shared/api.ts";
+import type { Page as ApiPage, SettingsView } from "@shared/api.ts";
+import type { AlarmView } from "@shared/plant_api.ts";
 import type { AlarmEdge } from "@shared/messages.ts";
 
 const WIDE: Look = { colorScheme: "light", width: 1440 };

@@ -6,7 +6,7 @@
  */
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import type { Browser, Page } from "playwright-core";
-import type { CheckpointView, JobDetail } from "@shared/api.ts";
+import type { CheckpointView, JobDetail } from "@shared/job_api.ts";
 import type { KeyStateView } from "@shared/state_api.ts";
 import {
   type BrowserSeat,

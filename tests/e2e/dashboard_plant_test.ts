@@ -6,7 +6,8 @@
  */
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import type { Browser, Page } from "playwright-core";
-import type { EquipmentSummary, Page as PageOf } from "@shared/api.ts";
+import type { Page as PageOf } from "@shared/api.ts";
+import type { EquipmentSummary } from "@shared/plant_api.ts";
 import {
   type BrowserSeat,
   focusedText,

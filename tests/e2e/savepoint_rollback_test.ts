@@ -4,13 +4,8 @@
  * @module
  */
 import { deepStrictEqual, ok, rejects } from "node:assert/strict";
-import type {
-  CheckpointView,
-  GapView,
-  OperationView,
-  RollbackPlan,
-  SavepointView,
-} from "@shared/api.ts";
+import type { OperationView } from "@shared/api.ts";
+import type { CheckpointView, GapView, RollbackPlan, SavepointView } from "@shared/job_api.ts";
 import type { KeyStateView, SavepointDiff } from "@shared/state_api.ts";
 import { CliError } from "../../tools/cli/hub_api.ts";
 import { type Scenario, withScenario } from "../support/scenario.ts";

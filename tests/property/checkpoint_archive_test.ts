@@ -1,7 +1,7 @@
 /** The archive of checkpoints gives back what it took, and pages as one history with the live rows. */
 import { deepEqual, equal } from "node:assert/strict";
 import fc from "fast-check";
-import type { CheckpointDetail } from "@shared/api.ts";
+import type { CheckpointDetail } from "@shared/job_api.ts";
 import {
   archiveCheckpointsBefore,
   packRow,

@@ -5,13 +5,8 @@
  * @module
  */
 import { deepEqual, equal } from "node:assert/strict";
-import type {
-  AlarmView,
-  CreatedJoinToken,
-  OperationView,
-  Page,
-  SampleSeries,
-} from "@shared/api.ts";
+import type { CreatedJoinToken, OperationView, Page } from "@shared/api.ts";
+import type { AlarmView, SampleSeries } from "@shared/plant_api.ts";
 import type { JobId } from "@shared/ids.ts";
 import type { AlarmEdge } from "@shared/messages.ts";
 import { systemClock } from "@shared/platform/clock.ts";

@@ -7,14 +7,8 @@
  * @module
  */
 import { deepStrictEqual, ok } from "node:assert/strict";
-import type {
-  AgentView,
-  AttemptView,
-  CheckpointView,
-  JobDetail,
-  OperationView,
-  Page,
-} from "@shared/api.ts";
+import type { AgentView, OperationView, Page } from "@shared/api.ts";
+import type { AttemptView, CheckpointView, JobDetail } from "@shared/job_api.ts";
 import { bundleJob } from "../../tools/build/bundle_job.ts";
 import type { HubApi } from "../../tools/cli/hub_api.ts";
 import { LocalCluster } from "../../tools/cluster/cluster.ts";

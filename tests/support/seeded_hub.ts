@@ -5,7 +5,8 @@
  * that folder; agents speak to it over their real channel (`wire_agent.ts`); everything it knows came in by
  * its own doors.
  */
-import type { CreatedApiToken, JobDetail, OperationView } from "@shared/api.ts";
+import type { CreatedApiToken, OperationView } from "@shared/api.ts";
+import type { JobDetail } from "@shared/job_api.ts";
 import type { JobId } from "@shared/ids.ts";
 import type { AgentMessageOf, SignalSample, SubtaskMetrics } from "@shared/messages.ts";
 import { bundleJob } from "../../tools/build/bundle_job.ts";

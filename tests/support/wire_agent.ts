@@ -5,7 +5,8 @@
  * Touches the network. Its state is made up; everything the hub does with it is real.
  */
 import { createHash } from "node:crypto";
-import type { Enrolment, JobDetail } from "@shared/api.ts";
+import type { Enrolment } from "@shared/api.ts";
+import type { JobDetail } from "@shared/job_api.ts";
 import type { Digest, JobId, RegionId } from "@shared/ids.ts";
 import type { OperatorNode } from "@shared/job_graph.ts";
 import { KEY_HASH_ID, type SnapshotStats, type SubtaskSnapshot } from "@shared/manifest.ts";

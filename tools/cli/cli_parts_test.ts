@@ -1,6 +1,6 @@
 /** The parts of the command line that decide: names meant, widths, precedence, masks, plans, help. */
 import { deepEqual, equal, match, ok, throws } from "node:assert/strict";
-import type { JobDetail } from "@shared/api.ts";
+import type { JobDetail } from "@shared/job_api.ts";
 import { root, withFlagsBehind } from "./app.ts";
 import { commandTree } from "./command_tree.ts";
 import { rescaleChanges } from "./commands/jobs_scale.ts";

@@ -6,14 +6,8 @@
  *
  * @module
  */
-import type {
-  AgentView,
-  JobSummary,
-  OperationView,
-  Page,
-  Problem,
-  SavepointView,
-} from "@shared/api.ts";
+import type { AgentView, OperationView, Page, Problem } from "@shared/api.ts";
+import type { JobSummary, SavepointView } from "@shared/job_api.ts";
 import { type HubClient, hubClient, read } from "@shared/hub_client.ts";
 import type { Api } from "../../hub/api_type.ts";
 import { didYouMean } from "./suggest.ts";

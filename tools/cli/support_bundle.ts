@@ -11,7 +11,8 @@
  * @module
  */
 import { strToU8, zipSync } from "fflate";
-import type { AgentView, JobSummary } from "@shared/api.ts";
+import type { AgentView } from "@shared/api.ts";
+import type { JobSummary } from "@shared/job_api.ts";
 import type { EffectiveConfig } from "./config.ts";
 import type { HubApi } from "./hub_api.ts";
 import { CLIENT_VERSION } from "./version.ts";

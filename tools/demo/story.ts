@@ -6,16 +6,9 @@
  *
  * @module
  */
-import type {
-  AgentView,
-  AlarmView,
-  CheckpointView,
-  GapView,
-  JobDetail,
-  OperationView,
-  Page,
-  RollbackPlan,
-} from "@shared/api.ts";
+import type { AgentView, OperationView, Page } from "@shared/api.ts";
+import type { CheckpointView, GapView, JobDetail, RollbackPlan } from "@shared/job_api.ts";
+import type { AlarmView } from "@shared/plant_api.ts";
 import { PenstockError } from "@shared/errors.ts";
 import { bundleJob } from "../build/bundle_job.ts";
 import { validateJob } from "../build/validate_job.ts";

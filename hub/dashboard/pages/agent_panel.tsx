@@ -6,7 +6,8 @@
  * @module
  */
 import { useState } from "preact/hooks";
-import type { AgentView, JobDetail, OperationView } from "@shared/api.ts";
+import type { AgentView, OperationView } from "@shared/api.ts";
+import type { JobDetail } from "@shared/job_api.ts";
 import { NONE, plural } from "../format.ts";
 import { AgentState, Labels, Uplink } from "../parts/agent_marks.tsx";
 import { Confirm } from "../parts/confirm.tsx";

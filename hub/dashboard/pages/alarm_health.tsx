@@ -13,7 +13,7 @@ import type {
   AlarmPriority,
   AlarmSourceCount,
   AlarmView,
-} from "@shared/api.ts";
+} from "@shared/plant_api.ts";
 import { percentText } from "../format.ts";
 import { hrefOf } from "../router.ts";
 import { PRIORITIES } from "../parts/alarm_filter.ts";

@@ -7,7 +7,8 @@
  * @module
  */
 import { useState } from "preact/hooks";
-import type { AlarmStateLabel, AlarmTransitionView, AlarmView, Page } from "@shared/api.ts";
+import type { Page } from "@shared/api.ts";
+import type { AlarmStateLabel, AlarmTransitionView, AlarmView } from "@shared/plant_api.ts";
 import { NONE, valueText } from "../format.ts";
 import { hrefOf } from "../router.ts";
 import { alarmFilterOf, alarmPath, byNewest } from "../parts/alarm_filter.ts";

@@ -5,14 +5,14 @@
  * @module
  */
 import { useMemo, useRef } from "preact/hooks";
+import type { Page } from "@shared/api.ts";
 import type {
   AlarmView,
   ChartMarker,
   EquipmentSummary,
   EquipmentView,
-  Page,
   SampleSeries,
-} from "@shared/api.ts";
+} from "@shared/plant_api.ts";
 import { alarmRowClass, AlarmStateMark } from "../parts/alarm_marks.tsx";
 import { type Band, type Instant } from "../parts/chart.tsx";
 import { heardSpans, stateSpans } from "../parts/chart_marks.ts";

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { PlantView } from "@shared/api.ts";
+import type { PlantView } from "@shared/plant_api.ts";
 import { EquipmentBrowser, PLANT_EVERY_MS } from "../parts/equipment_browser.tsx";
 import { PageHead } from "../parts/frame.tsx";
 import { useGet } from "../state/resource.ts";

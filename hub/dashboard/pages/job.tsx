@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { JobDetail } from "@shared/api.ts";
+import type { JobDetail } from "@shared/job_api.ts";
 import { Loaded, PageHead } from "../parts/frame.tsx";
 import { jobMark } from "../parts/health.ts";
 import { Badge } from "../parts/marks.tsx";

@@ -6,7 +6,8 @@
  * @module
  */
 import { useState } from "preact/hooks";
-import type { JobDetail, OperationView } from "@shared/api.ts";
+import type { OperationView } from "@shared/api.ts";
+import type { JobDetail } from "@shared/job_api.ts";
 import { isExchange, KEY_GROUP_COUNT } from "@shared/job_graph.ts";
 import { Confirm } from "../parts/confirm.tsx";
 import { plural } from "../format.ts";

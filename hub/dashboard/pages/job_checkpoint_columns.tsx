@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { CheckpointView } from "@shared/api.ts";
+import type { CheckpointView } from "@shared/job_api.ts";
 import { bytesText, durationText, NONE } from "../format.ts";
 import { statusMark } from "../parts/health.ts";
 import { Badge, Time } from "../parts/marks.tsx";

@@ -5,13 +5,13 @@
  *
  * @module
  */
+import type { Page } from "@shared/api.ts";
 import type {
   CheckpointDetail,
   CheckpointSummary,
   CheckpointView,
   JobDetail,
-  Page,
-} from "@shared/api.ts";
+} from "@shared/job_api.ts";
 import { durationText, NONE, plural } from "../format.ts";
 import { CheckpointStrip } from "../parts/checkpoint_strip.tsx";
 import { CheckpointSummaryView } from "../parts/checkpoint_summary.tsx";

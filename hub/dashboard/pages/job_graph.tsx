@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { JobDetail } from "@shared/api.ts";
+import type { JobDetail } from "@shared/job_api.ts";
 import { durationText, plural, rateText } from "../format.ts";
 import { Choice } from "../parts/choice.tsx";
 import { Section } from "../parts/frame.tsx";

@@ -5,7 +5,8 @@
  *
  * @module
  */
-import type { AttemptView, GapView, JobDetail, OperationView } from "@shared/api.ts";
+import type { OperationView } from "@shared/api.ts";
+import type { AttemptView, GapView, JobDetail } from "@shared/job_api.ts";
 import { countText, durationText, NONE } from "../format.ts";
 import { LoadedList, Section } from "../parts/frame.tsx";
 import { rowClass, statusMark } from "../parts/health.ts";

@@ -5,7 +5,8 @@
  * @module
  */
 import { useState } from "preact/hooks";
-import type { JobDetail, OperationView, SavepointView } from "@shared/api.ts";
+import type { OperationView } from "@shared/api.ts";
+import type { JobDetail, SavepointView } from "@shared/job_api.ts";
 import { bytesText, shortId } from "../format.ts";
 import { LoadedList, Section } from "../parts/frame.tsx";
 import { rowClass, statusMark } from "../parts/health.ts";

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { JobDetail, MetricSeries } from "@shared/api.ts";
+import type { JobDetail, MetricSeries } from "@shared/job_api.ts";
 import { countText, durationText, percentText, plural, rateText } from "../format.ts";
 import { Loaded, Section } from "../parts/frame.tsx";
 import { MetricChart } from "../parts/metric_chart.tsx";

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { JobDetail, JobSummary } from "@shared/api.ts";
+import type { JobDetail, JobSummary } from "@shared/job_api.ts";
 import { Choice } from "../parts/choice.tsx";
 import { LoadedList, PageHead, Section } from "../parts/frame.tsx";
 import { greatestLag, type JobRow, JobTable } from "../parts/job_table.tsx";

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { PlantView } from "@shared/api.ts";
+import type { PlantView } from "@shared/plant_api.ts";
 import { Attention } from "../parts/attention.tsx";
 import { EquipmentBrowser, PLANT_EVERY_MS } from "../parts/equipment_browser.tsx";
 import { PageHead } from "../parts/frame.tsx";

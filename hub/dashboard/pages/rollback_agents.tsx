@@ -5,7 +5,7 @@
  * @module
  */
 import { useState } from "preact/hooks";
-import type { JobDetail } from "@shared/api.ts";
+import type { JobDetail } from "@shared/job_api.ts";
 import { plural } from "../format.ts";
 import { useServices } from "../state/services.ts";
 

@@ -5,7 +5,8 @@
  * @module
  */
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { JobDetail, OperationView, RollbackPlan } from "@shared/api.ts";
+import type { OperationView } from "@shared/api.ts";
+import type { JobDetail, RollbackPlan } from "@shared/job_api.ts";
 import { plural } from "../format.ts";
 import { gapRecords } from "../parts/rollback_plan.tsx";
 import { failureText, isAbort } from "../state/api_client.ts";

@@ -12,7 +12,8 @@
  *
  * @module
  */
-import type { JobDetail, OperationView, RollbackPlan } from "@shared/api.ts";
+import type { OperationView } from "@shared/api.ts";
+import type { JobDetail, RollbackPlan } from "@shared/job_api.ts";
 import { countText, durationText } from "../format.ts";
 import { Facts, Loaded, Section } from "../parts/frame.tsx";
 import { OperationProgress } from "../parts/operation_progress.tsx";

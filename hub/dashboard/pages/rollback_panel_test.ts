@@ -1,5 +1,5 @@
 import { deepEqual, equal, match } from "node:assert/strict";
-import type { JobDetail } from "@shared/api.ts";
+import type { JobDetail } from "@shared/job_api.ts";
 import { niceEnd, phaseRows } from "../parts/phase_strip.tsx";
 import { gapRecords, idSpans, spanText } from "../parts/rollback_plan.tsx";
 import { agentsOf, alsoHit } from "./rollback_agents.tsx";

@@ -5,7 +5,7 @@
  * @module
  */
 import { useState } from "preact/hooks";
-import type { JobDetail, SavepointView } from "@shared/api.ts";
+import type { JobDetail, SavepointView } from "@shared/job_api.ts";
 import type { SavepointCompatibility } from "@shared/state_api.ts";
 import { bytesText, shortId } from "../format.ts";
 import { Confirm } from "../parts/confirm.tsx";

@@ -5,7 +5,8 @@
  * @module
  */
 import { useState } from "preact/hooks";
-import type { NotificationChannelView, Page } from "@shared/api.ts";
+import type { Page } from "@shared/api.ts";
+import type { NotificationChannelView } from "@shared/plant_api.ts";
 import { NONE } from "../format.ts";
 import { ChannelForm, type CreatedChannel } from "../parts/channel_form.tsx";
 import { Confirm } from "../parts/confirm.tsx";

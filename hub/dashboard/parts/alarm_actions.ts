@@ -6,7 +6,7 @@
  *
  * @module
  */
-import type { AlarmView } from "@shared/api.ts";
+import type { AlarmView } from "@shared/plant_api.ts";
 import { plural } from "../format.ts";
 import { failureText } from "../state/api_client.ts";
 import { useServices } from "../state/services.ts";

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { AlarmView } from "@shared/api.ts";
+import type { AlarmView } from "@shared/plant_api.ts";
 import { NONE, valueText } from "../format.ts";
 import { hrefOf } from "../router.ts";
 import type { AlarmActions, AlarmTarget } from "./alarm_actions.ts";

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import type { AlarmPriority, AlarmView } from "@shared/api.ts";
+import type { AlarmPriority, AlarmView } from "@shared/plant_api.ts";
 import { isPriority, PRIORITY_RANK } from "./health.ts";
 
 export const ALARM_STATES = [

@@ -1,5 +1,5 @@
 import { deepEqual, equal } from "node:assert/strict";
-import type { AlarmView } from "@shared/api.ts";
+import type { AlarmView } from "@shared/plant_api.ts";
 import {
   alarmFilterOf,
   alarmPath,

@@ -6,7 +6,8 @@
  */
 import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import type { AlarmPriority, JobSummary } from "@shared/api.ts";
+import type { JobSummary } from "@shared/job_api.ts";
+import type { AlarmPriority } from "@shared/plant_api.ts";
 import { hrefOf } from "../router.ts";
 import { useGet, useList } from "../state/resource.ts";
 import { useServices } from "../state/services.ts";

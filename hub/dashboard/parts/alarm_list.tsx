@@ -8,7 +8,8 @@
  * @module
  */
 import { useMemo, useState } from "preact/hooks";
-import type { AlarmPriority, AlarmView, Page } from "@shared/api.ts";
+import type { Page } from "@shared/api.ts";
+import type { AlarmPriority, AlarmView } from "@shared/plant_api.ts";
 import { plural } from "../format.ts";
 import { type PagedResource, usePaged } from "../state/paged_resource.ts";
 import { chained, type PagedWorld } from "../state/paged_list.ts";

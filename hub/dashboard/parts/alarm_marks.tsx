@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { AlarmStateLabel, AlarmView } from "@shared/api.ts";
+import type { AlarmStateLabel, AlarmView } from "@shared/plant_api.ts";
 import { ageOf, durationText, timeText } from "../format.ts";
 import { useServices } from "../state/services.ts";
 import type { Mark } from "./health.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { AlarmDetail, AlarmTransitionView, AlarmView } from "@shared/api.ts";
+import type { AlarmDetail, AlarmTransitionView, AlarmView } from "@shared/plant_api.ts";
 import { NONE, timeText, valueText } from "../format.ts";
 import { hrefOf } from "../router.ts";
 import { useGet } from "../state/resource.ts";

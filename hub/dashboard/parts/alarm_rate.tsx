@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { AlarmHealth } from "@shared/api.ts";
+import type { AlarmHealth } from "@shared/plant_api.ts";
 import { timeText } from "../format.ts";
 import { Table } from "./table.tsx";
 

@@ -5,7 +5,9 @@
  * @module
  */
 import type { ComponentChildren } from "preact";
-import type { AgentView, AlarmPriority, AlarmView, JobSummary, PlantView } from "@shared/api.ts";
+import type { AgentView } from "@shared/api.ts";
+import type { JobSummary } from "@shared/job_api.ts";
+import type { AlarmPriority, AlarmView, PlantView } from "@shared/plant_api.ts";
 import { countText, NONE, plural } from "../format.ts";
 import { hrefOf } from "../router.ts";
 import { type Resource, useGet, useList } from "../state/resource.ts";

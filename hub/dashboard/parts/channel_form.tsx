@@ -1,7 +1,7 @@
 /// <reference lib="dom" />
 /** Makes a channel over which alarms are told. @module */
 import { useState } from "preact/hooks";
-import type { AlarmPriority, NotificationChannelView } from "@shared/api.ts";
+import type { AlarmPriority, NotificationChannelView } from "@shared/plant_api.ts";
 import { failureText } from "../state/api_client.ts";
 import { useServices } from "../state/services.ts";
 import { PRIORITIES } from "./alarm_filter.ts";

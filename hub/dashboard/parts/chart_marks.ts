@@ -8,7 +8,7 @@
  *
  * @module
  */
-import type { ChartMarker } from "@shared/api.ts";
+import type { ChartMarker } from "@shared/plant_api.ts";
 import { gapLimitMs, type Series } from "./series.ts";
 import type { Span } from "./time_span.ts";
 

@@ -1,6 +1,6 @@
 import { deepEqual, equal } from "node:assert/strict";
 import fc from "fast-check";
-import type { ChartMarker } from "@shared/api.ts";
+import type { ChartMarker } from "@shared/plant_api.ts";
 import { heardSpans, kindsIn, merged, placedMarkers, stateSpans } from "./chart_marks.ts";
 
 const at = (ms: number) => new Date(ms).toISOString();

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import type { CheckpointView } from "@shared/api.ts";
+import type { CheckpointView } from "@shared/job_api.ts";
 import { durationText } from "../format.ts";
 import { niceEnd } from "./phase_strip.tsx";
 

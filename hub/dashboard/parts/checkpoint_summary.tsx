@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { CheckpointSummary, CheckpointView, JobDetail, Percentiles } from "@shared/api.ts";
+import type { CheckpointSummary, CheckpointView, JobDetail, Percentiles } from "@shared/job_api.ts";
 import { bytesText, countText, durationText, NONE, plural } from "../format.ts";
 import { hrefOf } from "../router.ts";
 import { Facts } from "./frame.tsx";

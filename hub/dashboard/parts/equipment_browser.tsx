@@ -7,7 +7,7 @@
  * @module
  */
 import { useEffect, useState } from "preact/hooks";
-import type { EquipmentSummary, PlantView } from "@shared/api.ts";
+import type { EquipmentSummary, PlantView } from "@shared/plant_api.ts";
 import { countText, plural, valueText } from "../format.ts";
 import { hrefOf } from "../router.ts";
 import { type Resource, useList } from "../state/resource.ts";

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { EquipmentView, Freshness } from "@shared/api.ts";
+import type { EquipmentView, Freshness } from "@shared/plant_api.ts";
 import { plural } from "../format.ts";
 import { FreshnessMark } from "./freshness_mark.tsx";
 import { isPriority, PRIORITY_RANK } from "./health.ts";

@@ -6,7 +6,7 @@
  * @module
  */
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { AlarmDetail, AlarmEvidence, AlarmView } from "@shared/api.ts";
+import type { AlarmDetail, AlarmEvidence, AlarmView } from "@shared/plant_api.ts";
 import { NONE, valueText } from "../format.ts";
 import { hrefOf } from "../router.ts";
 import { useGet } from "../state/resource.ts";

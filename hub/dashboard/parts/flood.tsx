@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { AlarmFlood, AlarmHealth } from "@shared/api.ts";
+import type { AlarmFlood, AlarmHealth } from "@shared/plant_api.ts";
 import { plural } from "../format.ts";
 import { hrefOf } from "../router.ts";
 import { useGet } from "../state/resource.ts";

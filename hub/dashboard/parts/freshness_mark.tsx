@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Freshness } from "@shared/api.ts";
+import type { Freshness } from "@shared/plant_api.ts";
 
 const SIGN: Readonly<Record<Freshness, string>> = {
   good: "M8 4A4 4 0 1 1 8 12A4 4 0 1 1 8 4Z",

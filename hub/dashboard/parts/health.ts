@@ -7,7 +7,9 @@
  *
  * @module
  */
-import type { AgentView, AlarmView, JobStatus } from "@shared/api.ts";
+import type { AgentView } from "@shared/api.ts";
+import type { JobStatus } from "@shared/job_api.ts";
+import type { AlarmView } from "@shared/plant_api.ts";
 
 /** `calm` grey, `active` emphasised grey, `warn` amber, `bad` red, `unknown` hatched. */
 export type Tone = "calm" | "active" | "warn" | "bad" | "unknown";

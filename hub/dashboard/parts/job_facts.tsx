@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { JobDetail } from "@shared/api.ts";
+import type { JobDetail } from "@shared/job_api.ts";
 import { durationText, shortId } from "../format.ts";
 import { Facts, Section } from "./frame.tsx";
 import { jobMark, type Mark } from "./health.ts";

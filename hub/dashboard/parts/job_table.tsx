@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { JobDetail, JobSummary } from "@shared/api.ts";
+import type { JobDetail, JobSummary } from "@shared/job_api.ts";
 import { durationText, NONE, rateText } from "../format.ts";
 import { hrefOf } from "../router.ts";
 import { jobMark, rowClass, statusMark } from "./health.ts";

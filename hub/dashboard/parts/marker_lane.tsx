@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { ChartMarker } from "@shared/api.ts";
+import type { ChartMarker } from "@shared/plant_api.ts";
 import { hrefOf } from "../router.ts";
 import { useServices } from "../state/services.ts";
 import {

@@ -8,7 +8,7 @@
  */
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
-import type { MetricSeries } from "@shared/api.ts";
+import type { MetricSeries } from "@shared/job_api.ts";
 import { useServices } from "../state/services.ts";
 
 export interface MetricChartProps {

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { CheckpointDetail } from "@shared/api.ts";
+import type { CheckpointDetail } from "@shared/job_api.ts";
 import { bytesText, durationText } from "../format.ts";
 import { Badge } from "./marks.tsx";
 import { Table } from "./table.tsx";

@@ -8,7 +8,7 @@
  *
  * @module
  */
-import type { AlarmPriority, AlarmTally, PlantNode, PlantView } from "@shared/api.ts";
+import type { AlarmPriority, AlarmTally, PlantNode, PlantView } from "@shared/plant_api.ts";
 import { hrefOf, type View } from "../router.ts";
 
 export type PlantPath = readonly string[];

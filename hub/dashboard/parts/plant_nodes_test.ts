@@ -1,6 +1,6 @@
 import { deepEqual, equal } from "node:assert/strict";
 import fc from "fast-check";
-import type { PlantNode, PlantView } from "@shared/api.ts";
+import type { PlantNode, PlantView } from "@shared/plant_api.ts";
 import {
   openFor,
   openPriorities,

@@ -8,7 +8,7 @@
  */
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { PlantNode, PlantView } from "@shared/api.ts";
+import type { PlantNode, PlantView } from "@shared/plant_api.ts";
 import { countText } from "../format.ts";
 import { FreshnessSign } from "./freshness_mark.tsx";
 import { PriorityShape } from "./marks.tsx";

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { JobDetail, RegionView } from "@shared/api.ts";
+import type { JobDetail, RegionView } from "@shared/job_api.ts";
 import { countText, NONE, plural, rateText } from "../format.ts";
 import { rowClass, statusMark } from "./health.ts";
 import { Badge } from "./marks.tsx";

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { GapPlan, JobDetail, RollbackPlan } from "@shared/api.ts";
+import type { GapPlan, JobDetail, RollbackPlan } from "@shared/job_api.ts";
 import { bytesText, countText, durationText, NONE, plural } from "../format.ts";
 import { hrefOf } from "../router.ts";
 import { Time } from "./marks.tsx";

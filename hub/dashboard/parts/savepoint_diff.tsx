@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { SavepointView } from "@shared/api.ts";
+import type { SavepointView } from "@shared/job_api.ts";
 import type { SavepointDiff } from "@shared/state_api.ts";
 import { countText, timeText } from "../format.ts";
 import { useGet } from "../state/resource.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 import { useMemo } from "preact/hooks";
-import type { EquipmentView, SampleSeries } from "@shared/api.ts";
+import type { EquipmentView, SampleSeries } from "@shared/plant_api.ts";
 import { durationText, valueText } from "../format.ts";
 import { hrefOf } from "../router.ts";
 import type { LiveSample } from "../state/sample_stream.ts";

@@ -10,7 +10,8 @@
  * @module
  */
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { Page, SampleSeries } from "@shared/api.ts";
+import type { Page } from "@shared/api.ts";
+import type { SampleSeries } from "@shared/plant_api.ts";
 import type { LiveSample } from "../state/sample_stream.ts";
 import { type Resource, useResource } from "../state/resource.ts";
 import { useServices } from "../state/services.ts";

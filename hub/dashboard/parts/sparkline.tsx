@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { MetricSeries } from "@shared/api.ts";
+import type { MetricSeries } from "@shared/job_api.ts";
 import { NONE, valueText } from "../format.ts";
 
 const WIDTH = 96;

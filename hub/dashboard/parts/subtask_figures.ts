@@ -9,7 +9,7 @@
  *
  * @module
  */
-import type { JobDetail, RegionMetrics, RegionView, SubtaskView } from "@shared/api.ts";
+import type { JobDetail, RegionMetrics, RegionView, SubtaskView } from "@shared/job_api.ts";
 import { isExchange, type JobGraph } from "@shared/job_graph.ts";
 import { countText, durationText, percentText } from "../format.ts";
 import { type LiveSubtask, subtaskKey } from "../state/live_state.ts";

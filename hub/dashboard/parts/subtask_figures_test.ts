@@ -1,5 +1,5 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
-import type { RegionMetrics, RegionView } from "@shared/api.ts";
+import type { RegionMetrics, RegionView } from "@shared/job_api.ts";
 import type { GraphEdge } from "@shared/job_graph.ts";
 import { type LiveSubtask, subtaskKey } from "../state/live_state.ts";
 import { strokeWidth } from "./graph_layout.ts";

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { MetricSeries } from "@shared/api.ts";
+import type { MetricSeries } from "@shared/job_api.ts";
 import { countText, durationText, NONE, rateText } from "../format.ts";
 import { watermarkText } from "./graph_view.tsx";
 import { Badge, ShareBar } from "./marks.tsx";

@@ -11,7 +11,7 @@
  * @module
  */
 import { type ReadonlySignal, signal } from "@preact/signals";
-import type { RegionMetrics } from "@shared/api.ts";
+import type { RegionMetrics } from "@shared/job_api.ts";
 import type { Clock } from "@shared/clock.ts";
 import type { EventStream, HubEvent } from "./event_stream.ts";
 

@@ -1,6 +1,6 @@
 /** `penstock alarms …`, after ISA-18.2. Touches the network and the terminal. @module */
 import { buildCommand, buildRouteMap } from "@stricli/core";
-import type { AlarmDetail, AlarmTransitionView, AlarmView } from "@shared/api.ts";
+import type { AlarmDetail, AlarmTransitionView, AlarmView } from "@shared/plant_api.ts";
 import {
   args,
   argument,

@@ -1,6 +1,6 @@
 /** `penstock alarms history` and `health`. Touches the network and the terminal. @module */
 import { buildCommand } from "@stricli/core";
-import type { AlarmHealth, AlarmTransitionView } from "@shared/api.ts";
+import type { AlarmHealth, AlarmTransitionView } from "@shared/plant_api.ts";
 import {
   call,
   countFlag,

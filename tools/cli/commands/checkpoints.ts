@@ -5,7 +5,7 @@ import type {
   CheckpointSummary,
   CheckpointView,
   Percentiles,
-} from "@shared/api.ts";
+} from "@shared/job_api.ts";
 import {
   args,
   argument,

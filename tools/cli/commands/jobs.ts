@@ -1,6 +1,7 @@
 /** `penstock jobs …`. @module */
 import { buildCommand, buildRouteMap } from "@stricli/core";
-import type { JobDetail, JobSummary, OperationView } from "@shared/api.ts";
+import type { OperationView } from "@shared/api.ts";
+import type { JobDetail, JobSummary } from "@shared/job_api.ts";
 import type { JobMetrics } from "@shared/metrics_api.ts";
 import { validateJob } from "../../build/validate_job.ts";
 import {

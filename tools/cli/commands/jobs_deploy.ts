@@ -8,7 +8,8 @@
  * @module
  */
 import { buildCommand } from "@stricli/core";
-import type { JobSummary, OperationView } from "@shared/api.ts";
+import type { OperationView } from "@shared/api.ts";
+import type { JobSummary } from "@shared/job_api.ts";
 import type { DeployPlan } from "@shared/state_api.ts";
 import { bundleJob } from "../../build/bundle_job.ts";
 import { validateJob } from "../../build/validate_job.ts";

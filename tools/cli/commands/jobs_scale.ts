@@ -7,7 +7,8 @@
  * @module
  */
 import { buildCommand } from "@stricli/core";
-import type { JobDetail, OperationView } from "@shared/api.ts";
+import type { OperationView } from "@shared/api.ts";
+import type { JobDetail } from "@shared/job_api.ts";
 import type { KeyStateView } from "@shared/state_api.ts";
 import { planRegions } from "@shared/regions.ts";
 import {

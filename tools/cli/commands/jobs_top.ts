@@ -1,6 +1,6 @@
 /** `penstock jobs top`: the subtasks nearest to their limit. Touches the network and the terminal. @module */
 import { buildCommand } from "@stricli/core";
-import type { JobSummary } from "@shared/api.ts";
+import type { JobSummary } from "@shared/job_api.ts";
 import type { JobMetrics, SubtaskMetricsView } from "@shared/metrics_api.ts";
 import {
   argument,

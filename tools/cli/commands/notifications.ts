@@ -1,6 +1,6 @@
 /** `penstock notifications …`: where alarms are told to. Touches the network and the terminal. @module */
 import { buildCommand, buildRouteMap } from "@stricli/core";
-import type { AlarmPriority, NotificationChannelView } from "@shared/api.ts";
+import type { AlarmPriority, NotificationChannelView } from "@shared/plant_api.ts";
 import {
   args,
   argument,

@@ -6,7 +6,8 @@
  * @module
  */
 import { buildCommand } from "@stricli/core";
-import type { JobSummary, OperationView, RollbackPlan } from "@shared/api.ts";
+import type { OperationView } from "@shared/api.ts";
+import type { JobSummary, RollbackPlan } from "@shared/job_api.ts";
 import {
   args,
   type Call,

@@ -1,6 +1,7 @@
 /** `penstock savepoints …`. Touches the network and the terminal. @module */
 import { buildCommand, buildRouteMap } from "@stricli/core";
-import type { OperationView, SavepointView } from "@shared/api.ts";
+import type { OperationView } from "@shared/api.ts";
+import type { SavepointView } from "@shared/job_api.ts";
 import type { SavepointDiff } from "@shared/state_api.ts";
 import {
   args,
