@@ -7,7 +7,13 @@
  * @module
  */
 import type { AgentView, CreatedJoinToken } from "@shared/api.ts";
-import { AGENT_ENVIRONMENT, AGENT_FLAGS, gatewayBundles } from "../build/gateway.ts";
+import {
+  AGENT_ENVIRONMENT,
+  AGENT_FLAGS,
+  gatewayBundles,
+  HUB_ENVIRONMENT,
+  HUB_FLAGS,
+} from "../build/gateway.ts";
 import { HubApi } from "../cli/hub_api.ts";
 import { PROJECT_ROOT } from "../build/run_deno.ts";
 import { ClusterProcess, freePort } from "./process.ts";
@@ -84,7 +90,7 @@ export class LocalCluster {
   async startHub(env: Readonly<Record<string, string>> = {}): Promise<void> {
     this.#hub = this.#spawn("hub", [
       "run",
-      "-A",
+      ...HUB_FLAGS,
       CLI,
       "hub",
       "start",
@@ -95,7 +101,7 @@ export class LocalCluster {
       "--broker",
       `plant=${this.brokerUrl}`,
       ...this.#options.hubFlags ?? [],
-    ], { ...this.#options.hubEnv, ...env });
+    ], { ...HUB_ENVIRONMENT, ...this.#options.hubEnv, ...env });
     await this.#hub.until("to be ready", async () => {
       const response = await fetch(`${this.hubUrl}/readyz`).catch(() => null);
       await response?.body?.cancel();
