@@ -12,5 +12,6 @@ RUN deno install --frozen && deno run -A tools/build/main.ts
 RUN mkdir -p /var/lib/penstock && chown deno:deno /var/lib/penstock /penstock
 USER deno
 VOLUME /var/lib/penstock
-ENTRYPOINT ["deno", "run", "-A", "tools/cli/main.ts"]
+ENV MALLOC_ARENA_MAX=2
+ENTRYPOINT ["deno", "run", "-A", "--v8-flags=--max-semi-space-size=4,--heap-growing-percent=30", "tools/cli/main.ts"]
 CMD ["--help"]
