@@ -79,7 +79,8 @@ async function loseTheWay({ page, show, complaints }: BrowserSeat): Promise<void
 }
 
 async function chooseColours({ page }: BrowserSeat): Promise<void> {
-  const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  const background = () =>
+    page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
   const light = await background();
   await page.getByLabel("Colours").selectOption("dark");
   const dark = await background();
