@@ -335,7 +335,7 @@ const PAGES: readonly (readonly [name: string, path: string, sign: string])[] = 
   ["alarms", "/alarms", "unacknowledged"],
   ["alarm-open", "/alarms?state=all&alarm=ring-0", "If nobody acts"],
   ["alarms-shelved", "/alarms?state=shelved", "Nothing is shelved."],
-  ["alarm-history", "/alarms/history", "raised"],
+  ["alarm-history", "/alarms/history", "mixer-2"],
   ["alarm-occurrences", "/alarms/history?show=occurrences", "pump-17"],
   ["alarm-health", "/alarms/health", "On average in 10 min"],
   ["audit", "/audit", "chain verified"],
