@@ -191,7 +191,7 @@ export interface EquipmentSummary {
   readonly lastAt: string | null;
   readonly alarms: AlarmTally;
   readonly highestPriority: AlarmPriority | null;
-  /** The signal furthest from its usual; null when no detector watches. */
+  /** The signal furthest off what is usual for it; null when none is off. */
   readonly worst: {
     readonly jobId: string;
     readonly operatorUid: string;

@@ -80,10 +80,7 @@ function stateOf(
   );
   const worst = views.filter(({ freshness }) => freshness !== "unknown")
     .reduce<EquipmentView | null>(
-      (found, view) =>
-        view.score !== null && (found === null || Math.abs(view.score) > Math.abs(found.score!))
-          ? view
-          : found,
+      (found, view) => oddnessOf(view) > (found === null ? 0 : oddnessOf(found)) ? view : found,
       null,
     );
   const tally = tallyOf(alarms);
@@ -100,6 +97,15 @@ function stateOf(
       : { jobId: worst.jobId, operatorUid: worst.operatorUid, score: worst.score! },
     views,
   };
+}
+
+/** How far a signal is off what is usual for it; 0 for a value within its expected range, whatever its score. */
+function oddnessOf({ value, score, low, high }: EquipmentView): number {
+  if (score === null) return 0;
+  const hasRange = low !== null || high !== null;
+  const isInside = value !== null && (low === null || value >= low) &&
+    (high === null || value <= high);
+  return hasRange && isInside ? 0 : Math.abs(score);
 }
 
 function viewsOf(

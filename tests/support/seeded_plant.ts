@@ -110,6 +110,12 @@ const PRIORITY = {
   "overheating": "critical",
   "odd-flow": "low",
 } as const;
+const RESPONSE = {
+  "vibration-alarms":
+    "Listen at the bearing, check the base bolts, plan the bearing for the next stop.",
+  "overheating": "Stop the machine and open the cooling water.",
+  "odd-flow": "Compare with the neighbouring machine.",
+} as const;
 const OPERATOR = {
   "vibration-alarms": "vibration",
   "overheating": "temperature",
@@ -170,7 +176,7 @@ export function edgesOf(
       isActive,
       priority: PRIORITY[sinkUid],
       text: textOf(sinkUid),
-      response: "",
+      response: RESPONSE[sinkUid],
       atMs,
       value: sample.value,
       score: sinkUid === "overheating" ? 2.4 : 5.2,
