@@ -95,7 +95,7 @@ function columnsOf(onOpen: AgentTableProps["onOpen"]): readonly VirtualColumn<Ag
     {
       key: "uplink",
       header: "Uplink",
-      width: "minmax(220px, 1fr)",
+      width: "minmax(250px, 1.2fr)",
       cell: (agent) => <Uplink uplink={agent.uplink} />,
     },
     {
