@@ -64,6 +64,7 @@ export function Chart(props: ChartProps) {
   const shownTheme = theme.shown.value;
   const heightPx = props.heightPx ?? HEIGHT_PX;
   const hasRange = props.low !== undefined && props.high !== undefined;
+  const madeOf = useRef<ChartProps | null>(null);
   useEffect(() => {
     const element = host.current!;
     const made = new uPlot(
@@ -72,6 +73,7 @@ export function Chart(props: ChartProps) {
       element,
     );
     plot.current = made;
+    madeOf.current = latest.current;
     const watcher = new ResizeObserver(() => {
       made.setSize({ width: element.clientWidth, height: heightPx });
     });
@@ -82,9 +84,11 @@ export function Chart(props: ChartProps) {
       plot.current = null;
     };
   }, [props.title, props.group, props.zone, heightPx, hasRange, shownTheme]);
+  const { at, values, fromMs, toMs, bands, instants, limit } = props;
   useEffect(() => {
-    plot.current?.setData(columnsOf(props));
-  }, [props.at, props.values, props.fromMs, props.toMs, props.bands, props.instants, props.limit]);
+    // A plot just made has these already.
+    if (madeOf.current !== props) plot.current?.setData(columnsOf(props));
+  }, [at, values, fromMs, toMs, bands, instants, limit]);
   return (
     <figure class="chart">
       <figcaption>{props.title}</figcaption>

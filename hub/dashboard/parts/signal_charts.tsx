@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { useMemo } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
 import type { EquipmentView, SampleSeries } from "@shared/plant_api.ts";
 import { durationText, valueText } from "../format.ts";
 import { hrefOf } from "../router.ts";
@@ -78,10 +78,7 @@ export function SignalCharts(props: SignalChartsProps) {
           />
         )
         : null}
-      <details class="alternative">
-        <summary>Values of {series.operatorUid} as a table</summary>
-        <SampleTable series={drawn} zone={props.zone} />
-      </details>
+      <SampleDetails name={series.operatorUid} series={drawn} zone={props.zone} />
     </div>
   );
 }
@@ -155,7 +152,23 @@ function NowFigure(
   );
 }
 
-function SampleTable(props: { readonly series: Series; readonly zone: Zone }) {
+interface SampleTableProps {
+  readonly series: Series;
+  readonly zone: Zone;
+}
+
+/** The table is made when it is asked for: the chart is what a person waits for. */
+function SampleDetails(props: SampleTableProps & { readonly name: string }) {
+  const [isOpen, setIsOpen] = useState(false);
+  return (
+    <details class="alternative" onToggle={(event) => setIsOpen(event.currentTarget.open)}>
+      <summary>Values of {props.name} as a table</summary>
+      {isOpen ? <SampleTable series={props.series} zone={props.zone} /> : null}
+    </details>
+  );
+}
+
+function SampleTable(props: SampleTableProps) {
   const rows = newestRows(props.series, TABLE_ROWS_MAX);
   return (
     <Table<SeriesPoint>
