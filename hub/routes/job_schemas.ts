@@ -10,7 +10,6 @@ import type { OperationView } from "@shared/api.ts";
 import type {
   AttemptView,
   CheckpointDetail,
-  CheckpointSummary,
   CheckpointView,
   GapView,
   JobDetail,
@@ -355,34 +354,6 @@ export const operationSchema = z.object({
   updatedAt: time,
   expiresAt: time,
 }).openapi("Operation") satisfies z.ZodType<OperationView>;
-
-const percentiles = z.object({
-  min: z.number(),
-  average: z.number(),
-  p50: z.number(),
-  p95: z.number(),
-  p99: z.number(),
-  max: z.number(),
-}).openapi("Percentiles").nullable();
-export const checkpointSummarySchema = z.object({
-  from: time,
-  to: time,
-  counts: z.record(z.string(), count),
-  durationMs: percentiles,
-  startDelayMs: percentiles,
-  alignmentMs: percentiles,
-  syncMs: percentiles,
-  asyncMs: percentiles,
-  fullBytes: percentiles,
-  uploadedBytes: percentiles,
-  latest: z.object({
-    completed: checkpointSchema.nullable(),
-    failed: checkpointSchema.nullable(),
-    savepoint: checkpointSchema.nullable(),
-    restored: z.object({ at: time, checkpointId: count }).nullable(),
-  }),
-  config: z.object({ intervalMs: count, timeoutMs: count, retained: count }),
-}).openapi("CheckpointSummary") satisfies z.ZodType<CheckpointSummary>;
 
 export const metricSeriesSchema = z.object({
   subtaskId: text,
