@@ -197,7 +197,9 @@ Deno.test({
 
       const list = [...words.slice(0, -3), "jobs", "list"].join(" ");
       const narrow = `stty cols 60; ${list}`;
-      const table = await run("script", ["-qefc", narrow, "/dev/null"], { env });
+      const table = await run("script", ["-qefc", narrow, "/dev/null"], {
+        env: { ...env, NO_COLOR: "" },
+      });
       const wide = table.stdout.split("\r\n").filter((line) =>
         line.replaceAll(`${ESCAPE}[2m`, "").replaceAll(`${ESCAPE}[22m`, "").length > 60
       );
