@@ -70,9 +70,11 @@ function createServices(): Services {
     signedOut: () => session.expired(),
   });
   const session = createSession(api, fragment);
+  const isVisible = pageVisibility();
   const stream = createEventStream({
     clock: browserClock,
     open: () => openEvents(STREAM_QUERY),
+    isVisible,
   });
   return {
     api,
@@ -84,7 +86,7 @@ function createServices(): Services {
     samples: createSampleStream({
       clock: browserClock,
       open: openEvents,
-      isVisible: pageVisibility(),
+      isVisible,
       stream,
     }),
     session,

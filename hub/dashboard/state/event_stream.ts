@@ -4,15 +4,18 @@
  *
  *   connecting ──open──▶ live ──error──▶ reconnecting ──open──▶ live
  *   any of them ──pause──▶ paused ──resume──▶ connecting
+ *   connecting, live, reconnecting ──hidden──▶ connecting, without a connection until it is seen again
  *
  * Touches the network through the `EventSource` it is given.
  *
  * 1. `connections` grows at each opening: views then fetch afresh, because events may have been missed.
  * 2. Samples do not come this way: a plant has more of them than a page can show (`sample_stream.ts`).
+ * 3. A page that nobody can see has no connection: a browser allows few to one hub over plain http, and
+ *    the tabs in the background would take them from the one that is looked at.
  *
  * @module
  */
-import { type ReadonlySignal, signal } from "@preact/signals";
+import { effect, type ReadonlySignal, signal, untracked } from "@preact/signals";
 import { EVENT_TYPES } from "@shared/api.ts";
 import type { Clock } from "@shared/clock.ts";
 import { type EventConnection, keepConnection } from "./event_connection.ts";
@@ -58,9 +61,14 @@ export const STREAM_QUERY = new URLSearchParams({
   ].join(","),
 }).toString();
 
-export function createEventStream(
-  world: { readonly clock: Clock; readonly open: () => EventConnection },
-): EventStream {
+export interface EventStreamWorld {
+  readonly clock: Clock;
+  readonly open: () => EventConnection;
+  /** Whether somebody can see the page. */
+  readonly isVisible: ReadonlySignal<boolean>;
+}
+
+export function createEventStream(world: EventStreamWorld): EventStream {
   const state = signal<StreamState>("closed");
   const connections = signal(0);
   const lastSeenMs = signal<number | null>(null);
@@ -85,8 +93,14 @@ export function createEventStream(
   const become = (next: StreamState) => {
     connection.close();
     state.value = next;
-    if (next === "connecting") connection.start();
+    if (next === "connecting" && world.isVisible.peek()) connection.start();
   };
+  effect(() => {
+    void world.isVisible.value;
+    untracked(() => {
+      if (state.value !== "closed" && state.value !== "paused") become("connecting");
+    });
+  });
   return {
     state,
     connections,

@@ -1,4 +1,5 @@
 import { deepEqual, equal } from "node:assert/strict";
+import { signal } from "@preact/signals";
 import { ManualClock } from "@shared/manual_clock.ts";
 import { createEventStream, type EventConnection } from "./event_stream.ts";
 
@@ -15,8 +16,10 @@ class FakeConnection implements EventConnection {
 function openedStream() {
   const clock = new ManualClock();
   const opened: FakeConnection[] = [];
+  const isVisible = signal(true);
   const stream = createEventStream({
     clock,
+    isVisible,
     open: () => {
       const connection = new FakeConnection();
       opened.push(connection);
@@ -25,8 +28,33 @@ function openedStream() {
   });
   stream.start();
   opened[0]!.onopen!(new Event("open"));
-  return { clock, opened, stream };
+  return { clock, opened, isVisible, stream };
 }
+
+Deno.test("event stream: a page that nobody sees has no connection, and fetches afresh when seen", () => {
+  const { clock, opened, isVisible, stream } = openedStream();
+  isVisible.value = false;
+  deepEqual([opened[0]!.isClosed, stream.state.value], [true, "connecting"]);
+  clock.advance(60_000);
+  equal(opened.length, 1);
+  isVisible.value = true;
+  opened[1]!.onopen!(new Event("open"));
+  deepEqual([stream.state.value, stream.connections.value], ["live", 2]);
+});
+
+Deno.test("event stream: hiding a page ends neither its pause nor the end of its session", () => {
+  const { opened, isVisible, stream } = openedStream();
+  stream.pause();
+  isVisible.value = false;
+  isVisible.value = true;
+  deepEqual([stream.state.value, opened.length], ["paused", 1]);
+  isVisible.value = false;
+  stream.resume();
+  deepEqual([stream.state.value, opened.length], ["connecting", 1]);
+  stream.stop();
+  isVisible.value = true;
+  deepEqual([stream.state.value, opened.length], ["closed", 1]);
+});
 
 Deno.test("event stream: a paused page has no connection until it goes on, then fetches afresh", () => {
   const { clock, opened, stream } = openedStream();

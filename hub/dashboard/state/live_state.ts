@@ -7,6 +7,7 @@
  * 1. Rates are differences of two reports of one subtask in one attempt; a counter that fell gives none.
  * 2. Each subtask has an entry of its own: what one of them says never stands for its region.
  * 3. At most `SUBTASKS_MAX` subtasks are kept: the oldest leave.
+ * 4. A new connection begins with none: what views fetch then is newer than what came before it.
  *
  * @module
  */
@@ -55,6 +56,7 @@ export const subtaskKey = (jobId: string, regionId: string, subtaskId: string) =
 
 export function createLiveState(stream: EventStream, clock: Clock): LiveState {
   const subtasks = signal<ReadonlyMap<string, LiveSubtask>>(new Map());
+  stream.connections.subscribe(() => subtasks.value = new Map());
   stream.on(["metrics"], (event) => {
     const next = new Map(subtasks.value);
     for (const report of listIn<SubtaskReport>(event, "subtasks")) {

@@ -1,4 +1,5 @@
 import { deepEqual, equal } from "node:assert/strict";
+import { signal } from "@preact/signals";
 import { ManualClock } from "@shared/manual_clock.ts";
 import { createEventStream, type EventConnection } from "./event_stream.ts";
 import { createLiveState, liveSubtask, subtaskKey, type SubtaskReport } from "./live_state.ts";
@@ -72,6 +73,7 @@ function openedStream() {
   const connections: FakeConnection[] = [];
   const stream = createEventStream({
     clock,
+    isVisible: signal(true),
     open: () => {
       const made = new FakeConnection();
       connections.push(made);
@@ -139,4 +141,17 @@ Deno.test("live state: subtasks of one region are kept apart, whoever reports la
   equal(of("count.1")?.report.busyRatio, 0.01);
   equal(of("count.1")?.inPerSecond, 200);
   equal(of("count.0")?.inPerSecond, null);
+});
+
+Deno.test("live state: reports from before a break do not stand for now once it is over", () => {
+  const { clock, connections, stream } = openedStream();
+  const live = createLiveState(stream, clock);
+  stream.start();
+  connections[0]!.send("metrics", { subtasks: [REPORT] });
+  equal(live.subtasks.value.size, 1);
+  connections[0]!.onerror!(new Event("error"));
+  equal(live.subtasks.value.size, 1, "nothing newer is known yet");
+  clock.advance(1_000);
+  connections[1]!.onopen!(new Event("open"));
+  equal(live.subtasks.value.size, 0);
 });
