@@ -60,6 +60,7 @@ function createServices(): Services {
   const now = signal(Date.now());
   setInterval(() => now.value = Date.now() + hubAheadMs, TICK_MS);
   const api = createApiClient({
+    clock: browserClock,
     fetch: (input, init) => fetch(input, init),
     newKey,
     hubTimeSeen(hubNowMs) {

@@ -6,10 +6,12 @@
  *
  * 1. Every POST and DELETE carries an `Idempotency-Key`; a repeat of one call by `post` reuses its key.
  * 2. A refusal reaches the caller as `ApiError` with the hub's own words, never as a bare status.
+ * 3. An operation is followed over the restart of the hub: only a refusal ends it early.
  *
  * @module
  */
 import type { OperationView, Page, Problem } from "@shared/api.ts";
+import type { Clock } from "@shared/clock.ts";
 import { type HubClient, hubClient, read } from "@shared/hub_client.ts";
 import type { Api } from "../../api_type.ts";
 
@@ -19,6 +21,8 @@ const PAGES_MAX = 20;
 const OPERATION_WAIT_SECONDS = 2;
 /** Looks at one operation before the page stops watching; the operation goes on at the hub. */
 const OPERATION_LOOKS_MAX = 1_800;
+/** Between two looks when the hub could not answer. */
+const LOOK_AGAIN_MS = 2_000;
 
 /** The hub refused or could not be reached; `status` is 0 when there was no answer. */
 export class ApiError extends Error {
@@ -36,6 +40,7 @@ export class ApiError extends Error {
 }
 
 export interface ApiWorld {
+  readonly clock: Clock;
   readonly fetch: typeof fetch;
   /** Unguessable text, new at each call. */
   newKey(): string;
@@ -77,13 +82,7 @@ const BASE = "/api/v1";
 
 export function createApiClient(world: ApiWorld): ApiClient {
   const call = async (path: string, init: RequestInit): Promise<Response> => {
-    let response: Response;
-    try {
-      response = await world.fetch(BASE + path, { credentials: "same-origin", ...init });
-    } catch (thrown) {
-      if (thrown instanceof DOMException && thrown.name === "AbortError") throw thrown;
-      throw new ApiError(0, "The hub cannot be reached. Check the network and that it runs.", null);
-    }
+    const response = await reached(world, BASE + path, { credentials: "same-origin", ...init });
     const hubNowMs = Date.parse(response.headers.get("date") ?? "");
     if (!Number.isNaN(hubNowMs)) world.hubTimeSeen(hubNowMs);
     if (response.ok) return response;
@@ -111,7 +110,7 @@ export function createApiClient(world: ApiWorld): ApiClient {
       return await bodyOf<T>(response);
     },
     async getHub<T>(path: string): Promise<T> {
-      return await (await world.fetch(path)).json() as T;
+      return await (await reached(world, path, {})).json() as T;
     },
     async getTagged<T>(path: string, signal?: AbortSignal): Promise<Tagged<T>> {
       const response = await call(path, signal === undefined ? {} : { signal });
@@ -137,8 +136,23 @@ export function createApiClient(world: ApiWorld): ApiClient {
       }
       return { items, next };
     },
-    follow: (operationId, onProgress, signal) => followed(api, { operationId, onProgress, signal }),
+    follow: (operationId, onProgress, signal) =>
+      followed({ api, clock: world.clock }, { operationId, onProgress, signal }),
   };
+}
+
+/** @throws {ApiError} When there was no answer. */
+async function reached(
+  world: Pick<ApiWorld, "fetch">,
+  url: string,
+  init: RequestInit,
+): Promise<Response> {
+  try {
+    return await world.fetch(url, init);
+  } catch (thrown) {
+    if (isAbort(thrown)) throw thrown;
+    throw new ApiError(0, "The hub cannot be reached. Check the network and that it runs.", null);
+  }
 }
 
 type SendCall = (path: string, init: RequestInit) => Promise<Response>;
@@ -155,9 +169,9 @@ function typedApi(call: SendCall, world: ApiWorld): HubClient<Api> {
   });
 }
 
-/** Looks at an operation until it ends. */
+/** Looks at an operation until it ends; a hub that restarts meanwhile is waited for. */
 async function followed(
-  api: ApiClient["api"],
+  { api, clock }: { readonly api: ApiClient["api"]; readonly clock: Clock },
   { operationId, onProgress, signal }: {
     readonly operationId: string;
     readonly onProgress: (operation: OperationView) => void;
@@ -167,12 +181,34 @@ async function followed(
   const asked = { param: { id: operationId } };
   for (let look = 0; look < OPERATION_LOOKS_MAX; look++) {
     const query = look === 0 ? {} : { wait: `${OPERATION_WAIT_SECONDS}s` };
-    const answer = api.operations[":id"].$get({ ...asked, query }, { init: { signal } });
-    const operation: OperationView = await read(answer);
-    onProgress(operation);
-    if (operation.status !== "pending" && operation.status !== "running") return operation;
+    try {
+      const answer = api.operations[":id"].$get({ ...asked, query }, { init: { signal } });
+      const operation: OperationView = await read(answer);
+      onProgress(operation);
+      if (operation.status !== "pending" && operation.status !== "running") return operation;
+    } catch (thrown) {
+      if (!isPassing(thrown)) throw thrown;
+      await paused(clock, signal);
+    }
   }
   throw new ApiError(0, `Operation ${operationId} takes long; it goes on at the hub.`, null);
+}
+
+/** Whether the hub could not answer now and may later. */
+function isPassing(thrown: unknown): boolean {
+  if (!(thrown instanceof ApiError)) return false;
+  return thrown.status === 0 || thrown.status === 429 || thrown.status >= 500;
+}
+
+/** Waits `LOOK_AGAIN_MS`. */
+function paused(clock: Clock, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const cancel = clock.after(LOOK_AGAIN_MS, resolve);
+    signal.addEventListener("abort", () => {
+      cancel();
+      reject(signal.reason);
+    }, { once: true });
+  });
 }
 
 /** Null for an answer without a body. */

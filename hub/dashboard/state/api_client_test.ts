@@ -5,7 +5,17 @@ import { ApiError, createApiClient } from "./api_client.ts";
 function client(answers: ((url: string) => Response)[]) {
   const calls: { url: string; headers: Headers }[] = [];
   let keys = 0;
+  const pauses: number[] = [];
   const api = createApiClient({
+    clock: {
+      nowMs: () => 0,
+      monotonicMs: () => 0,
+      after(delayMs, fire) {
+        pauses.push(delayMs);
+        const timer = setTimeout(fire, 0);
+        return () => clearTimeout(timer);
+      },
+    },
     fetch(input, init) {
       calls.push({ url: String(input), headers: new Headers(init?.headers) });
       return Promise.resolve(answers[Math.min(calls.length, answers.length) - 1]!(String(input)));
@@ -14,7 +24,7 @@ function client(answers: ((url: string) => Response)[]) {
     hubTimeSeen: () => {},
     signedOut: () => {},
   });
-  return { api, calls };
+  return { api, calls, pauses };
 }
 
 const operation = (status: OperationView["status"], done: number) => () =>
@@ -49,4 +59,30 @@ Deno.test("api client: a typed change carries a key of its own; a refusal has th
     (thrown) => thrown instanceof ApiError && thrown.message === "Job is stopped already",
   );
   equal(calls[0]!.headers.get("idempotency-key"), "key-1");
+});
+
+Deno.test("api client: an operation is followed over the restart of the hub", async () => {
+  const { api, pauses } = client([
+    operation("running", 0),
+    () => {
+      throw new TypeError("connection refused");
+    },
+    () => new Response("starting", { status: 503 }),
+    operation("succeeded", 2),
+  ]);
+  const ended = await api.follow("o1", () => {}, AbortSignal.timeout(5_000));
+  equal(ended.status, "succeeded");
+  equal(pauses.length, 2);
+});
+
+Deno.test("api client: an operation that the hub does not know is not looked for again", async () => {
+  const problem = {
+    title: "Not found",
+    status: 404,
+    detail: "There is no operation o1",
+    code: "x",
+  };
+  const { api, calls } = client([() => Response.json(problem, { status: 404 })]);
+  await rejects(() => api.follow("o1", () => {}, AbortSignal.timeout(5_000)), /no operation o1/);
+  equal(calls.length, 1);
 });
