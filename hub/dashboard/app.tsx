@@ -22,6 +22,7 @@ import { OverviewPage } from "./pages/overview.tsx";
 import { SettingsPage } from "./pages/settings.tsx";
 import { SignInPage } from "./pages/sign_in.tsx";
 import { hrefOf, type View } from "./router.ts";
+import { failureText } from "./state/api_client.ts";
 import { useGet } from "./state/resource.ts";
 import { useServices } from "./state/services.ts";
 import { THEME_CHOICES } from "./state/theme.ts";
@@ -140,12 +141,19 @@ function ThemeChoice() {
 }
 
 function Identity(props: { readonly name: string; readonly role: string }) {
-  const { session } = useServices();
+  const { session, toasts } = useServices();
+  const signOut = async () => {
+    try {
+      await session.signOut();
+    } catch (thrown) {
+      toasts.failed(`You are still signed in. ${failureText(thrown)}`);
+    }
+  };
   const who = props.name === props.role ? props.name : `${props.name} (${props.role})`;
   return (
     <span class="identity">
       <span class="muted">{who}</span>
-      <button type="button" onClick={() => session.signOut()}>Sign out</button>
+      <button type="button" onClick={signOut}>Sign out</button>
     </span>
   );
 }

@@ -17,6 +17,7 @@ import { Age, Time } from "../parts/marks.tsx";
 import { OperationProgress } from "../parts/operation_progress.tsx";
 import { rankSubtasks, subtaskFigures } from "../parts/subtask_figures.ts";
 import { SubtaskTable } from "../parts/subtask_table.tsx";
+import { useMoment } from "../parts/time_range.tsx";
 import { hrefOf } from "../router.ts";
 import { failureText } from "../state/api_client.ts";
 import { useResource } from "../state/resource.ts";
@@ -99,7 +100,8 @@ function AgentFacts(props: { readonly agent: AgentView }) {
 const JOBS_MAX = 20;
 
 function AgentSubtasks(props: { readonly agent: AgentView }) {
-  const { api, clock, live, now } = useServices();
+  const { api } = useServices();
+  const moment = useMoment();
   const { agent } = props;
   const jobIds = [...new Set(agent.regions.map(({ jobId }) => jobId))].sort().slice(0, JOBS_MAX);
   const jobs = useResource<readonly JobDetail[]>(
@@ -111,11 +113,6 @@ function AgentSubtasks(props: { readonly agent: AgentView }) {
     ["region", "job"],
   );
   if (jobIds.length === 0) return <p class="muted">Nothing at the moment.</p>;
-  const moment = {
-    nowMs: now.value,
-    monotonicMs: clock.monotonicMs(),
-    live: live.subtasks.value,
-  };
   return (
     <Loaded resource={jobs}>
       {(found) => (

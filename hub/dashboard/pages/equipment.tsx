@@ -221,7 +221,8 @@ function useZoom(time: ChosenTime, nowMs: number) {
   const before = useRef<TimeRange[]>([]);
   return {
     into(span: Span) {
-      before.current.push(time.range);
+      // Charts that share a cursor all tell of the one drag.
+      if (before.current.at(-1) !== time.range) before.current.push(time.range);
       time.choose(absoluteRange(span));
     },
     back() {

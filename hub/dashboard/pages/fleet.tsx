@@ -8,12 +8,12 @@ import type { AgentView } from "@shared/api.ts";
 import { plural } from "../format.ts";
 import { AGENT_STATES } from "../parts/agent_marks.tsx";
 import { agentsMatching, AgentTable, worstAgentsFirst } from "../parts/agent_table.tsx";
-import { LoadedList, PageHead, Section } from "../parts/frame.tsx";
+import { Loaded, LoadedList, PageHead, Section } from "../parts/frame.tsx";
 import { agentMark } from "../parts/health.ts";
 import { LogLines } from "../parts/log_lines.tsx";
 import { Figure } from "../parts/marks.tsx";
 import { hrefOf } from "../router.ts";
-import { useList } from "../state/resource.ts";
+import { useGet, useList } from "../state/resource.ts";
 import { useServices } from "../state/services.ts";
 import { mayAdminister } from "../state/session.ts";
 import { AgentPanel } from "./agent_panel.tsx";
@@ -26,13 +26,15 @@ export function FleetPage() {
   const { router, session } = useServices();
   const agents = useList<AgentView>("/agents?limit=200", ["agent", "region"], HEARTBEAT_MS);
   const { query } = router.route.value;
-  const opened = agents.value?.items.find(({ id }) => id === query["agent"]);
+  const opened = query["agent"] ?? null;
   const isAdmin = mayAdminister(session.session.value);
   return (
     <>
       <PageHead title="Fleet" />
-      {opened === undefined ? null : <AgentPanel key={opened.id} agent={opened} />}
-      <LoadedList list={agents}>{(items) => <Fleet agents={items} />}</LoadedList>
+      {opened === null ? null : <OpenedAgent key={opened} id={opened} />}
+      <LoadedList list={agents}>
+        {(items) => <Fleet agents={items} isAll={agents.value?.next === null} />}
+      </LoadedList>
       {isAdmin ? <JoinTokens /> : null}
       <Section title="Log of the hub and its agents">
         {query["log"] === "open"
@@ -47,7 +49,20 @@ export function FleetPage() {
   );
 }
 
-function Fleet(props: { readonly agents: readonly AgentView[] }) {
+/** By its id, because it may be on a page of the list that is not loaded. */
+function OpenedAgent(props: { readonly id: string }) {
+  const path = `/agents/${encodeURIComponent(props.id)}`;
+  const agent = useGet<AgentView>(path, ["agent", "region"], HEARTBEAT_MS);
+  return <Loaded resource={agent}>{(found) => <AgentPanel agent={found} />}</Loaded>;
+}
+
+interface FleetProps {
+  readonly agents: readonly AgentView[];
+  /** Whether there are no more of them. */
+  readonly isAll: boolean;
+}
+
+function Fleet(props: FleetProps) {
   const { router } = useServices();
   const { agents } = props;
   const { query } = router.route.value;
@@ -57,7 +72,7 @@ function Fleet(props: { readonly agents: readonly AgentView[] }) {
   const isFiltered = search !== "" || state !== null;
   return (
     <>
-      <StateFigures agents={agents} />
+      <StateFigures {...props} />
       <Section
         title={isFiltered ? `Agents: ${found.length} of ${agents.length}` : "Agents"}
         actions={
@@ -98,9 +113,9 @@ function Fleet(props: { readonly agents: readonly AgentView[] }) {
 }
 
 /** How many there are of each state that there is; each leads to them. */
-function StateFigures(props: { readonly agents: readonly AgentView[] }) {
+function StateFigures(props: FleetProps) {
   const { router } = useServices();
-  const { agents } = props;
+  const { agents, isAll } = props;
   const { query } = router.route.value;
   const counts = AGENT_STATES
     .map((state) => ({ state, count: agents.filter(({ status }) => status === state).length }))
@@ -113,7 +128,7 @@ function StateFigures(props: { readonly agents: readonly AgentView[] }) {
           key={state}
           label={state.slice(0, 1).toUpperCase() + state.slice(1)}
           value={count}
-          note={`of ${plural(agents.length, "agent")}`}
+          note={`of ${plural(agents.length, "agent")}${isAll ? "" : " loaded"}`}
           tone={count === 0 ? "calm" : agentMark(state).tone}
           href={hrefOf({ kind: "fleet" }, { ...query, state })}
         />

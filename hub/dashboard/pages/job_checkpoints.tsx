@@ -18,6 +18,7 @@ import { CheckpointSummaryView } from "../parts/checkpoint_summary.tsx";
 import { Choice } from "../parts/choice.tsx";
 import { Facts, Loaded, Section } from "../parts/frame.tsx";
 import { statusMark } from "../parts/health.ts";
+import { LoadedRows } from "../parts/loaded_rows.tsx";
 import { Badge, Time } from "../parts/marks.tsx";
 import { PhaseStrip } from "../parts/phase_strip.tsx";
 import { VirtualTable } from "../parts/virtual_table.tsx";
@@ -98,26 +99,23 @@ function History(props: { readonly path: string; readonly opened: string | null 
         />
       }
     >
-      {list.failure === null ? null : <p class="notice tone-bad" role="alert">{list.failure}</p>}
-      {!list.isLoaded && list.failure === null
-        ? <p class="loading" role="status">Loading…</p>
-        : (
-          <VirtualTable<CheckpointView>
-            label="Checkpoints, newest first"
-            columns={CHECKPOINT_COLUMNS}
-            rows={list.items}
-            rowKey={(row) => String(row.id)}
-            rowClass={(row) => row.status === "aborted" ? "row-bad" : ""}
-            rowPx={40}
-            cardPx={172}
-            empty="No checkpoint of this kind was triggered yet."
-            hasMore={list.hasMore}
-            onMore={list.more}
-            onSpan={list.seen}
-            onOpen={(row) => router.choose({ checkpoint: String(row.id) })}
-            openKey={props.opened}
-          />
-        )}
+      <LoadedRows list={list}>
+        <VirtualTable<CheckpointView>
+          label="Checkpoints, newest first"
+          columns={CHECKPOINT_COLUMNS}
+          rows={list.items}
+          rowKey={(row) => String(row.id)}
+          rowClass={(row) => row.status === "aborted" ? "row-bad" : ""}
+          rowPx={40}
+          cardPx={172}
+          empty="No checkpoint of this kind was triggered yet."
+          hasMore={list.hasMore}
+          onMore={list.more}
+          onSpan={list.seen}
+          onOpen={(row) => router.choose({ checkpoint: String(row.id) })}
+          openKey={props.opened}
+        />
+      </LoadedRows>
     </Section>
   );
 }

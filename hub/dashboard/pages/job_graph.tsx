@@ -23,6 +23,7 @@ import {
   type SubtaskSort,
 } from "../parts/subtask_figures.ts";
 import { SubtaskTable } from "../parts/subtask_table.tsx";
+import { useMoment } from "../parts/time_range.tsx";
 import { hrefOf } from "../router.ts";
 import { useServices } from "../state/services.ts";
 import { JobSeries, metricOf, usePast } from "./job_series.tsx";
@@ -62,12 +63,7 @@ export function JobGraphTab(props: { readonly job: JobDetail }) {
 
 /** The newest that is known of each subtask; moves with the stream and with the clock. */
 export function useSubtasks(job: JobDetail): SubtaskFigures[] {
-  const { clock, live, now } = useServices();
-  return subtaskFigures(job, {
-    nowMs: now.value,
-    monotonicMs: clock.monotonicMs(),
-    live: live.subtasks.value,
-  });
+  return subtaskFigures(job, useMoment());
 }
 
 /** Records that the sources of a job take in. */
@@ -136,7 +132,7 @@ function JobFigures(
       <Figure
         label="Active alarms"
         value={job.activeAlarms}
-        href={hrefOf({ kind: "alarms" })}
+        href={hrefOf({ kind: "alarms" }, { state: "active", job: job.id })}
         tone={job.activeAlarms > 0 ? "bad" : "calm"}
       />
     </dl>

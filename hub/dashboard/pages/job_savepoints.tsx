@@ -8,14 +8,14 @@ import { useState } from "preact/hooks";
 import type { OperationView } from "@shared/api.ts";
 import type { JobDetail, SavepointView } from "@shared/job_api.ts";
 import { bytesText, shortId } from "../format.ts";
-import { LoadedList, Section } from "../parts/frame.tsx";
+import { Loaded, LoadedList, Section } from "../parts/frame.tsx";
 import { rowClass, statusMark } from "../parts/health.ts";
 import { Age, Badge, Who } from "../parts/marks.tsx";
 import { OperationProgress } from "../parts/operation_progress.tsx";
 import { Table } from "../parts/table.tsx";
 import { hrefOf } from "../router.ts";
 import { failureText } from "../state/api_client.ts";
-import { useList } from "../state/resource.ts";
+import { useGet, useList } from "../state/resource.ts";
 import { useServices } from "../state/services.ts";
 import { mayAdminister, mayOperate } from "../state/session.ts";
 import { RollbackPanel } from "./rollback_panel.tsx";
@@ -31,7 +31,6 @@ export function JobSavepoints(props: { readonly job: JobDetail }) {
   const opened = query["savepoint"] ?? null;
   const who = session.session.value;
   const all = savepoints.value?.items ?? [];
-  const shown = all.find((one) => one.id === opened);
   return (
     <>
       {rollbackTo === null ? null : (
@@ -42,15 +41,10 @@ export function JobSavepoints(props: { readonly job: JobDetail }) {
           label={all.find((one) => one.id === rollbackTo)?.label ?? null}
         />
       )}
-      {shown === undefined ? null : (
-        <SavepointPanel
-          key={shown.id}
-          job={job}
-          savepoint={shown}
-          others={all.filter((one) => one.status === "completed" && one.id !== shown.id)}
-        />
-      )}
-      {mayOperate(who) && rollbackTo === null ? <TakeSavepoint job={job} /> : null}
+      {opened === null ? null : <OpenedSavepoint key={opened} id={opened} job={job} all={all} />}
+      {mayOperate(who) && rollbackTo === null && job.desiredState === "running"
+        ? <TakeSavepoint job={job} />
+        : null}
       <Section title="Savepoints">
         <LoadedList list={savepoints}>
           {(items) => (
@@ -64,6 +58,25 @@ export function JobSavepoints(props: { readonly job: JobDetail }) {
         </LoadedList>
       </Section>
     </>
+  );
+}
+
+/** By its id, because it may be on a page of the list that is not loaded. */
+function OpenedSavepoint(
+  props: {
+    readonly id: string;
+    readonly job: JobDetail;
+    readonly all: readonly SavepointView[];
+  },
+) {
+  const { id, job, all } = props;
+  const path = `/savepoints/${encodeURIComponent(id)}`;
+  const savepoint = useGet<SavepointView>(path, ["savepoint", "checkpoint"]);
+  const others = all.filter((one) => one.status === "completed" && one.id !== id);
+  return (
+    <Loaded resource={savepoint}>
+      {(found) => <SavepointPanel job={job} savepoint={found} others={others} />}
+    </Loaded>
   );
 }
 

@@ -11,6 +11,7 @@ import { MetricChart } from "../parts/metric_chart.tsx";
 import type { SubtaskSort } from "../parts/subtask_figures.ts";
 import { Table } from "../parts/table.tsx";
 import { TimeRangePicker, useTimeRange } from "../parts/time_range.tsx";
+import type { Zone } from "../parts/time_span.ts";
 import { useResource } from "../state/resource.ts";
 import { useServices } from "../state/services.ts";
 
@@ -130,7 +131,14 @@ export function JobSeries(props: { readonly job: JobDetail }) {
       </div>
       <TimeRangePicker time={time} onRefresh={shown.reload} />
       <Loaded resource={shown}>
-        {(found) => <SeriesView metric={metric} shown={found} chosen={query["subtask"] ?? null} />}
+        {(found) => (
+          <SeriesView
+            metric={metric}
+            shown={found}
+            chosen={query["subtask"] ?? null}
+            zone={time.zone}
+          />
+        )}
       </Loaded>
     </Section>
   );
@@ -154,7 +162,12 @@ function SubtaskChoice(props: { readonly job: JobDetail }) {
 }
 
 function SeriesView(
-  props: { readonly metric: Metric; readonly shown: Shown; readonly chosen: string | null },
+  props: {
+    readonly metric: Metric;
+    readonly shown: Shown;
+    readonly chosen: string | null;
+    readonly zone: Zone;
+  },
 ) {
   const { metric, shown } = props;
   if (shown.items.length === 0) {
@@ -172,6 +185,7 @@ function SeriesView(
         chosen={props.chosen}
         fromMs={shown.fromMs}
         toMs={shown.toMs}
+        zone={props.zone}
         format={metric.format}
       />
       <details class="alternative">

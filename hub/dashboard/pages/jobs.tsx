@@ -14,6 +14,7 @@ import {
   rankSubtasks,
   subtaskFigures,
 } from "../parts/subtask_figures.ts";
+import { useMoment } from "../parts/time_range.tsx";
 import { useList, useResource } from "../state/resource.ts";
 import { useServices } from "../state/services.ts";
 import { sourceRate } from "./job_graph.tsx";
@@ -31,17 +32,13 @@ const STATES = [
 type State = typeof STATES[number]["value"];
 
 export function JobsPage() {
-  const { clock, live, now, router } = useServices();
+  const { router } = useServices();
   const state = STATES.find(({ value }) => value === router.route.value.query["state"]) ??
     STATES[0];
   const family = ["job", "region", "checkpoint", "alarm"];
   const jobs = useList<JobSummary>(`/jobs?limit=50${state.query}`, family);
   const details = useDetails(jobs.value?.items ?? []);
-  const moment = {
-    nowMs: now.value,
-    monotonicMs: clock.monotonicMs(),
-    live: live.subtasks.value,
-  };
+  const moment = useMoment();
   return (
     <>
       <PageHead title="Jobs" />

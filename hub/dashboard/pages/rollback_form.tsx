@@ -126,9 +126,8 @@ function useRollback(props: RollbackFormProps, answers: Answers) {
   const start = async () => {
     setDoing("Starting…");
     try {
-      const before = router.route.peek().query["undo"] ?? null;
-      const undo = answers.savesFirst ? before ?? await save() : null;
-      router.choose({ undo });
+      // Of now, also after a start that failed: an older one would not lead back to here.
+      const undo = answers.savesFirst ? await save() : null;
       setDoing("Starting the rollback…");
       const operation = await api.post<OperationView>(`${path}/rollbacks`, {
         savepointId: plan.savepointId,
@@ -137,7 +136,8 @@ function useRollback(props: RollbackFormProps, answers: Answers) {
         dryRun: false,
         reason: answers.reason.trim(),
       });
-      router.choose({ rollbackOperation: operation.id });
+      // Another page may be shown by now; the operation is found in the job's history.
+      if (!gone.current.signal.aborted) router.choose({ undo, rollbackOperation: operation.id });
     } catch (thrown) {
       if (isAbort(thrown)) return;
       toasts.failed(`The rollback was not started. ${failureText(thrown)}`);

@@ -17,6 +17,7 @@ import type { JobDetail, RollbackPlan } from "@shared/job_api.ts";
 import { countText, durationText } from "../format.ts";
 import { Facts, Loaded, Section } from "../parts/frame.tsx";
 import { OperationProgress } from "../parts/operation_progress.tsx";
+import { AdminOnly, useMayAdminister } from "../parts/permission.tsx";
 import { gapRecords, RollbackPlanView } from "../parts/rollback_plan.tsx";
 import { hrefOf } from "../router.ts";
 import { useGet, useResource } from "../state/resource.ts";
@@ -42,6 +43,7 @@ export function RollbackPanel(props: RollbackPanelProps) {
   const agents = query["agents"] ?? null;
   const step = operationId !== null ? 3 : agents === null ? 1 : 2;
   const close = () => router.choose(CLOSED);
+  const mayRollBack = useMayAdminister();
   return (
     <Section
       title={`Roll ${job.name} back to ${label === null ? savepointId : `"${label}"`}`}
@@ -50,6 +52,8 @@ export function RollbackPanel(props: RollbackPanelProps) {
       <Steps step={step} />
       {operationId !== null
         ? <Progress job={job} operationId={operationId} onDismiss={close} />
+        : !mayRollBack
+        ? <AdminOnly what="Rolling back, and seeing what it would do," />
         : agents === null
         ? <RollbackAgents job={job} />
         : <Planned job={job} savepointId={savepointId} label={label} agents={agents} />}
@@ -141,7 +145,7 @@ function Progress(
 function Result(props: { readonly job: JobDetail; readonly operation: OperationView }) {
   const { router } = useServices();
   const { job, operation } = props;
-  const undo = router.route.value.query["undo"] ?? null;
+  const { undo = null, agents = null } = router.route.value.query;
   const plan = operation.result?.["plan"] as RollbackPlan | undefined;
   const lineage = operation.result?.["lineage"];
   const tookMs = operation.result?.["durationMs"];
@@ -166,12 +170,16 @@ function Result(props: { readonly job: JobDetail; readonly operation: OperationV
           <p class="row">
             <a
               class="button"
-              href={hrefOf({ kind: "job", jobId: job.id, tab: "savepoints" }, { rollback: undo })}
+              href={hrefOf({ kind: "job", jobId: job.id, tab: "savepoints" }, {
+                rollback: undo,
+                agents,
+              })}
             >
               Roll this back…
             </a>
             <span class="muted">
-              Goes to the savepoint that was taken just before; its plan comes first again.
+              Goes to the savepoint that was taken just before, on the same agents; its plan comes
+              first again.
             </span>
           </p>
         )}

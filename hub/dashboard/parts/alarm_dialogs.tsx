@@ -40,8 +40,9 @@ function AcknowledgeDialog({ asking, actions, onEnd }: DialogParts) {
   const send = async (event: Event) => {
     event.preventDefault();
     setSending(true);
-    await actions.acknowledge(asking.target, comment.trim());
-    onEnd();
+    const isDone = await actions.acknowledge(asking.target, comment.trim());
+    setSending(false);
+    if (isDone) onEnd();
   };
   return (
     <Dialog title={`Acknowledge ${asking.what}`} onClose={onEnd}>

@@ -4,9 +4,10 @@
  *
  * @module
  */
+import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { AlarmDetail, AlarmTransitionView, AlarmView } from "@shared/plant_api.ts";
-import { NONE, timeText, valueText } from "../format.ts";
+import { NONE, valueText } from "../format.ts";
 import { hrefOf } from "../router.ts";
 import { useGet } from "../state/resource.ts";
 import { useServices } from "../state/services.ts";
@@ -62,7 +63,7 @@ function PanelBody(props: { readonly alarm: AlarmDetail; readonly reload: () => 
 }
 
 function factsOf(alarm: AlarmDetail): Parameters<typeof Facts>[0]["facts"] {
-  const facts: [string, string | preact.ComponentChildren][] = [
+  const facts: [string, ComponentChildren][] = [
     ["Equipment", <EquipmentAt key="e" alarm={alarm} />],
   ];
   if (alarm.path.length > 0) facts.push(["Place", alarm.path.join(" / ")]);
@@ -108,18 +109,24 @@ function figuresOf(alarm: AlarmView): [string, string][] {
 }
 
 /** Why it does not ring, and who saw it. */
-function standingOf(alarm: AlarmView): [string, string][] {
-  const facts: [string, string][] = [];
+function standingOf(alarm: AlarmView): [string, ComponentChildren][] {
+  const facts: [string, ComponentChildren][] = [];
   if (alarm.acknowledgedBy !== null) {
-    const comment = alarm.comment === null ? "" : `: ${alarm.comment}`;
     facts.push([
       "Acknowledged",
-      `${alarm.acknowledgedBy}, ${timeText(alarm.acknowledgedAt)}${comment}`,
+      <span key="a">
+        {alarm.acknowledgedBy}, <Time at={alarm.acknowledgedAt} />
+        {alarm.comment === null ? "" : `: ${alarm.comment}`}
+      </span>,
     ]);
   }
   if (alarm.shelvedUntil !== null) {
-    const who = `${timeText(alarm.shelvedUntil)} by ${alarm.shelvedBy ?? NONE}`;
-    facts.push(["Shelved until", `${who}: ${alarm.shelveReason ?? NONE}`]);
+    facts.push([
+      "Shelved until",
+      <span key="u">
+        <Time at={alarm.shelvedUntil} /> by {alarm.shelvedBy ?? NONE}: {alarm.shelveReason ?? NONE}
+      </span>,
+    ]);
   }
   if (alarm.suppressedBy !== null) facts.push(["Suppressed by", alarm.suppressedBy]);
   if (alarm.outOfServiceBy !== null) {
@@ -130,10 +137,10 @@ function standingOf(alarm: AlarmView): [string, string][] {
 
 /** The equipment as it was around the alarm. */
 function EquipmentAt({ alarm }: { readonly alarm: AlarmView }) {
-  const { clock } = useServices();
-  const endMs = alarm.clearedAt === null ? clock.nowMs() : Date.parse(alarm.clearedAt);
+  const nowMs = useServices().now.peek();
+  const endMs = alarm.clearedAt === null ? nowMs : Date.parse(alarm.clearedAt);
   const from = new Date(Date.parse(alarm.raisedAt) - AROUND_MS).toISOString();
-  const to = new Date(Math.min(endMs + AROUND_MS, clock.nowMs())).toISOString();
+  const to = new Date(Math.min(endMs + AROUND_MS, nowMs)).toISOString();
   return (
     <span class="row">
       <a class="strong" href={hrefOf({ kind: "equipment", equipment: alarm.equipment })}>

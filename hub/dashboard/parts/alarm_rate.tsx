@@ -5,7 +5,7 @@
  * @module
  */
 import type { AlarmHealth } from "@shared/plant_api.ts";
-import { timeText } from "../format.ts";
+import { Time } from "./marks.tsx";
 import { Table } from "./table.tsx";
 
 /** What one operator can manage for long, and at most in an upset, in ten minutes. */
@@ -58,7 +58,7 @@ export function AlarmRateChart(props: { readonly spans: AlarmHealth["perTenMinut
           rowKey={({ at }) => at}
           empty="No alarm rang."
           columns={[
-            { header: "From", cell: ({ at }) => timeText(at) },
+            { header: "From", cell: ({ at }) => <Time at={at} /> },
             { header: "Alarms", isNumeric: true, cell: ({ count }) => count },
           ]}
         />
@@ -78,8 +78,8 @@ function RateLabels(props: { readonly spans: AlarmHealth["perTenMinutes"] }) {
   if (first === undefined || last === undefined) return null;
   return (
     <p class="rate-ends muted">
-      <span>{timeText(first.at)}</span>
-      <span>{timeText(last.at)}</span>
+      <Time at={first.at} />
+      <Time at={last.at} />
     </p>
   );
 }

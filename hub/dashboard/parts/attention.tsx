@@ -2,6 +2,8 @@
 /**
  * What needs a person now: unacknowledged alarms by priority, silent equipment, jobs and agents in trouble.
  *
+ * 1. Before everything was told, or while it cannot be, nobody is told that nothing needs a person.
+ *
  * @module
  */
 import type { ComponentChildren } from "preact";
@@ -35,19 +37,20 @@ export function Attention(props: { readonly plant: Resource<PlantView> }) {
       : `/alarms?state=unacknowledged&limit=50&priority=${priorities.join(",")}`,
     ["alarm"],
   );
-  const jobs = useList<JobSummary>("/jobs?limit=200", ["job", "region"]);
+  // Those that have ended would push running ones off the page.
+  const jobs = useList<JobSummary>("/jobs?limit=200&state=running", ["job", "region"]);
   const agents = useList<AgentView>("/agents?limit=200", ["agent", "region"], HEARTBEAT_MS);
-  const troubled =
-    jobs.value?.items.filter((job) => job.desiredState === "running" && job.status !== "running") ??
-      null;
+  const troubled = jobs.value?.items.filter(({ status }) => status !== "running") ?? null;
   const away = agents.value?.items.filter(({ status }) => status !== "online") ?? null;
   const all = [counts, alarms, jobs, agents, props.plant];
   const failure = all.find((resource) => resource.failure !== null)?.failure ?? null;
+  const hasAlarms = counts.value !== null && (priorities.length === 0 || alarms.value !== null);
+  const isKnown = hasAlarms && troubled !== null && away !== null;
   return (
     <Section title="What needs attention">
       {failure === null ? null : (
         <div class="notice tone-bad" role="alert">
-          <p>{failure} What follows is older.</p>
+          <p>{failure}{isKnown ? " What follows is older." : ""}</p>
           <button type="button" onClick={() => all.forEach(({ reload }) => reload())}>
             Try again
           </button>
@@ -60,7 +63,7 @@ export function Attention(props: { readonly plant: Resource<PlantView> }) {
           label="Jobs not running"
           href={hrefOf({ kind: "jobs" })}
           count={troubled?.length ?? null}
-          of={jobs.value?.items.filter((job) => job.desiredState === "running").length ?? null}
+          of={jobs.value?.items.length ?? null}
           calm="all as wanted"
         />
         <CountFigure
@@ -71,7 +74,12 @@ export function Attention(props: { readonly plant: Resource<PlantView> }) {
           calm="all online"
         />
       </div>
-      <AttentionRows alarms={alarms.value?.items ?? []} jobs={troubled ?? []} agents={away ?? []} />
+      <AttentionRows
+        alarms={alarms.value?.items ?? []}
+        jobs={troubled ?? []}
+        agents={away ?? []}
+        isKnown={isKnown}
+      />
     </Section>
   );
 }
@@ -117,7 +125,7 @@ function AlarmFigure(props: { readonly counts: AlarmCounts | null }) {
     >
       <strong class="figure-value">{counts === null ? NONE : countText(total)}</strong>
       {counts === null || total === 0
-        ? <span class="muted">none open</span>
+        ? <span class="muted">{counts === null ? "" : "none open"}</span>
         : (
           <ul class="tallies" aria-label="Unacknowledged alarms by priority">
             {PRIORITIES.filter((one) => counts.byPriority[one] > 0).map((priority) => (
@@ -197,11 +205,13 @@ function AttentionRows(
     readonly alarms: readonly AlarmView[];
     readonly jobs: readonly JobSummary[];
     readonly agents: readonly AgentView[];
+    /** False while a part of it is not known. */
+    readonly isKnown: boolean;
   },
 ) {
   const { alarms, jobs, agents } = props;
   if (alarms.length + jobs.length + agents.length === 0) {
-    return <p class="muted">Nothing needs a person now.</p>;
+    return props.isKnown ? <p class="muted">Nothing needs a person now.</p> : null;
   }
   const worst = [...alarms].sort((a, b) =>
     PRIORITY_RANK[a.priority] - PRIORITY_RANK[b.priority] ||
@@ -220,7 +230,7 @@ function AttentionRows(
       {agents.slice(0, ROWS_SHOWN).map((agent) => (
         <li key={agent.id}>
           <Badge mark={agentMark(agent.status)} />
-          <a href={hrefOf({ kind: "fleet" })}>{agent.name}</a>
+          <a href={hrefOf({ kind: "fleet" }, { agent: agent.id })}>{agent.name}</a>
           <span>
             agent, last seen <Age at={agent.lastSeenAt} />
           </span>

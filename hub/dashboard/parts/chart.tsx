@@ -13,6 +13,7 @@ import { valueText } from "../format.ts";
 import { useServices } from "../state/services.ts";
 import {
   type Band,
+  dateOf,
   type Ink,
   inkOfTheme,
   type Instant,
@@ -190,12 +191,6 @@ function labelOf(at: Date, step: number): string {
   if (step >= DAY_SECONDS) return DAY(at);
   if (step < 60) return CLOCK_SECONDS(at);
   return at.getHours() === 0 && at.getMinutes() === 0 ? DAY(at) : CLOCK(at);
-}
-
-/** The instant as a date whose local fields are those of `zone`. */
-function dateOf(seconds: number, zone: Zone): Date {
-  const date = new Date(seconds * 1000);
-  return zone === "utc" ? uPlot.tzDate(date, "Etc/UTC") : date;
 }
 
 function chosen(plot: uPlot, props: ChartProps): void {

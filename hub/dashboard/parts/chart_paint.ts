@@ -6,9 +6,9 @@
  *
  * @module
  */
-import type uPlot from "uplot";
+import uPlot from "uplot";
 import { merged } from "./chart_marks.ts";
-import type { Span } from "./time_span.ts";
+import type { Span, Zone } from "./time_span.ts";
 
 export interface Band {
   readonly fromMs: number;
@@ -101,6 +101,12 @@ export function paintLimit(plot: uPlot, limit: number | null, ink: Ink): void {
 
 function toX(plot: uPlot, atMs: number): number {
   return plot.valToPos(atMs / 1000, "x", true);
+}
+
+/** The instant as a date whose local fields are those of `zone`. */
+export function dateOf(seconds: number, zone: Zone): Date {
+  const date = new Date(seconds * 1000);
+  return zone === "utc" ? uPlot.tzDate(date, "Etc/UTC") : date;
 }
 
 /** The scale holds the data and the limit with some room; a flat line gets a height of one. */

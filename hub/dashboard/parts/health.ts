@@ -9,7 +9,6 @@
  */
 import type { AgentView } from "@shared/api.ts";
 import type { JobStatus } from "@shared/job_api.ts";
-import type { AlarmView } from "@shared/plant_api.ts";
 
 /** `calm` grey, `active` emphasised grey, `warn` amber, `bad` red, `unknown` hatched. */
 export type Tone = "calm" | "active" | "warn" | "bad" | "unknown";
@@ -89,12 +88,4 @@ export type Priority = keyof typeof PRIORITY_RANK;
 
 export function isPriority(text: string | null): text is Priority {
   return text !== null && Object.hasOwn(PRIORITY_RANK, text);
-}
-
-/** Derived label of the ISA-18.2 state: active and acknowledged are separate facts. */
-export function alarmStateText(alarm: Pick<AlarmView, "isActive" | "isAcknowledged">): string {
-  if (alarm.isActive) {
-    return alarm.isAcknowledged ? "active, acknowledged" : "active, unacknowledged";
-  }
-  return alarm.isAcknowledged ? "cleared" : "cleared, unacknowledged";
 }

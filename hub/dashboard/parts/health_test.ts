@@ -1,5 +1,5 @@
-import { deepEqual, equal } from "node:assert/strict";
-import { agentMark, alarmStateText, statusMark } from "./health.ts";
+import { equal } from "node:assert/strict";
+import { agentMark, statusMark } from "./health.ts";
 
 Deno.test("health: running and online stay calm, trouble does not", () => {
   equal(agentMark("online").tone, "calm");
@@ -7,13 +7,4 @@ Deno.test("health: running and online stay calm, trouble does not", () => {
   equal(statusMark("completed").tone, "calm");
   equal(statusMark("aborted").tone, "bad");
   equal(statusMark("some-later-word").tone, "active");
-});
-
-Deno.test("health: acknowledging and clearing are two different facts", () => {
-  const text = (isActive: boolean, isAcknowledged: boolean) =>
-    alarmStateText({ isActive, isAcknowledged });
-  deepEqual(
-    [text(true, false), text(true, true), text(false, false), text(false, true)],
-    ["active, unacknowledged", "active, acknowledged", "cleared, unacknowledged", "cleared"],
-  );
 });

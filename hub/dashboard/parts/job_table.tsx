@@ -69,7 +69,11 @@ export function JobTable(props: { readonly jobs: readonly JobRow[]; readonly emp
           cell: (job) =>
             job.activeAlarms === 0
               ? 0
-              : <a href={hrefOf({ kind: "alarms" })}>{job.activeAlarms}</a>,
+              : (
+                <a href={hrefOf({ kind: "alarms" }, { state: "active", job: job.id })}>
+                  {job.activeAlarms}
+                </a>
+              ),
         },
         { header: "Created", cell: (job) => <Age at={job.createdAt} /> },
       ]}

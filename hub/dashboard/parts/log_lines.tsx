@@ -43,7 +43,11 @@ export function LogLines(props: { readonly scope: LogScope }) {
         <button
           type="button"
           aria-pressed={isFollowing}
-          onClick={() => setIsFollowing(!isFollowing)}
+          onClick={() => {
+            // What came while it was held is in the next answer.
+            if (!isFollowing) log.reload();
+            setIsFollowing(!isFollowing);
+          }}
         >
           {isFollowing ? "Following: hold" : "Held: follow"}
         </button>
@@ -103,9 +107,10 @@ export function isWanted(line: LogView, scope: LogScope, level: Level): boolean 
 function Lines(props: { readonly lines: readonly LogView[]; readonly isFollowing: boolean }) {
   const { lines, isFollowing } = props;
   const host = useRef<HTMLDivElement>(null);
+  const newest = lines.at(-1);
   useEffect(() => {
     if (isFollowing && host.current !== null) host.current.scrollTop = host.current.scrollHeight;
-  }, [lines.length, isFollowing]);
+  }, [newest, isFollowing]);
   if (lines.length === 0) return <p class="empty">Nothing of this level was logged.</p>;
   return (
     <div ref={host} class="log" role="log" aria-label="Log" aria-live="off" tabIndex={0}>

@@ -8,6 +8,7 @@ import type { ComponentChildren } from "preact";
 import { ageText, percentText, timeText } from "../format.ts";
 import { useServices } from "../state/services.ts";
 import { isPriority, type Mark, type Priority, PRIORITY_RANK } from "./health.ts";
+import { instantText, zoneOf } from "./time_span.ts";
 
 export function Badge(props: { readonly mark: Mark }) {
   return <span class={`badge tone-${props.mark.tone}`}>{props.mark.text}</span>;
@@ -78,9 +79,12 @@ export function Age(props: { readonly at: string | null }) {
   return <time dateTime={props.at} title={timeText(props.at)}>{ageText(props.at, now.value)}</time>;
 }
 
+/** In the zone that the address names, else that of the browser. */
 export function Time(props: { readonly at: string | null }) {
+  const { router } = useServices();
   if (props.at === null) return <span>{timeText(null)}</span>;
-  return <time dateTime={props.at}>{timeText(props.at)}</time>;
+  const zone = zoneOf(router.route.value.query["tz"]);
+  return <time dateTime={props.at}>{instantText(Date.parse(props.at), zone)}</time>;
 }
 
 /** Who did something: the name, and the id behind it that the audit log and the API know. */

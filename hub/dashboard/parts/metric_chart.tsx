@@ -10,6 +10,8 @@ import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import type { MetricSeries } from "@shared/job_api.ts";
 import { useServices } from "../state/services.ts";
+import { dateOf } from "./chart_paint.ts";
+import type { Zone } from "./time_span.ts";
 
 export interface MetricChartProps {
   readonly title: string;
@@ -18,6 +20,7 @@ export interface MetricChartProps {
   readonly chosen: string | null;
   readonly fromMs: number;
   readonly toMs: number;
+  readonly zone: Zone;
   readonly format: (value: number | null) => string;
 }
 
@@ -48,7 +51,7 @@ export function MetricChart(props: MetricChartProps) {
       made.destroy();
       plot.current = null;
     };
-  }, [names, strong, props.title, theme.shown.value]);
+  }, [names, strong, props.title, props.zone, theme.shown.value]);
   useEffect(() => plot.current?.setData(columnsOf(props.series)), [props.series, props.toMs]);
   return (
     <figure class="chart metric-chart">
@@ -97,11 +100,12 @@ function optionsOf(
     grid: { stroke: colour("--chart-grid"), width: 1 },
     ticks: { stroke: colour("--chart-grid"), width: 1, size: 4 },
   };
-  const { series, format } = current();
+  const { series, format, zone } = current();
   return {
     width,
     height: HEIGHT,
     padding: [8, 12, 0, 0],
+    tzDate: (seconds) => dateOf(seconds, zone),
     legend: { show: false },
     cursor: { drag: { x: false, y: false } },
     scales: {
@@ -109,7 +113,12 @@ function optionsOf(
       y: { range: (_plot, low, high) => rangeFor(low, high) },
     },
     axes: [
-      { ...axis, space: 64, size: 32, values: clockLabels },
+      {
+        ...axis,
+        space: 64,
+        size: 32,
+        values: (_plot, splits, _axis, _space, step) => clockLabels(splits, step, zone),
+      },
       { ...axis, size: 68, values: (_plot, splits) => splits.map(format) },
     ],
     series: [
@@ -135,7 +144,7 @@ const CLOCK = uPlot.fmtDate("{HH}:{mm}");
 const CLOCK_SECONDS = uPlot.fmtDate("{HH}:{mm}:{ss}");
 const DAY = uPlot.fmtDate("{MM}-{DD} {HH}:{mm}");
 
-function clockLabels(_plot: uPlot, splits: number[], _axis: number, _space: number, step: number) {
+function clockLabels(splits: readonly number[], step: number, zone: Zone): string[] {
   const format = step < 60 ? CLOCK_SECONDS : step < 21_600 ? CLOCK : DAY;
-  return splits.map((seconds) => format(new Date(seconds * 1000)));
+  return splits.map((seconds) => format(dateOf(seconds, zone)));
 }

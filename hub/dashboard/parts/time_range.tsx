@@ -9,6 +9,7 @@
 import { useRef, useState } from "preact/hooks";
 import { useServices } from "../state/services.ts";
 import { Choice } from "./choice.tsx";
+import type { Moment } from "./subtask_figures.ts";
 import {
   absoluteRange,
   choicesOf,
@@ -60,6 +61,16 @@ export function useShownNow(): number {
   const shown = useRef(now.peek());
   if (!isPaused) shown.current = now.value;
   return shown.current;
+}
+
+/** What is known of subtasks now; stands still while the page is paused. To be called while rendering. */
+export function useMoment(): Moment {
+  const { clock, live, stream } = useServices();
+  const nowMs = useShownNow();
+  const isPaused = stream.state.value === "paused";
+  const monotonicMs = useRef(clock.monotonicMs());
+  if (!isPaused) monotonicMs.current = clock.monotonicMs();
+  return { nowMs, monotonicMs: monotonicMs.current, live: live.subtasks.value };
 }
 
 export interface TimeRangeProps {
