@@ -98,7 +98,12 @@ function inState(state: Exclude<AlarmListState, "all">, nowMs: number): SQL {
   }
 }
 
-/** A time as a parameter that both drivers take. */
+/** Years 1 to 9999: times that JavaScript writes as PostgreSQL reads them. */
+export const EARLIEST_MS = Date.parse("0001-01-01T00:00:00.000Z");
+export const LATEST_MS = Date.parse("9999-12-31T23:59:59.999Z");
+
+/** A time as a parameter that both drivers take; one beyond the years they share is the nearest of them. */
 export function timeOf(atMs: number): SQL {
-  return sql`${new Date(atMs).toISOString()}::timestamptz`;
+  const shared = Math.min(Math.max(atMs, EARLIEST_MS), LATEST_MS);
+  return sql`${new Date(shared).toISOString()}::timestamptz`;
 }

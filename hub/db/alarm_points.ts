@@ -65,12 +65,17 @@ export function sideText(point: Omit<AlarmPointKey, "kind">): string {
   return JSON.stringify([point.jobId, point.sinkUid, point.equipment]);
 }
 
-/** Rows of the points, oldest first: their newest spans and every alarm that is still open. */
+/**
+ * Rows of the points, oldest first: their newest spans, every alarm that is still open, whatever waits for
+ * the clock, and the spans asked for.
+ */
 export async function rowsOfPoints(
   tx: Db,
   points: readonly AlarmPointKey[],
+  spanIds: readonly string[],
 ): Promise<Map<string, AlarmRow[]>> {
   const found = new Map<string, Map<string, AlarmRow>>();
+  const ids = JSON.stringify(spanIds);
   for (const chunk of chunksOf(points)) {
     const rows = rowsOf<AlarmRow & Record<string, unknown>>(
       await tx.execute(sql`
@@ -85,7 +90,11 @@ export async function rowsOfPoints(
         union
         select a.* from p join alarms a on a.job_id = p."jobId" and a.sink_uid = p."sinkUid"
           and a.equipment = p."equipment" and a.kind = p."kind"
-          where a.is_rung and (a.is_active or not a.is_acknowledged)
+          where a.is_active or not a.is_acknowledged or a.due_at is not null
+        union
+        select a.* from p join alarms a on a.job_id = p."jobId" and a.sink_uid = p."sinkUid"
+          and a.equipment = p."equipment" and a.kind = p."kind"
+          where a.id in (select jsonb_array_elements_text(${ids}::text::jsonb))
       )
       select id, job_id as "jobId", sink_uid as "sinkUid", equipment, kind,
         operator_uid as "operatorUid", priority, text, response, is_active as "isActive",

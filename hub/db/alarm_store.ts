@@ -10,10 +10,12 @@
  *
  * @module
  */
+import { createHash } from "node:crypto";
 import { lte, sql } from "drizzle-orm";
 import type { AlarmEdge } from "@shared/messages.ts";
 import { type Settlement, settlePoint } from "../coordinator/alarm_settlement.ts";
 import { chatteringSince, labelOf } from "../coordinator/alarm_state.ts";
+import { EARLIEST_MS, LATEST_MS } from "./alarm_filter.ts";
 import { type LoggedStep, logSteps } from "./alarm_log.ts";
 import {
   type AlarmKind,
@@ -43,6 +45,9 @@ export { alarmsRaisedSince, alarmTotals, openAlarmCounts } from "./alarm_counts.
 const ALARM_LOCK = 7004;
 /** Points that one look at the clock settles. */
 const DUE_POINTS_MAX = 2_000;
+/** Longest name of equipment, in characters; a row of an index holds 2,700 bytes. */
+const EQUIPMENT_CHARS_MAX = 512;
+const DIGEST_CHARS = 32;
 
 /** What people are told. */
 export interface AlarmNews {
@@ -68,14 +73,43 @@ export async function recordEdges(
   if (edges.length === 0) return NO_NEWS;
   return await db.transaction(async (tx) => {
     await lockAlarms(tx);
-    const fresh = await insertNewEdges(tx, edges, nowMs);
+    const known = edges.map((edge) => storable(edge, nowMs));
+    const fresh = await insertNewEdges(tx, known, nowMs);
     if (fresh.length === 0) return NO_NEWS;
     await insertSpans(tx, fresh, kind);
-    const points = fresh.map(({ jobId, sinkUid, key }) => (
-      { jobId, sinkUid, equipment: key, kind }
-    ));
-    return await settlePoints(tx, points, nowMs, kind === "no-data" ? "no-data" : "edge");
+    const spanIds = [...new Set(fresh.map(({ alarmId }) => alarmId))];
+    const points = await pointsOf(tx, spanIds);
+    const cause = kind === "no-data" ? "no-data" : "edge";
+    return await settlePoints(tx, points, { nowMs, cause, spanIds });
   });
+}
+
+/**
+ * The edge as tables and indexes hold it: what a record says of its time and its key must not stop the
+ * edges behind it. A time that no calendar has counts as the time it was heard.
+ */
+function storable(edge: AlarmEdge, nowMs: number): AlarmEdge {
+  const { atMs, key } = edge;
+  const isTime = atMs >= EARLIEST_MS && atMs <= LATEST_MS;
+  return {
+    ...edge,
+    atMs: isTime ? atMs : nowMs,
+    key: key.length <= EQUIPMENT_CHARS_MAX ? key : shortened(key),
+  };
+}
+
+function shortened(key: string): string {
+  const digest = createHash("sha256").update(key).digest("hex").slice(0, DIGEST_CHARS);
+  return `${key.slice(0, EQUIPMENT_CHARS_MAX - DIGEST_CHARS - 1).toWellFormed()}~${digest}`;
+}
+
+/** Points of the spans; a job that went on from another's savepoint ends alarms of that one. */
+async function pointsOf(tx: Db, spanIds: readonly string[]): Promise<AlarmPointKey[]> {
+  return rowsOf<AlarmPointKey & Record<string, unknown>>(
+    await tx.execute(sql`
+    select distinct job_id as "jobId", sink_uid as "sinkUid", equipment, kind from alarms
+    where id in (select jsonb_array_elements_text(${JSON.stringify(spanIds)}::text::jsonb))`),
+  );
 }
 
 /** Whether the clock has something to decide. */
@@ -95,7 +129,8 @@ export async function settleDue(db: Db, nowMs: number): Promise<AlarmNews> {
         select * from alarms where due_at <= ${new Date(nowMs).toISOString()}::timestamptz
         order by due_at limit ${DUE_POINTS_MAX}) due`),
     );
-    return points.length === 0 ? NO_NEWS : await settlePoints(tx, points, nowMs, "clock");
+    if (points.length === 0) return NO_NEWS;
+    return await settlePoints(tx, points, { nowMs, cause: "clock", spanIds: [] });
   });
 }
 
@@ -179,12 +214,15 @@ async function describeByRaise(tx: Db, raises: readonly AlarmEdge[]): Promise<vo
 /** Decides what became of the points, and writes it with its log and messages. */
 async function settlePoints(
   tx: Db,
-  given: readonly AlarmPointKey[],
-  nowMs: number,
-  cause: "edge" | "clock" | "no-data",
+  points: readonly AlarmPointKey[],
+  { nowMs, cause, spanIds }: {
+    readonly nowMs: number;
+    readonly cause: "edge" | "clock" | "no-data";
+    /** Spans with a new edge, however old they are. */
+    readonly spanIds: readonly string[];
+  },
 ): Promise<AlarmNews> {
-  const points = [...new Map(given.map((point) => [pointText(point), point])).values()];
-  const rows = await rowsOfPoints(tx, points);
+  const rows = await rowsOfPoints(tx, points, spanIds);
   const edges = await edgesOf(tx, [...rows.values()].flat().map(({ id }) => id));
   const jobs = await jobAlarms(tx, points.map(({ jobId }) => jobId));
   const sides = await sidesOf(tx, points);

@@ -5,6 +5,7 @@ import { acknowledgeAlarms, changePoints, endChattering, unshelveDue } from "./a
 import { alarmHealth } from "./alarm_health.ts";
 import { type AlarmNews, hasDue, recordEdges, settleDue } from "./alarm_store.ts";
 import { alarmDetail, countAlarms, listAlarms } from "./alarm_views.ts";
+import type { JobId } from "@shared/ids.ts";
 import type { Db } from "./client.ts";
 import { equipmentPlaces } from "./schema.ts";
 
@@ -159,4 +160,53 @@ Deno.test("alarm store: a flood names its first-out and groups what followed by 
     deepEqual([north.total, south.total], [11, 1]);
     const stale = await alarmHealth(db, span, T + 25 * 60 * MINUTE_MS);
     equal(stale.stale.length, 12);
+  }));
+
+Deno.test("alarm store: a job that goes on from another's savepoint ends the alarms it took over", () =>
+  withJob({ heat: {} }, async (db) => {
+    await insertAlarmJob(db, "next", { heat: {} });
+    await recordEdges(db, [alarmEdge("a", true, T)], T);
+    const clear = alarmEdge("a", false, T + 1_000, { jobId: "next" as JobId });
+    deepEqual(told(await recordEdges(db, [clear], T + 1_000)), [
+      "cleared a: unacknowledged -> returned-unacknowledged",
+    ]);
+  }));
+
+Deno.test("alarm store: odd times and endless keys stop nothing behind them", () =>
+  withJob({ heat: {} }, async (db) => {
+    const noise = Array.from({ length: 4_000 }, (_, i) => String.fromCodePoint(0x4e00 + i * 5));
+    const odd = [
+      alarmEdge("ns", true, 1.7e18, { key: "a" }),
+      alarmEdge("us", true, 1.7e15, { key: "b" }),
+      alarmEdge("old", true, -1.7e15, { key: "c" }),
+      alarmEdge("long", true, T, { key: noise.join("") }),
+      alarmEdge("longer", true, T, { key: `${noise.join("")}!` }),
+      alarmEdge("plain", true, T),
+    ];
+    equal((await recordEdges(db, odd, T + 5)).steps.length, odd.length);
+    const rows = await all(db, T + 5);
+    deepEqual(new Set(rows.map(({ equipment }) => equipment)).size, odd.length);
+    deepEqual(
+      rows.filter(({ equipment }) => ["a", "b", "c"].includes(equipment))
+        .map(({ raisedAt }) => Date.parse(raisedAt) - T),
+      [5, 5, 5],
+    );
+    const clears = odd.map((edge) => alarmEdge(edge.alarmId, false, 1.8e18, { key: edge.key }));
+    equal((await recordEdges(db, clears, T + 6)).steps.length, odd.length);
+  }));
+
+Deno.test("alarm store: every span of a great batch counts, and none waits for ever", () =>
+  withJob({ heat: { onDelayMs: 10_000 } }, async (db) => {
+    const at = (n: number) => T + n * MINUTE_MS;
+    await recordEdges(db, [alarmEdge("waiting", true, T - 2_000)], T - 1_000);
+    const held = [alarmEdge("held", true, at(1)), alarmEdge("held", false, at(1) + 30_000)];
+    const short = Array.from({ length: 60 }, (_, n) => [
+      alarmEdge(`s${n}`, true, at(n + 2)),
+      alarmEdge(`s${n}`, false, at(n + 2) + 1_000),
+    ]).flat();
+    const news = await recordEdges(db, [...held, ...short], at(70));
+    deepEqual(told(news).filter((step) => step.startsWith("raised")).length, 1);
+    deepEqual((await all(db, at(70))).map(({ raisedAt }) => Date.parse(raisedAt)), [T - 2_000]);
+    await settleDue(db, at(80));
+    equal(await hasDue(db, at(90)), false);
   }));
