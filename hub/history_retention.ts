@@ -30,6 +30,7 @@ const HISTORY: readonly HistoryKind[] = [
   "attempts",
   "operations",
   "alarmEdges",
+  "silentOnsets",
   "gaps",
   "bundles",
 ];

@@ -142,7 +142,16 @@ Deno.test("history: old rows go after ninety days, unless something needs them",
     isActive,
     raisedAt: at,
   });
-  await db.insert(alarms).values([alarm("over", false), alarm("on", true)]);
+  const onset = (id: string, continuesId: string | null) => ({
+    ...alarm(id, false),
+    isAcknowledged: true,
+    isRung: false,
+    continuesId,
+  });
+  await db.insert(alarms).values([
+    ...[alarm("over", false), alarm("on", true)],
+    ...[onset("short", null), onset("again", "over"), onset("goes-on", "on")],
+  ]);
   const edge = (id: string, alarmId: string) => ({
     id,
     alarmId,
@@ -150,7 +159,9 @@ Deno.test("history: old rows go after ninety days, unless something needs them",
     at,
     receivedAt: at,
   });
-  await db.insert(alarmEdges).values([edge("e1", "over"), edge("e2", "on")]);
+  await db.insert(alarmEdges).values([
+    ...[edge("e1", "over"), edge("e2", "on"), edge("e3", "goes-on"), edge("e4", "short")],
+  ]);
   const gap = (id: string, jobId: string, cause: string) => ({
     id,
     jobId,
@@ -176,6 +187,7 @@ Deno.test("history: old rows go after ninety days, unless something needs them",
     attempts: (await db.select().from(attempts)).map((row) => row.attempt),
     operations: (await db.select().from(operations)).map((row) => row.id),
     edges: (await db.select().from(alarmEdges)).map((row) => row.id).sort(),
+    alarms: (await db.select().from(alarms)).map((row) => row.id).sort(),
     gaps: (await db.select().from(gaps)).map((row) => row.id).sort(),
     texts: (await db.select().from(bundles)).filter((row) => row.bundle !== "").length,
   });
@@ -184,7 +196,8 @@ Deno.test("history: old rows go after ninety days, unless something needs them",
   deepEqual(await left(), {
     attempts: [1, 2],
     operations: ["o1", "o2"],
-    edges: ["e1", "e2"],
+    edges: ["e1", "e2", "e3", "e4"],
+    alarms: ["again", "goes-on", "on", "over", "short"],
     gaps: ["g1", "g2", "g3"],
     texts: 3,
   });
@@ -192,7 +205,8 @@ Deno.test("history: old rows go after ninety days, unless something needs them",
   deepEqual(await left(), {
     attempts: [2],
     operations: ["o2"],
-    edges: ["e2"],
+    edges: ["e2", "e3"],
+    alarms: ["goes-on", "on", "over"],
     gaps: ["g2"],
     texts: 2,
   });

@@ -1,13 +1,14 @@
 /**
  * Lets go of rows that only tell what was: ended attempts and operations, edges of alarms that are over,
- * gaps of jobs that ended, texts of bundles that nothing runs.
+ * onsets that never rang, gaps of jobs that ended, texts of bundles that nothing runs.
  *
  * Touches the database, under this hub's reign (F2), a bounded number of rows at a time. What something
  * still needs stays whatever its age:
  *
  *  1. An attempt that is its region's present one, and the newest of each region.
  *  2. An operation that has not ended.
- *  3. The edges of an alarm that is active: they keep a replay from ringing twice.
+ *  3. The edges of an alarm that is active, of every onset of it: they say that its condition holds, and
+ *     keep a replay from ringing twice. Alarms themselves stay.
  *  4. Gaps of rollbacks of a job that runs: ordinals go on behind them (P4).
  *  5. The text of a bundle that a running job or any savepoint names.
  *
@@ -22,7 +23,13 @@ import { withReign } from "./hub_state_store.ts";
 const DELETED_MAX = 100_000;
 
 /** What of a hub's history may go. */
-export type HistoryKind = "attempts" | "operations" | "alarmEdges" | "gaps" | "bundles";
+export type HistoryKind =
+  | "attempts"
+  | "operations"
+  | "alarmEdges"
+  | "silentOnsets"
+  | "gaps"
+  | "bundles";
 
 /** One statement each; `before` is an ISO time. */
 const STATEMENTS: Readonly<Record<HistoryKind, (before: string) => ReturnType<typeof sql>>> = {
@@ -48,8 +55,16 @@ const STATEMENTS: Readonly<Record<HistoryKind, (before: string) => ReturnType<ty
     delete from alarm_edges where id in (
       select e.id from alarm_edges e
       where e.received_at < ${before}::timestamptz
-        and not exists (select 1 from alarms a where a.id = e.alarm_id and a.is_active)
+        and not exists (select 1 from alarms o join alarms a on a.id in (o.id, o.continues_id)
+                        where o.id = e.alarm_id and a.is_active)
       order by e.received_at limit ${DELETED_MAX})`,
+  silentOnsets: (before) =>
+    sql`
+    delete from alarms where id in (
+      select o.id from alarms o
+      where not o.is_rung and o.due_at is null and o.raised_at < ${before}::timestamptz
+        and not exists (select 1 from alarm_edges e where e.alarm_id = o.id)
+      order by o.raised_at limit ${DELETED_MAX})`,
   gaps: (before) =>
     sql`
     delete from gaps where id in (
