@@ -19,6 +19,8 @@ import { SilenceWatch } from "./silence_watch.ts";
 const ROUND_INTERVAL_MS = 500;
 /** Rounds from one look at what is slow to the next. */
 const SLOW_EVERY_ROUNDS = 60;
+/** Rounds from one look at messages of long ago to the next: an hour. */
+const FORGET_EVERY_ROUNDS = 7_200;
 /** Rounds from one look at silent signals to the next. */
 const SILENCE_EVERY_ROUNDS = 4;
 const NOTIFICATION_RETENTION_MS = 90 * 86_400_000;
@@ -81,8 +83,8 @@ export class AlarmLoop {
       const steps = await unshelveDue(db, clock.nowMs());
       publishNews(events, { steps, chattering: [] });
       if (round % SILENCE_EVERY_ROUNDS === 0) publishNews(events, await this.#silence.look());
-      if (round % SLOW_EVERY_ROUNDS === 0) {
-        await endChattering(db, clock.nowMs());
+      if (round % SLOW_EVERY_ROUNDS === 0) await endChattering(db, clock.nowMs());
+      if (round % FORGET_EVERY_ROUNDS === 0) {
         await deleteNotificationsBefore(db, clock.nowMs() - NOTIFICATION_RETENTION_MS);
       }
     } catch (thrown) {

@@ -62,10 +62,9 @@ export async function logSteps(
   await enqueueNotifications(tx, steps.filter(isTold), nowMs);
 }
 
-/** A sounding alarm is told as it begins to sound, its end when it was not hidden. */
-export function isTold({ isNews, kind, from, to }: LoggedStep): boolean {
-  if (!isNews || isHidden(to)) return false;
-  return kind === "cleared" ? !isHidden(from) : SOUNDING.includes(kind);
+/** A sounding alarm is told as it begins to sound, its end also while it is hidden. */
+function isTold({ isNews, kind, to }: LoggedStep): boolean {
+  return isNews && (kind === "cleared" || !isHidden(to) && SOUNDING.includes(kind));
 }
 
 function rowOf(step: LoggedStep) {

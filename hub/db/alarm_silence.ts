@@ -35,8 +35,9 @@ export async function openSilences(db: Db): Promise<
     await db.execute(sql`
     select a.id, a.job_id as "jobId", a.sink_uid as "sinkUid", a.operator_uid as "operatorUid",
       a.equipment, a.priority, ${ms("a.raised_at")} as "raisedAtMs"
-    from alarms a where a.kind = 'no-data' and a.continues_id is not null
-      and not exists (select from alarm_edges e where e.alarm_id = a.id and not e.is_active)
-      and exists (select from alarms o where o.id = a.continues_id and o.is_active)`),
+    from alarms o join alarms a on a.job_id = o.job_id and a.sink_uid = o.sink_uid
+      and a.equipment = o.equipment and a.continues_id = o.id
+    where o.is_active and o.kind = 'no-data'
+      and not exists (select from alarm_edges e where e.alarm_id = a.id and not e.is_active)`),
   );
 }

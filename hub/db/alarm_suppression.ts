@@ -71,7 +71,7 @@ export async function suppressPoints(
       from: labelOf(alarm, side, nowMs),
       to: labelOf(alarm, { ...side, suppressedBy: by }, nowMs),
       comment: by ?? side.suppressedBy,
-      isNews: by === null && alarm.isActive && !heard.has(alarm.id),
+      isNews: by === null && alarm.isActive && !alarm.isAcknowledged && !heard.has(alarm.id),
     }];
   });
   return { now, steps };

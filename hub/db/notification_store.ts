@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { and, asc, desc, eq, gt, inArray, lt, sql } from "drizzle-orm";
+import { and, asc, desc, eq, inArray, lt, sql } from "drizzle-orm";
 import type { NotificationChannelView } from "@shared/plant_api.ts";
 import type { LoggedStep } from "./alarm_log.ts";
 import { chunksOf } from "./alarm_points.ts";
@@ -22,7 +22,10 @@ export type ChannelRow = typeof notificationChannels.$inferSelect;
 export type NotificationRow = typeof notifications.$inferSelect;
 type ChannelTarget = Pick<ChannelRow, "id" | "minPriority" | "path">;
 
-/** Puts the steps into the outbox of every channel that is for them. */
+/**
+ * Puts the steps into the outbox of every channel that is for them. An end is for the channels that were
+ * told of the alarm, and not yet that it is over.
+ */
 export async function enqueueNotifications(
   tx: Db,
   steps: readonly LoggedStep[],
@@ -36,20 +39,51 @@ export async function enqueueNotifications(
   }).from(notificationChannels).where(eq(notificationChannels.isEnabled, true));
   if (channels.length === 0) return;
   const places = await placesOf(tx, steps.map(({ alarm }) => alarm.equipment));
+  const last = await lastKinds(tx, channels, steps);
   const rows = steps.flatMap(({ alarm, kind, atMs }) =>
-    channels.filter((channel) => isFor(channel, alarm.priority, places(alarm.equipment)))
-      .map(({ id }) => ({
-        channelId: id,
-        alarmId: alarm.id,
-        kind,
-        createdAt: new Date(atMs),
-        status: "pending",
-        dueAt: new Date(nowMs),
-      }))
+    channels.filter((channel) => {
+      const told = toldText(channel.id, alarm.id);
+      const isTold = kind === "cleared"
+        ? (last.get(told) ?? "cleared") !== "cleared"
+        : isFor(channel, alarm.priority, places(alarm.equipment));
+      if (isTold) last.set(told, kind);
+      return isTold;
+    }).map(({ id }) => ({
+      channelId: id,
+      alarmId: alarm.id,
+      kind,
+      createdAt: new Date(atMs),
+      status: "pending",
+      dueAt: new Date(nowMs),
+    }))
   );
   for (const chunk of chunksOf(rows)) {
     await tx.insert(notifications).values(chunk).onConflictDoNothing();
   }
+}
+
+/** What each channel was last told of the alarms that are over; by `toldText`. */
+async function lastKinds(
+  tx: Db,
+  channels: readonly ChannelTarget[],
+  steps: readonly LoggedStep[],
+): Promise<Map<string, string>> {
+  const over = steps.filter(({ kind }) => kind === "cleared").map(({ alarm }) => alarm.id);
+  const found = new Map<string, string>();
+  for (const chunk of chunksOf([...new Set(over)])) {
+    const rows = rowsOf<{ channelId: string; alarmId: string; kind: string }>(
+      await tx.execute(sql`
+      select distinct on (channel_id, alarm_id) channel_id as "channelId", alarm_id as "alarmId", kind
+      from notifications where channel_id in ${channels.map(({ id }) => id)}
+        and alarm_id in ${chunk} order by channel_id, alarm_id, id desc`),
+    );
+    for (const { channelId, alarmId, kind } of rows) found.set(toldText(channelId, alarmId), kind);
+  }
+  return found;
+}
+
+function toldText(channelId: string, alarmId: string): string {
+  return `${channelId} ${alarmId}`;
 }
 
 function isFor(channel: ChannelTarget, priority: string, path: readonly string[]): boolean {
@@ -114,9 +148,12 @@ async function lastDeliveries(
   if (channelIds.length === 0) return new Map();
   const rows = rowsOf<{ id: string; at: string | Date; status: string; error: string | null }>(
     await db.execute(sql`
-    select distinct on (channel_id) channel_id as id, ended_at as at, status, error
-    from notifications where channel_id in ${[...channelIds]} and ended_at is not null
-    order by channel_id, ended_at desc, id desc`),
+    select c.id, last.ended_at as at, last.status, last.error from notification_channels c
+    cross join lateral (
+      select ended_at, status, error from notifications n
+      where n.channel_id = c.id and n.ended_at is not null
+      order by n.ended_at desc, n.id desc limit 1) last
+    where c.id in ${[...channelIds]}`),
   );
   return new Map(rows.map(({ id, at, status, error }) => [
     id,
@@ -181,16 +218,19 @@ export async function channelsDue(db: Db, nowMs: number): Promise<string[]> {
   return rows.map(({ id }) => id);
 }
 
-/** What is due for a channel, oldest first. */
+/** What is due for a channel, oldest first; of an alarm nothing overtakes what is tried again later. */
 export async function dueNotifications(
   db: Db,
   channelId: string,
   nowMs: number,
   limit: number,
 ): Promise<NotificationRow[]> {
+  const now = sql`${new Date(nowMs).toISOString()}::timestamptz`;
   return await db.select().from(notifications).where(and(
     eq(notifications.channelId, channelId),
-    sql`${notifications.dueAt} <= ${new Date(nowMs).toISOString()}::timestamptz`,
+    sql`${notifications.dueAt} <= ${now}`,
+    sql`not exists (select from notifications n where n.channel_id = ${notifications.channelId}
+      and n.alarm_id = ${notifications.alarmId} and n.id < ${notifications.id} and n.due_at > ${now})`,
   )).orderBy(asc(notifications.id)).limit(limit);
 }
 
@@ -238,10 +278,10 @@ export async function insertTrial(
   });
 }
 
-/** Forgets what was told before `beforeMs`. */
+/** Forgets what was told before `beforeMs`, but for alarms whose end is still to be told. */
 export async function deleteNotificationsBefore(db: Db, beforeMs: number): Promise<void> {
   await db.delete(notifications).where(and(
-    gt(notifications.tries, 0),
     lt(notifications.endedAt, new Date(beforeMs)),
+    sql`not exists (select from alarms a where a.id = ${notifications.alarmId} and a.is_active)`,
   ));
 }

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { sql } from "drizzle-orm";
 import {
   bigint,
   bigserial,
@@ -324,6 +325,9 @@ export const alarms = pgTable("alarms", {
   index("alarms_point").on(t.jobId, t.sinkUid, t.equipment, t.raisedAt),
   index("alarms_open").on(t.isActive, t.isAcknowledged),
   index("alarms_due").on(t.dueAt),
+  /** Few of many: what people or the clock still have to do with. */
+  index("alarms_pending").on(t.jobId, t.sinkUid, t.equipment)
+    .where(sql`is_active or not is_acknowledged or due_at is not null`),
 ]);
 
 /** What holds for a sink and a piece of equipment over all occurrences. */
@@ -403,6 +407,7 @@ export const notifications = pgTable("notifications", {
 }, (t) => [
   uniqueIndex("notifications_once").on(t.channelId, t.alarmId, t.kind, t.createdAt),
   index("notifications_due").on(t.dueAt),
+  index("notifications_ended").on(t.channelId, t.endedAt, t.id),
 ]);
 
 /** What people changed of the hub's settings; a name without a row has its value from the flags. */
