@@ -61,6 +61,9 @@ Deno.test({
 
 async function signInAndOut({ page }: BrowserSeat, hub: SeededHub): Promise<void> {
   equal(page.url(), `${hub.url}/`);
+  await page.route("**/session", (route) => route.abort(), { times: 1 });
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.getByText(/^You are still signed in\. The hub cannot be reached/).waitFor();
   await page.getByRole("button", { name: "Sign out" }).click();
   await page.getByLabel("API token").fill("pst_wrong");
   await page.keyboard.press("Enter");
