@@ -10,6 +10,7 @@
 import { messageOf } from "@shared/errors.ts";
 import { publishNews } from "./alarm_news.ts";
 import { endChattering, unshelveDue } from "./db/alarm_acts.ts";
+import { countForPlans } from "./db/alarm_points.ts";
 import { hasDue, settleDue } from "./db/alarm_store.ts";
 import { deleteNotificationsBefore } from "./db/notification_store.ts";
 import { Notifier, type Outlets } from "./notifications/notifier.ts";
@@ -19,7 +20,7 @@ import { SilenceWatch } from "./silence_watch.ts";
 const ROUND_INTERVAL_MS = 500;
 /** Rounds from one look at what is slow to the next. */
 const SLOW_EVERY_ROUNDS = 60;
-/** Rounds from one look at messages of long ago to the next: an hour. */
+/** Rounds from one look at what grows by the month to the next: an hour. */
 const FORGET_EVERY_ROUNDS = 7_200;
 /** Rounds from one look at silent signals to the next. */
 const SILENCE_EVERY_ROUNDS = 4;
@@ -85,6 +86,7 @@ export class AlarmLoop {
       if (round % SILENCE_EVERY_ROUNDS === 0) publishNews(events, await this.#silence.look());
       if (round % SLOW_EVERY_ROUNDS === 0) await endChattering(db, clock.nowMs());
       if (round % FORGET_EVERY_ROUNDS === 0) {
+        await countForPlans(db);
         await deleteNotificationsBefore(db, clock.nowMs() - NOTIFICATION_RETENTION_MS);
       }
     } catch (thrown) {

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { and, desc, eq, or, sql } from "drizzle-orm";
+import { and, desc, eq, sql } from "drizzle-orm";
 import type { Db } from "./client.ts";
 import { PRIORITIES } from "./notification_store.ts";
 import { alarms } from "./schema.ts";
@@ -47,7 +47,7 @@ export async function openAlarmCounts(db: Db): Promise<Map<string, AlarmCounts>>
     priority: alarms.priority,
     active: sql<number>`count(*) filter (where ${alarms.isActive})::int`,
     unacknowledged: sql<number>`count(*) filter (where not ${alarms.isAcknowledged})::int`,
-  }).from(alarms).where(or(eq(alarms.isActive, true), eq(alarms.isAcknowledged, false)))
+  }).from(alarms).where(sql`${alarms.isActive} or not ${alarms.isAcknowledged}`)
     .groupBy(alarms.jobId, alarms.operatorUid, alarms.equipment, alarms.priority);
   const counts = new Map<string, AlarmCounts>();
   for (const row of rows) {
@@ -72,7 +72,7 @@ export async function alarmTotals(
     priority: alarms.priority,
     isAcknowledged: alarms.isAcknowledged,
     count: sql<number>`count(*)::int`,
-  }).from(alarms).where(eq(alarms.isActive, true))
+  }).from(alarms).where(sql`${alarms.isActive}`)
     .groupBy(alarms.priority, alarms.isAcknowledged);
 }
 

@@ -47,7 +47,7 @@ export const ALARM_TABLES = sql.raw(`alarms a left join alarm_points s
 export function selects(selection: AlarmSelection, nowMs: number): SQL {
   if ("ids" in selection) {
     const ids = JSON.stringify(selection.ids);
-    return sql`a.is_rung and a.id in (select jsonb_array_elements_text(${ids}::text::jsonb))`;
+    return sql`a.is_rung and a.id = any(array(select jsonb_array_elements_text(${ids}::text::jsonb)))`;
   }
   return sql.join([sql`a.is_rung`, ...conditionsOf(selection.filter, nowMs)], sql` and `);
 }

@@ -103,13 +103,18 @@ function shortened(key: string): string {
   return `${key.slice(0, EQUIPMENT_CHARS_MAX - DIGEST_CHARS - 1).toWellFormed()}~${digest}`;
 }
 
-/** Points of the spans; a job that went on from another's savepoint ends alarms of that one. */
+/** Points of the spans, in their order; a job that went on from another's savepoint ends alarms of that one. */
 async function pointsOf(tx: Db, spanIds: readonly string[]): Promise<AlarmPointKey[]> {
-  return rowsOf<AlarmPointKey & Record<string, unknown>>(
+  const rows = rowsOf<AlarmPointKey & { id: string } & Record<string, unknown>>(
     await tx.execute(sql`
-    select distinct job_id as "jobId", sink_uid as "sinkUid", equipment, kind from alarms
-    where id in (select jsonb_array_elements_text(${JSON.stringify(spanIds)}::text::jsonb))`),
+    select id, job_id as "jobId", sink_uid as "sinkUid", equipment, kind from alarms
+    where id = any(array(select jsonb_array_elements_text(${
+      JSON.stringify(spanIds)
+    }::text::jsonb)))`),
   );
+  const bySpan = new Map(rows.map(({ id, ...point }) => [id, point]));
+  const points = spanIds.map((id) => bySpan.get(id)!);
+  return [...new Map(points.map((point) => [pointText(point), point])).values()];
 }
 
 /** Whether the clock has something to decide. */

@@ -323,7 +323,6 @@ export const alarms = pgTable("alarms", {
   index("alarms_raised").on(t.raisedAt, t.id),
   index("alarms_equipment").on(t.equipment, t.raisedAt),
   index("alarms_point").on(t.jobId, t.sinkUid, t.equipment, t.raisedAt),
-  index("alarms_open").on(t.isActive, t.isAcknowledged),
   index("alarms_due").on(t.dueAt),
   /** Few of many: what people or the clock still have to do with. */
   index("alarms_pending").on(t.jobId, t.sinkUid, t.equipment)
@@ -466,10 +465,7 @@ export const alarmEdges = pgTable("alarm_edges", {
   receivedAt: at("received_at").notNull(),
 }, (t) => [index("alarm_edges_alarm").on(t.alarmId)]);
 
-/**
- * Spans that are to be rolled up anew, because something in them was written. The tables that hold the
- * signals are partitioned, which this file cannot say: see `migrations/0005_signal_tables.sql`.
- */
+/** Spans to roll up anew. The tables of signals are partitioned: `migrations/0005_signal_tables.sql`. */
 export const signalDue = pgTable("signal_due", {
   /** minute, hour. */
   level: text("level").notNull(),
