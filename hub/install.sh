@@ -1,11 +1,13 @@
 #!/bin/sh
 # Installs a Penstock agent on a gateway, from the hub that serves this file. It holds no secret.
 #
-#   umask 077; printf %s 'TOKEN' > penstock-join-token
+#   (umask 077; printf %s 'TOKEN' > penstock-join-token)
 #   curl -fsSL HUB/install.sh | sudo sh -s -- --hub HUB --join-token-file penstock-join-token
 #
 # Running it again brings the agent to the hub's build and keeps its identity and its data.
 set -eu
+# The service's own user reads what root writes here, however strict root's umask is.
+umask 022
 
 HUB=""
 TOKEN_FILE=""
@@ -55,7 +57,13 @@ while [ $# -gt 0 ]; do
         --hub) HUB="${2%/}" ;;
         --join-token-file) TOKEN_FILE="$2" ;;
         --name) NAME="$2" ;;
-        --label) LABELS="$LABELS $2" ;;
+        --label)
+          case "$2" in
+            *[!A-Za-z0-9._:/@=+-]*) fail "--label \"$2\" wants KEY=VALUE of letters, digits and . _ : / @ + -" ;;
+            ?*=*) LABELS="$LABELS $2" ;;
+            *) fail "--label \"$2\" wants KEY=VALUE" ;;
+          esac
+          ;;
         --prefix) PREFIX="${2%/}" ;;
         --deno) DENO="$2" ;;
         --ca-file) CA_FILE="$2" ;;
@@ -71,8 +79,12 @@ while [ $# -gt 0 ]; do
   esac
 done
 
+case "$NAME" in *[!a-z0-9-]*) fail "--name \"$NAME\" wants a-z, 0-9 and -" ;; esac
+
 LIB="$PREFIX/usr/local/lib/penstock"
-DATA="$PREFIX/var/lib/penstock-agent"
+# All that the agent writes; its data in a folder of its own, since the lock lies beside that.
+HOME_DIR="$PREFIX/var/lib/penstock-agent"
+DATA="$HOME_DIR/data"
 UNIT="$PREFIX/etc/systemd/system/penstock-agent.service"
 PID_FILE="$DATA/agent.pid"
 LOG_FILE="$DATA/agent.log"
@@ -102,7 +114,7 @@ if [ "$UNINSTALL" = 1 ]; then
   run rm -rf "$LIB"
   if [ "$SYSTEMD" = 1 ] && [ -z "$PREFIX" ]; then run systemctl daemon-reload; fi
   if [ "$PURGE" = 1 ]; then
-    run rm -rf "$DATA"
+    run rm -rf "$HOME_DIR"
     say "The agent and its data are gone. Remove it in the hub too: penstock agents remove NAME"
   else
     say "The agent is gone; its data is in $DATA. Remove it in the hub too: penstock agents remove NAME"
@@ -140,11 +152,14 @@ memory_kb=$(awk '/^MemAvailable:/ { print $2 }' /proc/meminfo)
   fail "$((${memory_kb:-0} / 1024)) MB of memory are free: an agent wants $((MEMORY_MIN_KB / 1024)) MB"
 say "ok    memory: $((memory_kb / 1024)) MB free"
 
+# The authority given at the last run holds until another is.
+[ -n "$CA_FILE" ] || [ ! -f "$LIB/hub-ca.pem" ] || CA_FILE="$LIB/hub-ca.pem"
 WORK=$(mktemp -d)
 trap 'rm -rf "$WORK"' EXIT INT TERM
 if [ -n "$CA_FILE" ]; then set -- --cacert "$CA_FILE"; else set --; fi
-hub_date=$(curl -fsSI "$@" "$HUB/healthz" | tr -d '\r' | sed -n 's/^[Dd]ate: //p') ||
+curl -fsSI "$@" -o "$WORK/headers" "$HUB/healthz" ||
   fail "the hub does not answer at $HUB: check address, network, proxy and certificate"
+hub_date=$(tr -d '\r' <"$WORK/headers" | sed -n 's/^[Dd]ate: //p')
 say "ok    hub: $HUB answers"
 if [ -n "$hub_date" ]; then
   skew=$(($(date -d "$hub_date" +%s) - $(date +%s)))
@@ -158,6 +173,11 @@ if [ -z "$DENO" ]; then
   fail "Deno $DENO_VERSION is missing. Copy its program to /usr/local/bin/deno: it is in the npm package
   @deno/linux-x64-glibc or @deno/linux-arm64-glibc at version $DENO_VERSION, and at
   https://github.com/denoland/deno/releases/tag/v$DENO_VERSION. Then run this again"
+fi
+if [ "$SYSTEMD" = 1 ] && [ -z "$PREFIX" ]; then
+  case "$DENO" in
+    /home/* | /root/* | /run/user/*) fail "$DENO cannot be run by the service: copy it to /usr/local/bin/deno" ;;
+  esac
 fi
 found=$("$DENO" --version | sed -n 's/^deno \([0-9.]*\).*/\1/p')
 [ "$found" = "$DENO_VERSION" ] ||
@@ -193,7 +213,8 @@ fi
 # ---------------------------------------------------------------- put it in place
 
 mkdir -p "$LIB" "$DATA"
-chmod 700 "$DATA"
+chmod 755 "$LIB"
+chmod 700 "$HOME_DIR" "$DATA"
 for file in agent.js runner.js; do
   cp "$WORK/$file" "$LIB/$file.new"
   mv "$LIB/$file.new" "$LIB/$file"
@@ -207,7 +228,12 @@ for label in $LABELS; do LABEL_FLAGS="$LABEL_FLAGS --label $label"; done
 NAME_FLAGS=""
 [ -z "$NAME" ] || NAME_FLAGS="--name $NAME"
 CA_FLAGS=""
-[ -z "$CA_FILE" ] || CA_FLAGS="--cert $CA_FILE"
+if [ -n "$CA_FILE" ]; then
+  # Homes are hidden from the service: it reads a copy.
+  [ "$CA_FILE" = "$LIB/hub-ca.pem" ] || cp "$CA_FILE" "$LIB/hub-ca.pem"
+  chmod 644 "$LIB/hub-ca.pem"
+  CA_FLAGS="--cert $LIB/hub-ca.pem"
+fi
 # What the hub's build wants of Deno, one line.
 fetch /install/deno-flags "$WORK/deno-flags"
 COMMAND="$DENO run $(cat "$WORK/deno-flags") $CA_FLAGS $LIB/agent.js --hub $HUB"
@@ -219,8 +245,8 @@ if [ "$SYSTEMD" = 1 ]; then
   if [ -z "$PREFIX" ]; then
     owner=penstock-agent
     id "$owner" >/dev/null 2>&1 ||
-      useradd --system --home-dir "$DATA" --no-create-home --shell /usr/sbin/nologin "$owner"
-    chown -R "$owner:" "$DATA"
+      useradd --system --home-dir "$HOME_DIR" --no-create-home --shell /usr/sbin/nologin "$owner"
+    chown -R "$owner:" "$HOME_DIR"
   fi
   mkdir -p "$(dirname "$UNIT")"
   cat >"$UNIT" <<EOF
@@ -239,7 +265,7 @@ RestartSec=2
 RestartSteps=5
 RestartMaxDelaySec=60
 TimeoutStopSec=30
-ReadWritePaths=$DATA
+ReadWritePaths=$HOME_DIR
 NoNewPrivileges=yes
 ProtectSystem=strict
 ProtectHome=yes

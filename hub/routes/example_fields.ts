@@ -199,7 +199,7 @@ export const FIELD_EXAMPLES: Readonly<Record<string, unknown>> = {
   "CreatedJoinToken.token": "pj_0123456789abcdef_7Yx0v3…",
   "credential": "pag_9Qe4t1…",
   "installCommand":
-    "umask 077; printf %s 'pj_…' > penstock-join-token && penstock agent start --hub https://hub.plant.example --join-token-file penstock-join-token",
+    "(umask 077; printf %s 'pj_…' > penstock-join-token) && penstock agent start --hub https://hub.plant.example --join-token-file penstock-join-token",
   "revokedAt": null,
   "usedAt": null,
   "action": "savepoint.create",

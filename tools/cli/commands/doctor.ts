@@ -30,7 +30,7 @@ export const doctor = buildCommand({
     "Check this machine and its way to hub, broker, database and object store",
     [
       "doctor",
-      "doctor --agent-dir /var/lib/penstock/agent",
+      "doctor --agent-dir /var/lib/penstock-agent/data",
       "doctor --data-dir ./penstock-data --database-url postgres://hub@db/penstock --object-store s3://minio:9000/penstock?tls=0",
       "doctor --broker plant=mqtt://user:password@10.0.0.5 --topic 'plant/line-1/+/telemetry'",
     ],
@@ -42,7 +42,10 @@ export const doctor = buildCommand({
     flags: {
       ...HUB_FLAGS,
       dataDir: textFlag("Data directory of a hub (./penstock-data if it is one)", "DIR"),
-      agentDir: textFlag("Data directory of an agent (./penstock-data/agent if it is one)", "DIR"),
+      agentDir: textFlag(
+        "Data directory of an agent (./penstock-data/agent or the installer's if it is one)",
+        "DIR",
+      ),
       broker: { ...textFlag("Broker to try; repeatable", "[NAME=]mqtt://HOST"), variadic: true },
       topic: {
         ...textFlag("With --broker: filter that must be readable; repeatable", "T"),

@@ -15,6 +15,7 @@ const FSYNC_COUNT = 100;
 const FSYNC_BYTES = 4096;
 const FSYNC_WARN_MS = 50;
 const FSYNC_FAIL_MS = 1_000;
+const DIRECTORY_FLAGS = { hub: "--data-dir", agent: "--agent-dir" } as const;
 
 /** @param secrets Files below it that nobody else may read. */
 export async function dataDirFindings(
@@ -26,7 +27,11 @@ export async function dataDirFindings(
   if (info === null || !info.isDirectory) {
     const found = info === null ? `${directory} is not there` : `${directory} is no directory`;
     return [
-      fail(name("directory"), found, `Make it, or name the right one: --${options.kind}-dir`),
+      fail(
+        name("directory"),
+        found,
+        `Make it, or name the right one: ${DIRECTORY_FLAGS[options.kind]}`,
+      ),
     ];
   }
   const latencies = await fsyncLatencies(directory);

@@ -3,6 +3,8 @@ import { DEFAULT_DATA_DIR } from "../../../agent/config.ts";
 import { CliError, EXIT_USAGE } from "../hub_api.ts";
 
 const HUB_DATA_DIR = "./penstock-data";
+/** Where the installer puts an agent's data. */
+const INSTALLED_DATA_DIR = "/var/lib/penstock-agent/data";
 
 export interface AgentCredential {
   readonly hubUrl: string;
@@ -37,8 +39,8 @@ export async function machineKind(
   }
   if (flags.agentDir !== undefined) return await agentMachine(flags.agentDir);
   if (flags.dataDir !== undefined) return await hubMachine(flags.dataDir);
-  if (await read(`${DEFAULT_DATA_DIR}/credential.json`) !== null) {
-    return await agentMachine(DEFAULT_DATA_DIR);
+  for (const directory of [DEFAULT_DATA_DIR, INSTALLED_DATA_DIR]) {
+    if (await read(`${directory}/credential.json`) !== null) return await agentMachine(directory);
   }
   if (await read(`${HUB_DATA_DIR}/admin-token`) !== null) return await hubMachine(HUB_DATA_DIR);
   return {
