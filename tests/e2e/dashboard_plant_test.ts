@@ -44,8 +44,10 @@ const WALKS: readonly (readonly [name: string, walk: Walk])[] = [
   ["the overview leads to the machine that is odd, and says why it rang", findTheOddMachine],
   ["the keyboard alone opens the tree and reaches a machine of a line", walkTheTree],
   ["the span of time is in the address and survives a reload", keepTheSpan],
+  ["each drag over a chart is one step, and each double click one back", zoomInAndOut],
   ["a span in which nothing was heard is a hole in the line, and unknown", seeTheGap],
   ["a silent machine is stale, with a sign of its own", seeTheSilentMachine],
+  ["what the hub does not tell is not said to be well", beToldNothing],
   ["a paused page stands still, a dead hub is said", standStill],
 ];
 
@@ -248,6 +250,52 @@ async function keepTheSpan(seat: BrowserSeat): Promise<void> {
   await page.getByRole("button", { name: "Show" }).click();
   await page.getByText("The end has to come after the start.").waitFor();
   deepEqual(complaints, []);
+}
+
+async function zoomInAndOut(seat: BrowserSeat): Promise<void> {
+  const { page, complaints } = seat;
+  await seat.show(`${ODD}?range=6h`);
+  const spanMs = () => {
+    const { searchParams } = new URL(page.url());
+    return Date.parse(searchParams.get("to") ?? "") - Date.parse(searchParams.get("from") ?? "");
+  };
+  const drag = async (lessThanMs: number) => {
+    const plot = page.locator(".u-over").first();
+    await plot.scrollIntoViewIfNeeded();
+    const box = (await plot.boundingBox())!;
+    await page.mouse.move(box.x + box.width * 0.25, box.y + 40);
+    await page.mouse.down();
+    await page.mouse.move(box.x + box.width * 0.75, box.y + 60, { steps: 5 });
+    await page.mouse.up();
+    await page.waitForURL(() => spanMs() < lessThanMs);
+  };
+  await drag(3.2 * HOUR_MS);
+  await drag(1.6 * HOUR_MS);
+  await page.locator(".u-over").first().dblclick();
+  await page.waitForURL(() => spanMs() > 2.8 * HOUR_MS);
+  await page.locator(".u-over").first().dblclick();
+  await page.waitForURL(/range=6h/);
+  deepEqual(complaints, []);
+}
+
+async function beToldNothing({ page, complaints }: BrowserSeat): Promise<void> {
+  const problem = { title: "Unavailable", status: 503, detail: "The database is away", code: "x" };
+  await page.route(
+    /\/api\/v1\/(alarms\/count|agents|jobs)/,
+    (route) =>
+      route.fulfill({
+        status: 503,
+        contentType: "application/problem+json",
+        body: JSON.stringify(problem),
+      }),
+  );
+  await page.reload();
+  await page.getByText("The database is away").first().waitFor();
+  await page.getByRole("treeitem").first().waitFor();
+  for (const calm of ["Nothing needs a person now.", "none open", "all online", "all as wanted"]) {
+    equal(await page.getByText(calm).count(), 0, calm);
+  }
+  deepEqual(complaints.filter((text) => !text.includes("503")), []);
 }
 
 async function seeTheGap(seat: BrowserSeat): Promise<void> {

@@ -9,7 +9,7 @@ import { type Browser, type BrowserContext, chromium, type Page } from "playwrig
 import { CHROMIUM_ARGS, chromiumPath } from "./chromium.ts";
 
 /** How long anything on a page may take to appear. */
-const WAIT_MS = 15_000;
+const WAIT_MS = 20_000;
 
 export interface Look {
   readonly colorScheme: "light" | "dark";
@@ -29,7 +29,7 @@ export interface BrowserSeat {
   readonly page: Page;
   /** What the console and the page complained about. */
   readonly complaints: string[];
-  /** Shows another address without loading the page anew. */
+  /** Shows another address as a link of the page would, and waits for what it loads. */
   show(href: string): Promise<void>;
   close(): Promise<void>;
 }
@@ -53,7 +53,9 @@ export async function takeSeat(
   page.setDefaultTimeout(WAIT_MS);
   const complaints: string[] = [];
   page.on("console", (message) => {
-    if (message.type() === "error" || message.type() === "warning") complaints.push(message.text());
+    if (message.type() === "error" || message.type() === "warning") {
+      complaints.push(`${message.text()} ${message.location().url}`);
+    }
   });
   page.on("pageerror", (error) => complaints.push(error.message));
   await page.goto(signedIn);
@@ -66,6 +68,7 @@ export async function takeSeat(
         history.pushState(null, "", to);
         dispatchEvent(new PopStateEvent("popstate"));
       }, href);
+      await page.waitForFunction(() => !document.body.innerText.includes("Loading…"));
     },
     close: () => context.close(),
   };
