@@ -47,6 +47,8 @@ interface EntryPlan {
 }
 
 const BUNDLE_TIMEOUT_MS = 180_000;
+/** How a bundle is made of its sources; raised with every change of that, so that none is kept from before. */
+const FORM = "2";
 
 /**
  * Path of an up-to-date bundle; makes it when there is none.
@@ -82,8 +84,9 @@ export async function ensureBundle(
 
 /** A module that evaluates the CommonJS `code`; `name` is what stack traces call it. */
 function asText(code: string, name: string): string {
-  // Beyond ASCII a text takes two bytes for every character.
-  const literal = JSON.stringify(`${code}\n//# sourceURL=${name}\n`)
+  // Strict as the modules it is made of: a sloppy function lets the job it calls see it as its caller, and
+  // writes to what is frozen without a word. Beyond ASCII a text takes two bytes for every character.
+  const literal = JSON.stringify(`"use strict";${code}\n//# sourceURL=${name}\n`)
     .replace(
       /[\u0080-\uffff]/g,
       (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
@@ -123,11 +126,11 @@ async function bundle(
   });
 }
 
-/** First half of the SHA-256 over names and contents of all sources, tests left out. */
+/** First half of the SHA-256 over names and contents of all sources, tests left out, and over the form. */
 async function digestOfSources(root: string, plan: EntryPlan): Promise<string> {
   const names = [...plan.files];
   for (const folder of plan.folders) names.push(...await sourcesIn(root, folder));
-  const hash = createHash("sha256").update(Deno.version.deno);
+  const hash = createHash("sha256").update(`${FORM}\0${Deno.version.deno}`);
   for (const name of names.sort()) {
     const bytes = await Deno.readFile(`${root}/${name}`);
     hash.update(`\0${name}\0${bytes.length}\0`).update(bytes);

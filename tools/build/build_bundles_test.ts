@@ -36,6 +36,29 @@ Deno.test("build bundles: makes one file that runs alone", async () => {
   await Deno.remove(where.root, { recursive: true });
 });
 
+Deno.test("build bundles: what runs on an agent is strict, as modules are", async () => {
+  const where = await project({
+    "agent/runner/main.ts": `const held: { a: number } = Object.freeze({ a: 1 });
+try {
+  held.a = 2;
+  console.log("sloppy");
+} catch {
+  console.log("strict");
+}
+export function seen(job: () => unknown): unknown {
+  return job();
+}
+const job = new Function("return arguments.callee.caller") as () => unknown;
+console.log(seen(job));`,
+  });
+  const path = await ensureBundle("runner", where);
+  const outcome = await runDeno(["run", "--no-config", "--no-remote", path], null, {
+    timeoutMs: 10_000,
+  });
+  equal(outcome.stdout, "strict\nnull\n");
+  await Deno.remove(where.root, { recursive: true });
+});
+
 Deno.test("build bundles: makes nothing while sources are the same, and anew when one changed", async () => {
   const where = await project();
   const first = await ensureBundle("runner", where);
