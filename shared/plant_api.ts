@@ -275,7 +275,7 @@ export interface NotificationChannelView {
   readonly minPriority: AlarmPriority;
   /** Part of the plant it is for; empty: all of it. */
   readonly path: readonly string[];
-  /** webhook: its URL; the signing secret is never shown again. */
+  /** webhook: its URL, whole for admins alone; the signing secret is never shown again. */
   readonly url: string | null;
   /** email: who gets it. */
   readonly recipients: readonly string[];

@@ -177,7 +177,9 @@ export const notificationRoutes = [
 export function addNotificationRoutes(app: HubApp, deps: RouteDeps): void {
   const { hub } = deps;
   serve(app, deps, "viewer", listRoute, async (c) => {
-    return c.json({ items: await namedChannels(hub.db) }, 200);
+    const channels = await namedChannels(hub.db);
+    const isAdmin = c.get("principal").role === "admin";
+    return c.json({ items: isAdmin ? channels : channels.map(withoutPath) }, 200);
   });
   serve(app, deps, "admin", createChannelRoute, (c) =>
     change(c, deps, () => {
@@ -238,6 +240,12 @@ async function namedChannels(db: Db, id?: string): Promise<NotificationChannelVi
   const views = await channelViews(db, id);
   const names = await principalNames(db, views.map(({ createdBy }) => createdBy));
   return views.map((view) => ({ ...view, createdBy: names.get(view.createdBy) ?? view.createdBy }));
+}
+
+/** Some webhooks have their key in the path: only who may change a channel sees it whole. */
+function withoutPath(channel: NotificationChannelView): NotificationChannelView {
+  const { url } = channel;
+  return { ...channel, url: url === null ? null : `${new URL(url).origin}/…` };
 }
 
 async function makeChannel(

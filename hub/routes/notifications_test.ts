@@ -98,6 +98,11 @@ Deno.test("notifications: alarms go to webhooks and by mail, in groups, once", a
     equal((await create({ ...mailTo, path: ["north"], minPriority: "high" })).status, 201);
     const listed = await (await test.call("GET", channels)).text();
     equal(listed.includes(secret), false);
+    const seen = await (await test.call("GET", channels, { token: test.tokens.operator })).json();
+    deepEqual(seen.items.map(({ url }: NotificationChannelView) => url), [
+      `${new URL(hook.url).origin}/…`,
+      null,
+    ]);
     const stored = JSON.stringify(await db.query.notificationChannels.findMany());
     equal(stored.includes(secret), false);
   });

@@ -10,7 +10,7 @@ import { decodeFrame } from "./event_stream.ts";
 import { columnWidths } from "./output.ts";
 import { barLine } from "./progress.ts";
 import { didYouMean, nearest } from "./suggest.ts";
-import { packBundle, withoutSecrets } from "./support_bundle.ts";
+import { maskedField, packBundle, withoutSecrets } from "./support_bundle.ts";
 import { unzipSync } from "fflate";
 
 const TREE = commandTree(root);
@@ -129,6 +129,9 @@ Deno.test("support bundle: what looks like a secret is masked wherever it stands
   ok(!clean.includes(secret) && !clean.includes("known-secret"), clean);
   match(clean, /mqtt:\/\/user:\*\*\*\*@broker:1883/);
   equal(withoutSecrets("records 12, http://hub:8080/x", []), "records 12, http://hub:8080/x");
+  equal(maskedField("url", "https://chat.example/hooks/T0/key?a=b"), "https://chat.example/****");
+  equal(maskedField("url", "mqtt://broker:1883"), "mqtt://broker:1883");
+  deepEqual([maskedField("secret", "s"), maskedField("tokens", 3)], ["****", 3]);
   const files = unzipSync(packBundle("f", [{ name: "a.json", text: "{}", problem: "cut" }]));
   deepEqual(Object.keys(files).sort(), ["f/CONTENTS.txt", "f/a.json"]);
 });

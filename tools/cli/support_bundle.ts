@@ -147,9 +147,11 @@ function jsonText(value: unknown): string {
 const SECRET_NAME =
   /token$|password|passwd|secret|credential|authorization|api_?key|access_?key|private_?key/i;
 
-/** The value of a field whose name says that it holds a secret; numbers and flags are none. */
-function maskedField(name: string, value: unknown): unknown {
-  return SECRET_NAME.test(name) && typeof value === "string" && value !== "" ? "****" : value;
+/** The value of a field that may hold a secret, masked: some webhooks have their key in the path. */
+export function maskedField(name: string, value: unknown): unknown {
+  if (typeof value !== "string" || value === "") return value;
+  if (name === "url") return value.replace(/^(https?:\/\/[^/?#]+).+$/, "$1/****");
+  return SECRET_NAME.test(name) ? "****" : value;
 }
 
 /** A text without what looks like a secret, and without the given ones. Pure. */
