@@ -1,64 +1,16 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
-import { SMTPServer } from "smtp-server";
 import type { Page } from "@shared/api.ts";
 import type { NotificationChannelView } from "@shared/plant_api.ts";
 import { alarmEdge, insertAlarmJob } from "../../tests/support/alarm_job.ts";
 import { openTestHub, type TestHub } from "../../tests/support/hub_app.ts";
+import { mailReceiver, webhookReceiver } from "../../tests/support/message_receivers.ts";
 import { recordEdges } from "../db/alarm_store.ts";
 import type { NotificationView } from "../db/notification_store.ts";
 import { mailSender } from "../notifications/email.ts";
 import { GROUPING_MS } from "../notifications/notifier.ts";
 import { outletsOf } from "../notifications/outlets.ts";
-import { signatureOf } from "../notifications/webhook.ts";
 
 const channels = "/api/v1/notifications/channels";
-
-interface Received {
-  readonly id: string;
-  readonly isSigned: (secret: string) => boolean;
-  readonly events: { id: string; kind: string; alarm: { id: string; cause: string } | null }[];
-}
-
-/** A web server that takes messages; the next `failures` ones it refuses. */
-function receiver() {
-  const got: Received[] = [];
-  const state = { failures: 0 };
-  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
-    const body = await request.text();
-    if (state.failures-- > 0) return new Response(null, { status: 500 });
-    const deliveryId = request.headers.get("penstock-delivery") ?? "";
-    const signature = request.headers.get("penstock-signature") ?? "";
-    const seconds = Number(/^t=(\d+)/.exec(signature)?.[1]);
-    got.push({
-      ...JSON.parse(body),
-      isSigned: (secret) => signatureOf({ secret, deliveryId, body }, seconds) === signature,
-    });
-    return new Response();
-  });
-  const { port } = server.addr as Deno.NetAddr;
-  return { got, state, url: `http://127.0.0.1:${port}/hook`, close: () => server.shutdown() };
-}
-
-async function mailServer() {
-  const mails: { to: string[]; text: string }[] = [];
-  const server = new SMTPServer({
-    authOptional: true,
-    disabledCommands: ["STARTTLS"],
-    onData(stream, session, done) {
-      const chunks: Uint8Array[] = [];
-      stream.on("data", (chunk: Uint8Array) => void chunks.push(chunk));
-      stream.on("end", () => {
-        const text = new TextDecoder().decode(new Uint8Array(chunks.flatMap((c) => [...c])));
-        mails.push({ to: session.envelope.rcptTo.map(({ address }) => address), text });
-        done();
-      });
-    },
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
-  const { port } = server.server.address() as { port: number };
-  const close = () => new Promise<void>((resolve) => server.close(() => resolve()));
-  return { mails, port, close };
-}
 
 async function pass(test: TestHub, ms: number): Promise<void> {
   test.clock.advance(ms);
@@ -66,8 +18,8 @@ async function pass(test: TestHub, ms: number): Promise<void> {
 }
 
 Deno.test("notifications: alarms go to webhooks and by mail, in groups, once", async (t) => {
-  const hook = receiver();
-  const mail = await mailServer();
+  const hook = webhookReceiver();
+  const mail = await mailReceiver();
   const outlets = {
     ...outletsOf({ allowWebhookTo: ["127.0.0.0/8"], mail: null }),
     sendMail: mailSender({
