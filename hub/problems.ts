@@ -55,10 +55,8 @@ export function answerError(thrown: Error, c: HubRequest, deps: RouteDeps): Resp
   if (thrown instanceof PenstockError && thrown.domain === "user") {
     return problemAnswer(c, new Refusal(422, thrown.code, thrown.message));
   }
-  if (isUnstorableText(thrown)) {
-    const detail = "A text holds a character that cannot be stored: NUL, or half a surrogate pair";
-    return problemAnswer(c, new Refusal(400, "request-invalid", detail));
-  }
+  const unstorable = unstorableOf(thrown);
+  if (unstorable !== null) return problemAnswer(c, new Refusal(400, "request-invalid", unstorable));
   const requestId = c.get("requestId");
   deps.hub.logger.error("Request failed", { requestId, path: c.req.path, error: thrown });
   const isRetryable = thrown instanceof PenstockError && thrown.isRetryable;
@@ -70,12 +68,20 @@ export function answerError(thrown: Error, c: HubRequest, deps: RouteDeps): Resp
   );
 }
 
-/** PostgreSQL's codes for characters that no text and no JSON column can hold. */
-const UNSTORABLE_CODES = ["22021", "22P02", "22P05"];
+const UNSTORABLE_TEXT =
+  "A text holds a character that cannot be stored: NUL, or half a surrogate pair";
+const UNSTORABLE_TIME = "A time is outside of what can be stored: want years from 1 on";
+/** PostgreSQL's codes for what no column of it can hold. */
+const UNSTORABLE: ReadonlyMap<string, string> = new Map([
+  ["22021", UNSTORABLE_TEXT],
+  ["22P02", UNSTORABLE_TEXT],
+  ["22P05", UNSTORABLE_TEXT],
+  ["22008", UNSTORABLE_TIME],
+]);
 
-function isUnstorableText(thrown: Error): boolean {
-  const { cause } = thrown;
-  return cause instanceof Error && "code" in cause && UNSTORABLE_CODES.includes(String(cause.code));
+function unstorableOf({ cause }: Error): string | null {
+  if (!(cause instanceof Error) || !("code" in cause)) return null;
+  return UNSTORABLE.get(String(cause.code)) ?? null;
 }
 
 /** Titles of problems by status. */

@@ -26,6 +26,10 @@ import { checkpointArchive, checkpointRegions, checkpoints, jobs } from "./schem
 const DAY_MS = 86_400_000;
 /** Checkpoints of one row: enough for the packing, few enough to be read for a page. */
 const CHECKPOINTS_PER_ROW_MAX = 1_000;
+/** Checkpoints read from the tables at a time. */
+const CHECKPOINTS_PER_READ = 100;
+/** Text from which a row is full: of a job with many subtasks it holds fewer checkpoints. */
+const ROW_CHARS_WANTED = 8 * 1024 * 1024;
 /** Rows that one call writes. */
 const ROWS_PER_CALL_MAX = 200;
 const ZSTD_LEVEL = 9;
@@ -92,24 +96,45 @@ function dayOf(at: Date): number {
   return Math.floor(at.getTime() / DAY_MS);
 }
 
-async function moveBatch(db: Db, hubTerm: HubTerm, { jobId, ids }: Batch): Promise<number> {
-  const details = await checkpointDetails(db, jobId, ids);
+async function moveBatch(
+  db: Db,
+  hubTerm: HubTerm,
+  { jobId, ids: wanted }: Batch,
+): Promise<number> {
+  const details = await detailsOfRow(db, jobId, wanted);
+  const ids = details.map(({ id }) => id);
   const row = await packRow(jobId, details);
   await withReign(db, hubTerm, async (tx) => {
     const mine = and(
       eq(checkpointRegions.jobId, jobId),
-      inArray(checkpointRegions.checkpointId, [...ids]),
+      inArray(checkpointRegions.checkpointId, ids),
     );
     await tx.insert(checkpointArchive).values(row);
     await tx.delete(checkpointRegions).where(mine);
     const gone = await tx.delete(checkpoints).where(and(
       eq(checkpoints.jobId, jobId),
-      inArray(checkpoints.checkpointId, [...ids]),
+      inArray(checkpoints.checkpointId, ids),
       eq(checkpoints.isRetained, false),
     )).returning({ id: checkpoints.checkpointId });
     assert(gone.length === ids.length, "A checkpoint changed on its way into the archive");
   });
   return ids.length;
+}
+
+/** The first of `ids`, as many as fill a row. */
+async function detailsOfRow(
+  db: Db,
+  jobId: string,
+  ids: readonly number[],
+): Promise<CheckpointDetail[]> {
+  const details: CheckpointDetail[] = [];
+  let chars = 0;
+  for (let at = 0; at < ids.length && chars < ROW_CHARS_WANTED; at += CHECKPOINTS_PER_READ) {
+    const read = await checkpointDetails(db, jobId, ids.slice(at, at + CHECKPOINTS_PER_READ));
+    chars += JSON.stringify(read).length;
+    details.push(...read);
+  }
+  return details;
 }
 
 /** The row that holds `details`: of one job, ascending, not empty. */
@@ -153,34 +178,53 @@ export interface ArchiveSpan {
   readonly toMs: number | null;
 }
 
+/** What was read of the archive, and where it goes on. */
+export interface ArchiveRead<T> {
+  readonly kept: readonly T[];
+  /** The newest row that was not read: its last id, and its last moment. Null when all was read. */
+  readonly unread: { readonly lastId: number; readonly toMs: number } | null;
+}
+
 /**
- * Archived checkpoints of a job, newest row first, row by row.
+ * Archived checkpoints of a job, newest row first. One row is in memory at a time: what `keep` makes of
+ * each checkpoint is all that stays.
  *
- * @returns Those of at most `rowsMax` rows, descending, and the id at and below which there may be more;
- *   null when there are none.
+ * @param keep Null lets a checkpoint go.
  */
-export async function readArchive(
+export async function readArchive<T>(
   db: Db,
   jobId: string,
   span: ArchiveSpan,
-  rowsMax: number,
-): Promise<{ readonly details: readonly CheckpointDetail[]; readonly moreAt: number | null }> {
+  { rowsMax, keep }: {
+    readonly rowsMax: number;
+    readonly keep: (checkpoint: CheckpointDetail) => T | null;
+  },
+): Promise<ArchiveRead<T>> {
   const { beforeId, fromMs, toMs } = span;
-  const rows = await db.select().from(checkpointArchive).where(and(
+  const { firstId, lastId, toAt } = checkpointArchive;
+  const rows = await db.select({ firstId, lastId, toAt }).from(checkpointArchive).where(and(
     eq(checkpointArchive.jobId, jobId),
-    beforeId === null ? undefined : lt(checkpointArchive.firstId, beforeId),
-    fromMs === null ? undefined : gte(checkpointArchive.toAt, new Date(fromMs)),
+    beforeId === null ? undefined : lt(firstId, beforeId),
+    fromMs === null ? undefined : gte(toAt, new Date(fromMs)),
     toMs === null ? undefined : lte(checkpointArchive.fromAt, new Date(toMs)),
-  )).orderBy(desc(checkpointArchive.lastId)).limit(rowsMax + 1);
-  const read = await Promise.all(rows.slice(0, rowsMax).map(unpackRow));
-  const details = read.flat()
-    .filter(({ id, triggeredAt }) => {
-      const atMs = Date.parse(triggeredAt);
-      return (beforeId === null || id < beforeId) && (fromMs === null || atMs >= fromMs) &&
-        (toMs === null || atMs <= toMs);
-    })
-    .sort((a, b) => b.id - a.id);
-  return { details, moreAt: rows[rowsMax]?.lastId ?? null };
+  )).orderBy(desc(lastId)).limit(rowsMax + 1);
+  const kept: T[] = [];
+  for (const row of rows.slice(0, rowsMax)) {
+    const [found] = await db.select({ packed: checkpointArchive.packed }).from(checkpointArchive)
+      .where(and(eq(checkpointArchive.jobId, jobId), eq(firstId, row.firstId)));
+    for (const checkpoint of found === undefined ? [] : await unpackRow(found)) {
+      const atMs = Date.parse(checkpoint.triggeredAt);
+      const isAsked = (beforeId === null || checkpoint.id < beforeId) &&
+        (fromMs === null || atMs >= fromMs) && (toMs === null || atMs <= toMs);
+      const one = isAsked ? keep(checkpoint) : null;
+      if (one !== null) kept.push(one);
+    }
+  }
+  const next = rows[rowsMax];
+  return {
+    kept,
+    unread: next === undefined ? null : { lastId: next.lastId, toMs: next.toAt.getTime() },
+  };
 }
 
 /** One archived checkpoint; null when the archive does not have it. */

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { and, asc, desc, eq, gte, isNotNull, lte, sql } from "drizzle-orm";
+import { and, asc, desc, eq, gt, gte, isNotNull, lte, sql } from "drizzle-orm";
 import type {
   CheckpointDetail,
   CheckpointSummary,
@@ -21,6 +21,8 @@ import { attempts, checkpoints } from "./schema.ts";
 const ARCHIVE_ROWS_TRIED = [0, 1, 3, 20];
 /** Archive rows read for one summary. */
 const ARCHIVE_ROWS_PER_SUMMARY = 400;
+/** Live checkpoints whose parts are read at a time. */
+const LIVE_PER_READ = 5_000;
 /** Statuses of checkpoints that completed. */
 const COMPLETED = ["completed", "degraded", "subsumed"];
 
@@ -41,14 +43,14 @@ export async function pageCheckpoints(
   const live = await listCheckpoints(db, jobId, { ...page, ...filter, limit: limit + 1 });
   const span = { beforeId, fromMs: filter.fromMs, toMs: filter.toMs };
   for (const rowsMax of ARCHIVE_ROWS_TRIED) {
-    const archive = await readArchive(db, jobId, span, rowsMax);
+    const keep = (one: CheckpointDetail) => matches(one, filter) ? withoutParts(one) : null;
+    const { kept, unread } = await readArchive(db, jobId, span, { rowsMax, keep });
     // Rows that were not read hold ids up to and with this.
-    const floor = archive.moreAt ?? 0;
-    const packed = archive.details.filter((one) => matches(one, filter)).map(withoutParts);
-    const found = [...live, ...packed].filter(({ id }) => id > floor).sort((a, b) => b.id - a.id);
+    const floor = unread?.lastId ?? 0;
+    const found = [...live, ...kept].filter(({ id }) => id > floor).sort((a, b) => b.id - a.id);
     const items = found.slice(0, limit);
     if (found.length > limit) return { items, nextBeforeId: items.at(-1)!.id };
-    if (archive.moreAt === null) return { items, nextBeforeId: null };
+    if (unread === null) return { items, nextBeforeId: null };
     if (rowsMax === ARCHIVE_ROWS_TRIED.at(-1)) return { items, nextBeforeId: floor + 1 };
   }
   throw new Error("The last try answers");
@@ -76,6 +78,7 @@ export async function findCheckpoint(
 /** What the summary needs of one checkpoint; phases are those of its slowest subtask. */
 interface Figures {
   readonly status: string;
+  readonly triggeredAtMs: number;
   readonly durationMs: number | null;
   readonly startDelayMs: number | null;
   readonly alignmentMs: number | null;
@@ -85,26 +88,33 @@ interface Figures {
   readonly uploadedBytes: number;
 }
 
-/** Counts and percentiles of the checkpoints that were triggered in a span. */
+/**
+ * Counts and percentiles of the checkpoints that were triggered in a span.
+ *
+ * @param rowsMax Archive rows it reads at most. Where the span holds more, `from` of the answer says since
+ *   when it counts.
+ */
 export async function summarizeCheckpoints(
   db: Db,
   jobId: string,
   span: { readonly fromMs: number; readonly toMs: number },
+  rowsMax: number = ARCHIVE_ROWS_PER_SUMMARY,
 ): Promise<Omit<CheckpointSummary, "config">> {
-  const archive = await readArchive(
-    db,
-    jobId,
-    { beforeId: null, ...span },
-    ARCHIVE_ROWS_PER_SUMMARY,
-  );
-  const all = [...await liveFigures(db, jobId, span), ...archive.details.map(figuresOf)];
+  const keep = (one: CheckpointDetail) => figuresOf(one);
+  const { kept, unread } = await readArchive(db, jobId, { beforeId: null, ...span }, {
+    rowsMax,
+    keep,
+  });
+  const fromMs = unread === null ? span.fromMs : Math.max(span.fromMs, unread.toMs + 1);
+  const all = [...await liveFigures(db, jobId, { ...span, fromMs }), ...kept]
+    .filter(({ triggeredAtMs }) => triggeredAtMs >= fromMs);
   const counts: Record<string, number> = {};
   for (const { status } of all) counts[status] = (counts[status] ?? 0) + 1;
   const completed = all.filter(({ status }) => COMPLETED.includes(status));
   const spread = (pick: (one: Figures) => number | null) =>
     percentilesOf(completed.map(pick).filter((value) => value !== null));
   return {
-    from: new Date(span.fromMs).toISOString(),
+    from: new Date(fromMs).toISOString(),
     to: new Date(span.toMs).toISOString(),
     counts,
     durationMs: spread((one) => one.durationMs),
@@ -147,23 +157,44 @@ async function newestRestore(
     : { at: row.runningAt!.toISOString(), checkpointId: row.restoredFromId! };
 }
 
-/** Two plain scans, put together here: PGlite keeps no statistics to plan a join with. */
+/** Live checkpoints of a span, a bounded number at a time. */
 async function liveFigures(
   db: Db,
   jobId: string,
   { fromMs, toMs }: { readonly fromMs: number; readonly toMs: number },
 ): Promise<readonly Figures[]> {
-  const heads = await db.select({
-    id: checkpoints.checkpointId,
-    status: checkpoints.status,
-    triggeredAt: checkpoints.triggeredAt,
-    endedAt: checkpoints.endedAt,
-  }).from(checkpoints).where(and(
-    eq(checkpoints.jobId, jobId),
-    gte(checkpoints.triggeredAt, new Date(fromMs)),
-    lte(checkpoints.triggeredAt, new Date(toMs)),
-  )).orderBy(asc(checkpoints.checkpointId));
-  if (heads.length === 0) return [];
+  const all: Figures[] = [];
+  for (let afterId = -1;;) {
+    const heads = await db.select({
+      id: checkpoints.checkpointId,
+      status: checkpoints.status,
+      triggeredAt: checkpoints.triggeredAt,
+      endedAt: checkpoints.endedAt,
+    }).from(checkpoints).where(and(
+      eq(checkpoints.jobId, jobId),
+      gt(checkpoints.checkpointId, afterId),
+      gte(checkpoints.triggeredAt, new Date(fromMs)),
+      lte(checkpoints.triggeredAt, new Date(toMs)),
+    )).orderBy(asc(checkpoints.checkpointId)).limit(LIVE_PER_READ);
+    if (heads.length === 0) return all;
+    const parts = await livePartFigures(db, jobId, heads[0]!.id, heads.at(-1)!.id);
+    for (const { id, status, triggeredAt, endedAt } of heads) {
+      const triggeredAtMs = triggeredAt.getTime();
+      const durationMs = endedAt === null ? null : endedAt.getTime() - triggeredAtMs;
+      all.push({ status, triggeredAtMs, durationMs, ...together(parts.get(id) ?? []) });
+    }
+    if (heads.length < LIVE_PER_READ) return all;
+    afterId = heads.at(-1)!.id;
+  }
+}
+
+/** A plain scan of its own, put together by the caller: PGlite keeps no statistics to plan a join with. */
+async function livePartFigures(
+  db: Db,
+  jobId: string,
+  firstId: number,
+  lastId: number,
+): Promise<ReadonlyMap<number, readonly PartFigures[]>> {
   const longest = (name: string) =>
     sql`max((s.value->>${sql.raw(`'${name}'`)})::float8) as ${sql.raw(`"${name}"`)}`;
   const found = await db.execute(sql`
@@ -172,16 +203,11 @@ async function liveFigures(
     from checkpoint_regions p cross join lateral (
       select ${longest("startDelayMs")}, ${longest("alignmentMs")}, ${longest("syncMs")},
         ${longest("asyncMs")} from jsonb_array_elements(p.stats) s) f
-    where p.job_id = ${jobId} and p.checkpoint_id between ${heads[0]!.id} and ${heads.at(-1)!.id}`);
-  const parts = Map.groupBy(rowsOf<PartFigures & { id: number }>(found), ({ id }) => id);
-  return heads.map(({ id, status, triggeredAt, endedAt }) => ({
-    status,
-    durationMs: endedAt === null ? null : endedAt.getTime() - triggeredAt.getTime(),
-    ...together(parts.get(id) ?? []),
-  }));
+    where p.job_id = ${jobId} and p.checkpoint_id between ${firstId} and ${lastId}`);
+  return Map.groupBy(rowsOf<PartFigures & { id: number }>(found), ({ id }) => id);
 }
 
-type PartFigures = Omit<Figures, "status" | "durationMs">;
+type PartFigures = Omit<Figures, "status" | "triggeredAtMs" | "durationMs">;
 
 function together(parts: readonly PartFigures[]): PartFigures {
   const longest = (pick: (part: PartFigures) => number | null) => {
@@ -202,12 +228,17 @@ function figuresOf(one: CheckpointDetail): Figures {
   const subtasks = one.regions.flatMap((region) => region.subtasks);
   const longest = (pick: (subtask: typeof subtasks[number]) => number) =>
     subtasks.length === 0 ? null : subtasks.reduce((most, s) => Math.max(most, pick(s)), -Infinity);
+  // Field by field: what else the checkpoint holds shall not stay in memory.
   return {
-    ...one,
+    status: one.status,
+    triggeredAtMs: Date.parse(one.triggeredAt),
+    durationMs: one.durationMs,
     startDelayMs: longest((s) => s.startDelayMs),
     alignmentMs: longest((s) => s.alignmentMs),
     syncMs: longest((s) => s.syncMs),
     asyncMs: longest((s) => s.asyncMs),
+    fullBytes: one.fullBytes,
+    uploadedBytes: one.uploadedBytes,
   };
 }
 

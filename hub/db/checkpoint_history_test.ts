@@ -42,6 +42,12 @@ Deno.test("checkpoint summary: the same before and after the days went into the 
 
   ok(await archiveCheckpointsBefore(db, hubTerm, endMs - 86_400_000) > 20);
   deepEqual(await summarizeCheckpoints(db, "j", span), before);
+
+  // Of a span that is too long it counts the newest part, whole, and says since when.
+  const part = await summarizeCheckpoints(db, "j", span, 1);
+  ok(part.from > before.from && part.from < before.to, part.from);
+  const asked = { fromMs: Date.parse(part.from), toMs: endMs };
+  deepEqual(await summarizeCheckpoints(db, "j", asked), part);
   await close();
 });
 

@@ -141,7 +141,7 @@ function addCheckpointRoutes(app: HubApp, deps: RouteDeps): void {
   serve(app, deps, "viewer", checkpointsRoute, async (c) => {
     const job = await jobOf(hub.db, c.req.valid("param").id);
     const { limit, cursor, status, isSavepoint, from, to } = c.req.valid("query");
-    const beforeId = readCursor(cursor, z.number());
+    const beforeId = readCursor(cursor, z.number().int());
     const page = await pageCheckpoints(hub.db, job.id, { limit, beforeId }, {
       statuses: status?.split(",") ?? null,
       isSavepoint: isSavepoint === undefined ? null : isSavepoint === "true",
