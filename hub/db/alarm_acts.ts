@@ -119,7 +119,10 @@ export interface ChangedPoints {
   readonly steps: readonly LoggedStep[];
 }
 
-/** Changes the points of the alarms chosen; what was so already stays, but a new end of shelving counts. */
+/**
+ * Changes the points of the alarms chosen; what was so already stays, but a new end of shelving counts. Of
+ * each point that a filter takes, the newest alarm is logged beside those that are open: its past is not.
+ */
 export async function changePoints(
   tx: Db,
   selection: AlarmSelection,
@@ -127,9 +130,11 @@ export async function changePoints(
   act: Act,
 ): Promise<ChangedPoints> {
   await lockAlarms(tx);
+  const once = sql.raw("ids" in selection ? "" : "distinct on (a.job_id, a.sink_uid, a.equipment)");
   const chosen = rowsOf<OpenAlarm & Record<string, unknown>>(
     await tx.execute(sql`
-    select ${ALARM_COLUMNS} from ${ALARM_TABLES} where ${selects(selection, act.nowMs)}`),
+    select ${once} ${ALARM_COLUMNS} from ${ALARM_TABLES} where ${selects(selection, act.nowMs)}
+    order by a.job_id, a.sink_uid, a.equipment, a.raised_at desc, a.id desc`),
   );
   return await changeThese(tx, chosen, change, { ...act, cause: "person" });
 }

@@ -210,3 +210,18 @@ Deno.test("alarm store: every span of a great batch counts, and none waits for e
     await settleDue(db, at(80));
     equal(await hasDue(db, at(90)), false);
   }));
+
+Deno.test("alarm store: shelving all of a filter logs what is open and the newest of each point, not its past", () =>
+  withJob({ heat: {} }, async (db) => {
+    for (let n = 0; n < 4; n++) {
+      const atMs = T + n * MINUTE_MS;
+      await recordEdges(db, [alarmEdge(`a${n}`, true, atMs)], atMs);
+      await recordEdges(db, [alarmEdge(`a${n}`, false, atMs + 1_000)], atMs + 1_000);
+      await acknowledgeAlarms(db, { ids: [`a${n}`] }, act(atMs + 2_000));
+    }
+    await recordEdges(db, [alarmEdge("b", true, T, { key: "other" })], T);
+    const nowMs = T + 10 * MINUTE_MS;
+    const shelved = { kind: "shelved", untilMs: nowMs + 1_000 } as const;
+    const { points, steps } = await changePoints(db, { filter: {} }, shelved, act(nowMs, "stop"));
+    deepEqual([points, steps.map(({ alarm }) => alarm.id).sort()], [2, ["a3", "b"]]);
+  }));

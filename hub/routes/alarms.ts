@@ -7,7 +7,7 @@
  * @module
  */
 import { createRoute, z } from "@hono/zod-openapi";
-import type { AlarmFilter } from "../db/alarm_filter.ts";
+import { type AlarmFilter, EARLIEST_MS, LATEST_MS } from "../db/alarm_filter.ts";
 import { alarmHealth } from "../db/alarm_health.ts";
 import { alarmDetail, countAlarms, listAlarms, listTransitions } from "../db/alarm_views.ts";
 import { addAlarmActRoutes, alarmActRoutes } from "./alarm_acts.ts";
@@ -34,7 +34,10 @@ import {
 const HEALTH_SPAN_DEFAULT_MS = 86_400_000;
 const HEALTH_SPAN_MAX_MS = 31 * 86_400_000;
 
-const alarmCursor = z.object({ raisedAtMs: z.number(), id: z.string() });
+const alarmCursor = z.object({
+  raisedAtMs: z.int().min(EARLIEST_MS).max(LATEST_MS),
+  id: z.string(),
+});
 const listQuery = z.strictObject({ ...pageQuery, ...alarmFilterFields });
 export const alarmPath = { id: z.string().min(1).max(200).openapi({ description: "Alarm id" }) };
 

@@ -5,6 +5,7 @@ import type { JobId, RegionId } from "@shared/ids.ts";
 import type { AlarmEdge } from "@shared/messages.ts";
 import { openTestHub } from "../../tests/support/hub_app.ts";
 import { recordEdges } from "../db/alarm_store.ts";
+import { writeCursor } from "./http.ts";
 
 const AT_MS = Date.UTC(2026, 0, 1) - 60_000;
 
@@ -69,6 +70,17 @@ Deno.test("alarms: raised once, cleared, acknowledged by a person", async (t) =>
       "alarm-2",
       "alarm-1",
     ]);
+  });
+
+  await t.step("years that no database holds, and cursors of others, are no failure", async () => {
+    const status = async (path: string) => (await test.call("GET", `/api/v1/alarms${path}`)).status;
+    equal(await status("?from=0000-01-01T00:00:00Z"), 200);
+    equal(await status("/count?to=0000-01-01T00:00:00Z"), 200);
+    equal(await status("/transitions?from=0000-01-01T00:00:00Z"), 200);
+    equal(await status("/health?to=0000-01-01T00:00:00Z"), 200);
+    for (const raisedAtMs of [1e300, 8e15, -8e15]) {
+      equal(await status(`?cursor=${writeCursor({ raisedAtMs, id: "a" })}`), 400);
+    }
   });
 
   await t.step("the first who acknowledges stays named", async () => {
