@@ -36,6 +36,8 @@ import { type Deploy, type JobReport, RunnerHost } from "./runner_host.ts";
 export const AGENT_VERSION = "0.1.0";
 /** An answer that does not come within this is asked for again: the hub's database may have been away. */
 const RESEND_INTERVAL_MS = 5_000;
+/** Samples, or places, of one message: the hub takes no more than 20,000, and no message above its limit. */
+const ITEMS_PER_MESSAGE_MAX = 2_000;
 /** Attempts that are over and still remembered, so that late orders of theirs are recognised. */
 const REMEMBERED_MAX = 1_000;
 
@@ -321,18 +323,14 @@ export class Agent {
         this.#raise(report.edges);
         break;
       case "samples":
-        this.#client.send({
-          kind: "samples",
-          jobId: jobId as Deploy["jobId"],
-          samples: [...report.samples],
-        });
+        for (const samples of partsOf(report.samples)) {
+          this.#client.send({ kind: "samples", jobId: jobId as Deploy["jobId"], samples });
+        }
         break;
       case "equipment":
-        this.#client.send({
-          kind: "equipment",
-          jobId: jobId as Deploy["jobId"],
-          places: [...report.places],
-        });
+        for (const places of partsOf(report.places)) {
+          this.#client.send({ kind: "equipment", jobId: jobId as Deploy["jobId"], places });
+        }
         break;
       case "metrics":
         for (const subtask of report.subtasks) {
@@ -399,4 +397,12 @@ async function endOf(known: Known | undefined): Promise<void> {
 
 function nameOf({ jobId, regionId }: { jobId: string; regionId: string }): string {
   return `${jobId}/${regionId}`;
+}
+
+function partsOf<Item>(items: readonly Item[]): Item[][] {
+  const parts: Item[][] = [];
+  for (let from = 0; from < items.length; from += ITEMS_PER_MESSAGE_MAX) {
+    parts.push(items.slice(from, from + ITEMS_PER_MESSAGE_MAX));
+  }
+  return parts;
 }

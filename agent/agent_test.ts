@@ -271,6 +271,18 @@ Deno.test("agent: a runner without metrics for 15 s while running is killed (F42
   match(world.link.of("status").at(-1)!.reason, /without a sign of life/);
 });
 
+Deno.test("agent: samples and places of a large plant go in messages that the hub takes", async () => {
+  const world = new World();
+  await world.running(1);
+  const keys = Array.from({ length: 20_001 }, (_, i) => `pump-${i}`);
+  const ofKey = (key: string) => ({ operatorUid: "drift", key, atMs: 0, value: 1, score: 1 });
+  world.child.report({ kind: "samples", samples: keys.map(ofKey) });
+  world.child.report({ kind: "equipment", places: keys.map((key) => ({ key, path: ["north"] })) });
+  await settle();
+  equal(world.link.of("samples").flatMap(({ samples }) => samples.map(({ key }) => key)), keys);
+  equal(world.link.of("equipment").flatMap(({ places }) => places.map(({ key }) => key)), keys);
+});
+
 Deno.test("agent: hello after a reconnect lists what runs, with the last completed checkpoint (H1)", async () => {
   const world = new World();
   await world.running(4);

@@ -1,8 +1,9 @@
 /**
- * Gathers where equipment stands in the plant, each piece once, for the hub's tree.
+ * Gathers where equipment stands in the plant, for the hub's tree.
  *
- * Pure but for the author's `path`, which it calls once for each key. Bounded: further keys than
- * `PLACES_MAX` get no place.
+ * Pure but for the author's `path`. Each piece is told once in `RETELL_TAKES`: again, because a message on
+ * its way to a hub that is killed is lost. Bounded: of more keys, or topics, than `PLACES_MAX` the further
+ * ones have no place.
  *
  * @module
  */
@@ -11,12 +12,17 @@ import { type EquipmentSpec, LEVELS_MAX, placeOfTopic } from "@shared/sdk/equipm
 
 const PLACES_MAX = 100_000;
 const LEVEL_CHARS_MAX = 200;
+/** Equipment with a longer key has no place. */
+const KEY_CHARS_MAX = 4_096;
+/** How often `take` is called until everything is told again; it is called once a second. */
+export const RETELL_TAKES = 600;
 
 export class EquipmentPlaces {
   readonly #spec: EquipmentSpec | null;
   /** Topics, or keys, that were looked at. */
   readonly #seen = new Set<string>();
   #fresh: EquipmentPlace[] = [];
+  #takes = 0;
 
   constructor(spec: EquipmentSpec | null) {
     this.#spec = spec;
@@ -49,6 +55,7 @@ export class EquipmentPlaces {
 
   /** Places found since the last call. */
   take(): EquipmentPlace[] {
+    if (++this.#takes % RETELL_TAKES === 0) this.#seen.clear();
     const fresh = this.#fresh;
     if (fresh.length > 0) this.#fresh = [];
     return fresh;
@@ -60,10 +67,12 @@ export class EquipmentPlaces {
     return true;
   }
 
+  /** A place with a level that is nothing is none. */
   #add(key: string, path: readonly unknown[]): void {
     const levels = path.slice(0, LEVELS_MAX).map((level) =>
-      String(level).slice(0, LEVEL_CHARS_MAX)
+      String(level ?? "").slice(0, LEVEL_CHARS_MAX)
     );
-    if (levels.every((level) => level !== "")) this.#fresh.push({ key, path: levels });
+    const isPlace = key.length <= KEY_CHARS_MAX && levels.every((level) => level !== "");
+    if (isPlace) this.#fresh.push({ key, path: levels });
   }
 }

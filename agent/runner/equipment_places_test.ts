@@ -1,6 +1,6 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { equipmentSpec } from "@shared/sdk/equipment.ts";
-import { EquipmentPlaces } from "./equipment_places.ts";
+import { EquipmentPlaces, RETELL_TAKES } from "./equipment_places.ts";
 
 const here = () => {};
 const sampleOf = (key: string) => ({ operatorUid: "drift", key, atMs: 0, value: 1, score: null });
@@ -34,5 +34,24 @@ Deno.test("equipment places: a job that says nothing has none", () => {
   const places = new EquipmentPlaces(null);
   places.signalsSeen([sampleOf("a/b")]);
   equal(places.topicSeen, null);
+  deepEqual(places.take(), []);
+});
+
+Deno.test("equipment places: what the hub may have lost is told again after a while", () => {
+  const places = new EquipmentPlaces(equipmentSpec({ topic: "{line}/{equipment}" }, here));
+  const told: number[] = [];
+  for (let second = 1; second <= RETELL_TAKES + 1; second++) {
+    places.topicSeen?.("line-1/pump-3");
+    if (places.take().length > 0) told.push(second);
+  }
+  deepEqual(told, [1, RETELL_TAKES + 1]);
+});
+
+Deno.test("equipment places: a level that is nothing, or a key that no message holds, is no place", () => {
+  const places = new EquipmentPlaces(equipmentSpec({
+    levels: ["site", "line"],
+    path: (key) => [key.split("-")[0]!, key.split("-")[1]!],
+  }, here));
+  places.signalsSeen([sampleOf("pump"), sampleOf(`n-1-${"k".repeat(4_096)}`)]);
   deepEqual(places.take(), []);
 });
