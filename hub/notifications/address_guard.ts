@@ -17,6 +17,7 @@ const REFUSED: readonly (readonly [cidr: string, why: string])[] = [
   ["10.0.0.0/8", "private"],
   ["100.64.0.0/10", "shared by carriers"],
   ["127.0.0.0/8", "loopback"],
+  ["168.63.129.16/32", "of a cloud's own services"],
   ["169.254.0.0/16", "link-local"],
   ["172.16.0.0/12", "private"],
   ["192.0.0.0/24", "reserved"],

@@ -42,18 +42,37 @@ export interface WebhookWorld {
  */
 export async function sendWebhook(message: WebhookMessage, world: WebhookWorld): Promise<void> {
   const url = new URL(message.url);
+  const limit = new AbortController();
+  const cancel = world.clock.after(TIMEOUT_MS, () => {
+    limit.abort(failure(`The target did not answer within ${TIMEOUT_MS / 1000} s`));
+  });
+  const late = new Promise<never>((_, reject) => {
+    limit.signal.addEventListener("abort", () => reject(limit.signal.reason));
+  });
+  const sent = deliver(url, message, world, limit.signal);
+  const status = await Promise.race([sent, late]).finally(cancel);
+  if (status >= 200 && status < 300) return;
+  const redirect = status >= 300 && status < 400 ? "; redirects are not followed" : "";
+  throw failure(`The target answered with ${status}${redirect}`);
+}
+
+/** @returns The status of the answer. */
+async function deliver(
+  url: URL,
+  message: WebhookMessage,
+  world: WebhookWorld,
+  signal: AbortSignal,
+): Promise<number> {
   const address = await checkedAddress(url, world);
+  signal.throwIfAborted();
   const seconds = Math.floor(world.clock.nowMs() / 1000);
-  const status = await post(url, address, world, message.body, {
+  return await post({ url, address, caPem: world.caPem, signal }, message.body, {
     "content-type": "application/json",
     "content-length": String(new TextEncoder().encode(message.body).length),
     "user-agent": "penstock",
     "penstock-delivery": message.deliveryId,
     "penstock-signature": signatureOf(message, seconds),
   });
-  if (status >= 200 && status < 300) return;
-  const redirect = status >= 300 && status < 400 ? "; redirects are not followed" : "";
-  throw failure(`The target answered with ${status}${redirect}`);
 }
 
 /** `t=SECONDS,v1=HEX`: HMAC-SHA256 over `delivery id.t.body` under the channel's secret. */
@@ -101,9 +120,12 @@ async function addressesOf(
 }
 
 function post(
-  url: URL,
-  address: string,
-  { clock, caPem }: WebhookWorld,
+  { url, address, caPem, signal }: {
+    readonly url: URL;
+    readonly address: string;
+    readonly caPem: string | undefined;
+    readonly signal: AbortSignal;
+  },
   body: string,
   headers: Record<string, string>,
 ): Promise<number> {
@@ -124,22 +146,15 @@ function post(
   };
   return new Promise((resolve, reject) => {
     const request = (url.protocol === "https:" ? https : http).request(options);
-    const cancel = clock.after(TIMEOUT_MS, () => {
-      request.destroy();
-      reject(failure(`The target did not answer within ${TIMEOUT_MS / 1000} s`));
-    });
+    signal.addEventListener("abort", () => void request.destroy());
     const fail = (cause: unknown) => {
-      cancel();
       const reason = cause instanceof Error ? cause.message : String(cause);
       reject(failure(`The target could not be reached: ${reason}`, cause));
     };
     request.on("error", fail);
     request.on("response", (response) => {
       let size = 0;
-      const end = () => {
-        cancel();
-        resolve(response.statusCode ?? 0);
-      };
+      const end = () => resolve(response.statusCode ?? 0);
       response.on("error", fail);
       response.on("data", (chunk: Uint8Array) => {
         size += chunk.length;

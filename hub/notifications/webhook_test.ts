@@ -111,6 +111,18 @@ Deno.test("webhook: an answer without end is cut, a silent target given up after
   gate.resolve(new Response());
 });
 
+Deno.test("webhook: a name that nobody resolves is given up after ten seconds too, and nothing is sent behind it (S25)", async () => {
+  await using server = target(() => new Response());
+  const answer = Promise.withResolvers<string[]>();
+  const at = world({ resolve: () => answer.promise });
+  const sent = rejects(sendWebhook(message(server.port), at), /within 10 s/);
+  at.clock.advance(10_000);
+  await sent;
+  answer.resolve(["127.0.0.1"]);
+  await new Promise((done) => setTimeout(done, 0));
+  equal(server.seen.length, 0);
+});
+
 Deno.test("webhook: says what the target answered", async () => {
   await using server = target(() => new Response("no", { status: 503 }));
   await rejects(sendWebhook(message(server.port), world()), (error: Error) => {
