@@ -106,25 +106,31 @@ class Rollbacks {
     if (kind !== "rollback" || typeof operationId !== "string" || typeof phase !== "string") return;
     const known = this.#open.get(operationId);
     if (known?.name === phase) return;
-    const span = known?.span ?? this.#tracer.startSpan("rollback", {
-      root: true,
-      startTime: nowMs,
-      attributes: { "penstock.job_id": jobId ?? "", "penstock.operation": operationId },
-    });
+    const span = known?.span ?? this.#begin(jobId, operationId, nowMs);
     known?.phase.end(nowMs);
     const entry = { span, phase: childOf(this.#tracer, span, phase, nowMs), name: phase };
     this.#open.set(operationId, entry);
     if (this.#open.size > ROLLBACKS_MAX) this.#open.delete(this.#open.keys().next().value!);
   }
 
-  onEnd({ body }: HubEvent, nowMs: number): void {
-    const operationId = String(body["operationId"] ?? "");
+  onEnd({ jobId, body }: HubEvent, nowMs: number): void {
+    const { operationId, kind, status, detail } = body;
+    if (kind !== "rollback" || typeof operationId !== "string") return;
     const known = this.#open.get(operationId);
-    if (known === undefined) return;
     this.#open.delete(operationId);
-    if (body["status"] === "failed") fail(known.span, JSON.stringify(body["error"] ?? "failed"));
-    known.phase.end(nowMs);
-    known.span.end(nowMs);
+    // One that was refused at once had no phase.
+    const span = known?.span ?? this.#begin(jobId, operationId, nowMs);
+    if (status === "failed") fail(span, typeof detail === "string" ? detail : "failed");
+    known?.phase.end(nowMs);
+    span.end(nowMs);
+  }
+
+  #begin(jobId: string | null, operationId: string, nowMs: number): Span {
+    return this.#tracer.startSpan("rollback", {
+      root: true,
+      startTime: nowMs,
+      attributes: { "penstock.job_id": jobId ?? "", "penstock.operation": operationId },
+    });
   }
 }
 

@@ -1,5 +1,6 @@
-/** A real hub with OTEL_DENO=true sends its checkpoints to a receiver: spans with the right parents. */
+/** A real hub with OTEL_DENO=true sends checkpoints, savepoints and rollbacks to a receiver: spans with the right parents. */
 import { equal, ok } from "node:assert/strict";
+import type { OperationView } from "@shared/api.ts";
 import { waitUntil } from "../support/commands.ts";
 import { startSeededHub } from "../support/seeded_hub.ts";
 
@@ -35,7 +36,16 @@ const ENVIRONMENT = {
   OTEL_DENO_CONSOLE: "ignore",
 };
 
-Deno.test("tracing: a checkpoint is one trace: checkpoint, subtasks, phases; a failed one says why", async () => {
+/** What a hub that traces has sent so far, and how to make it do something. */
+interface Rig {
+  readonly spans: readonly ReceivedSpan[];
+  /** The span that `isWanted` finds, as soon as it is there. */
+  arrived(what: string, isWanted: (span: ReceivedSpan) => boolean): Promise<ReceivedSpan>;
+  /** Result of an operation that has to succeed. */
+  run(path: string, body: unknown): Promise<Readonly<Record<string, unknown>>>;
+}
+
+async function withTracingHub(test: (rig: Rig) => Promise<void>): Promise<void> {
   const receiver = startReceiver();
   const endpoint = `http://127.0.0.1:${receiver.port}`;
   const environment = { ...ENVIRONMENT, OTEL_EXPORTER_OTLP_ENDPOINT: endpoint };
@@ -44,29 +54,66 @@ Deno.test("tracing: a checkpoint is one trace: checkpoint, subtasks, phases; a f
   const hub = await starting.finally(() => {
     for (const name of Object.keys(environment)) Deno.env.delete(name);
   });
+  const { spans } = receiver;
   try {
-    const { spans } = receiver;
-    const isWhole = (one: ReceivedSpan) =>
-      one.name === "checkpoint" &&
-      spans.some(({ name, traceId }) => name === "async" && traceId === one.traceId);
-    await waitUntil("a traced checkpoint", () => Promise.resolve(spans.some(isWhole)), 120_000);
-    const root = spans.find(isWhole)!;
-    ok((root.parentSpanId ?? "") === "");
-    const children = spans.filter(({ parentSpanId }) => parentSpanId === root.spanId);
-    const subtasks = children.filter(({ name }) => name.startsWith("subtask "));
-    ok(subtasks.length > 0);
-    equal(subtasks.length, children.length);
-    for (const subtask of subtasks.filter(({ status }) => status?.code !== 2)) {
-      const phases = spans.filter(({ parentSpanId }) => parentSpanId === subtask.spanId);
-      equal(phases.map(({ name }) => name).sort().join(), "alignment,async,start delay,sync");
-      for (const one of [subtask, ...phases]) {
-        equal(one.traceId, root.traceId);
-        ok(BigInt(one.startTimeUnixNano) >= BigInt(root.startTimeUnixNano));
-        ok(BigInt(one.endTimeUnixNano) >= BigInt(one.startTimeUnixNano));
-      }
-    }
+    await test({
+      spans,
+      async arrived(what, isWanted) {
+        await waitUntil(what, () => Promise.resolve(spans.some(isWanted)), 120_000);
+        return spans.find(isWanted)!;
+      },
+      async run(path, body) {
+        const { id } = await hub.api.post<OperationView>(`/jobs/${hub.jobId}/${path}`, body);
+        const ended = await hub.api.operation(id, 30);
+        equal(ended.status, "succeeded", JSON.stringify(ended));
+        return ended.result!;
+      },
+    });
   } finally {
     await hub.close();
     await receiver.stop();
   }
-});
+}
+
+const below = (spans: readonly ReceivedSpan[], parent: ReceivedSpan) =>
+  spans.filter(({ parentSpanId }) => parentSpanId === parent.spanId);
+
+/** A checkpoint or savepoint: subtasks below it, their phases below each. */
+function checkSnapshot(spans: readonly ReceivedSpan[], root: ReceivedSpan): void {
+  ok((root.parentSpanId ?? "") === "");
+  const children = below(spans, root);
+  const subtasks = children.filter(({ name }) => name.startsWith("subtask "));
+  ok(subtasks.length > 0);
+  equal(subtasks.length, children.length);
+  for (const subtask of subtasks.filter(({ status }) => status?.code !== 2)) {
+    const phases = below(spans, subtask);
+    equal(phases.map(({ name }) => name).sort().join(), "alignment,async,start delay,sync");
+    for (const one of [subtask, ...phases]) {
+      equal(one.traceId, root.traceId);
+      ok(BigInt(one.startTimeUnixNano) >= BigInt(root.startTimeUnixNano));
+      ok(BigInt(one.endTimeUnixNano) >= BigInt(one.startTimeUnixNano));
+    }
+  }
+}
+
+Deno.test("tracing: checkpoints and savepoints are traces of subtasks and phases, a rollback is one of its phases", () =>
+  withTracingHub(async ({ spans, arrived, run }) => {
+    const isWhole = (kind: string) => (one: ReceivedSpan) =>
+      one.name === kind &&
+      spans.some(({ name, traceId }) => name === "async" && traceId === one.traceId);
+    checkSnapshot(spans, await arrived("a traced checkpoint", isWhole("checkpoint")));
+
+    const { savepointId } = await run("savepoints", { label: "traced" });
+    checkSnapshot(spans, await arrived("a traced savepoint", isWhole("savepoint")));
+
+    await run("rollbacks", { savepointId, allowGap: true, reason: "to be traced" });
+    const root = await arrived("a traced rollback", ({ name }) => name === "rollback");
+    ok((root.parentSpanId ?? "") === "" && root.status?.code !== 2);
+    const phases = below(spans, root);
+    ok(phases.some(({ name }) => name === "restoring"), JSON.stringify(phases));
+    for (const { traceId, startTimeUnixNano, endTimeUnixNano } of phases) {
+      equal(traceId, root.traceId);
+      ok(BigInt(startTimeUnixNano) >= BigInt(root.startTimeUnixNano));
+      ok(BigInt(endTimeUnixNano) <= BigInt(root.endTimeUnixNano));
+    }
+  }));
