@@ -132,9 +132,12 @@ function tokenInvalid(): Refusal {
   );
 }
 
+/** Log lines of the hub itself go by this name: no agent shall pass for it. */
+const HUB_SOURCE = "hub";
+
 /** The name itself, or with the first free number behind it: a reinstalled gateway is not locked out. */
 async function freeName(tx: Db, wanted: string): Promise<string> {
-  const taken = new Set((await listAgents(tx)).map(({ name }) => name));
+  const taken = new Set([HUB_SOURCE, ...(await listAgents(tx)).map(({ name }) => name)]);
   if (!taken.has(wanted)) return wanted;
   const stem = wanted.slice(0, 56);
   let number = 2;

@@ -73,6 +73,8 @@ Deno.test("enrolment: a join token makes one agent, once", async (t) => {
   await t.step("the name of an agent in use is not taken away", async () => {
     const response = await enrol((await makeToken()).token, { name: "gateway" });
     equal((await response.json() as Enrolment).name, "gateway-2");
+    const posing = await enrol((await makeToken()).token, { name: "hub" });
+    equal((await posing.json() as Enrolment).name, "hub-2", "its log lines pass for the hub's");
   });
 
   await t.step("a credential opens the control channel and no route of people", async () => {
