@@ -64,3 +64,22 @@ Deno.test("alarm sinks: silence needs a signal, and what suppresses must be anot
   throws(() => build({ suppressedBy: ["nobody"] }), /no other alarm sink/);
   throws(() => build({ suppressedBy: ["plain"] }), /no other alarm sink/);
 });
+
+Deno.test("alarm sinks: those that suppress each other in a circle are refused, for none would ring", () => {
+  const build = (suppressors: Record<string, string[]>) =>
+    defineJob("tanks", (job) => {
+      const levels = job.source(
+        "levels",
+        generatorSource({ next: () => ({ tank: "n1", level: 3 }) }),
+      );
+      for (const [uid, suppressedBy] of Object.entries(suppressors)) {
+        levels.sink(uid, alarmSink({ priority: "high", suppressedBy }));
+      }
+    }).build({}).graph;
+  equal(build({ a: ["b", "c"], b: ["c"], c: [] }).operators.length, 4);
+  throws(
+    () => build({ a: ["b"], b: ["c"], c: ["d", "b"], d: [] }),
+    /"b" is suppressed by "c" is suppressed by "b"/,
+  );
+  throws(() => build({ a: ["b"], b: ["a"] }), /"a" is suppressed by "b" is suppressed by "a"/);
+});

@@ -247,7 +247,7 @@ export class JobPlan {
   }
 }
 
-/** @throws {UserError} `no-signal`, `unknown-sink`: an alarm that the hub could not carry out as asked. */
+/** @throws {UserError} `no-signal`, `unknown-sink`, `suppression-circle`: an alarm that could not be carried out as asked. */
 function checkAlarms(
   nodes: readonly OperatorNode[],
   edges: readonly GraphEdge[],
@@ -276,6 +276,35 @@ function checkAlarms(
       );
     }
   }
+  for (const { uid } of alarms) {
+    const circle = circleThrough(uid, alarms);
+    if (circle === null) continue;
+    throw new UserError(
+      "suppression-circle",
+      `Alarm sinks suppress each other in a circle, so that none of them would ring: ${
+        circle.map((each) => `"${each}"`).join(" is suppressed by ")
+      }. Leave out one suppressedBy`,
+      { at },
+    );
+  }
+}
+
+/** Alarm sinks from `uid` back to it, each suppressed by the next; null when nothing leads back. */
+function circleThrough(uid: string, alarms: readonly OperatorNode[]): string[] | null {
+  const cameFrom = new Map<string, string>();
+  const open = [uid];
+  for (let at = open.pop(); at !== undefined; at = open.pop()) {
+    const sink = alarms.find((alarm) => alarm.uid === at)?.sink;
+    for (const by of sink?.connector === "alarm" ? sink.suppressedBy ?? [] : []) {
+      if (cameFrom.has(by)) continue;
+      cameFrom.set(by, at);
+      open.push(by);
+    }
+  }
+  if (!cameFrom.has(uid)) return null;
+  const circle = [uid];
+  for (let at = cameFrom.get(uid)!; at !== uid; at = cameFrom.get(at)!) circle.unshift(at);
+  return [uid, ...circle];
 }
 
 function checkUid(uid: unknown, kind: string, at: string | null): void {
