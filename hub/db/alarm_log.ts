@@ -86,14 +86,16 @@ function rowOf(step: LoggedStep) {
   };
 }
 
-/** Those of `alarmIds` that people have heard of. */
+/** Those of `alarmIds` whose last onset people have heard of, then or since. */
 export async function heardOf(tx: Db, alarmIds: readonly string[]): Promise<Set<string>> {
   const heard = new Set<string>();
   for (const chunk of chunksOf(alarmIds)) {
     const rows = rowsOf<{ id: string }>(
       await tx.execute(sql`
-      select distinct alarm_id as id from alarm_transitions where alarm_id in ${chunk}
-        and to_state in ('unacknowledged', 'acknowledged') and kind in ${[...SOUNDING]}`),
+      select t.alarm_id as id from alarm_transitions t where t.alarm_id in ${chunk}
+        and t.to_state in ('unacknowledged', 'acknowledged') and t.kind in ${[...SOUNDING]}
+      group by t.alarm_id having max(t.id) >= (select max(o.id) from alarm_transitions o
+        where o.alarm_id = t.alarm_id and o.kind in ('raised', 're-alarmed'))`),
     );
     for (const { id } of rows) heard.add(id);
   }

@@ -118,6 +118,21 @@ Deno.test("alarm store: shelving silences later occurrences too, and ends by the
     deepEqual(await unshelveDue(db, T + MINUTE_MS), []);
   }));
 
+Deno.test("alarm store: what rang again while it was shelved rings behind it, what had rung before does not", () =>
+  withJob({ heat: { reAlarmMs: 1_000 } }, async (db) => {
+    const edges = [alarmEdge("a", true, T), alarmEdge("b", true, T, { key: "other" })];
+    await recordEdges(db, edges, T);
+    await acknowledgeAlarms(db, { ids: ["a"] }, act(T));
+    const shelved = { kind: "shelved", untilMs: T + MINUTE_MS } as const;
+    await changePoints(db, { ids: ["a", "b"] }, shelved, act(T + 1, "cleaning"));
+    deepEqual(told(await settleDue(db, T + 1_000)), ["re-alarmed a: shelved -> shelved"]);
+    const steps = await unshelveDue(db, T + MINUTE_MS);
+    deepEqual(steps.map(({ alarm, isNews }) => [alarm.id, isNews]).sort(), [
+      ["a", true],
+      ["b", false],
+    ]);
+  }));
+
 Deno.test("alarm store: three onsets in a minute flag the point until it is quiet for ten", () =>
   withJob({ heat: {} }, async (db) => {
     const chattering: number[] = [];

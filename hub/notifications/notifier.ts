@@ -37,6 +37,8 @@ export const GROUPING_MS = 10_000;
 const RETRY_DELAYS_MS = [10_000, 30_000, 120_000, 600_000, 1_800_000];
 const NOTICES_PER_MESSAGE = 100;
 const CHANNELS_AT_ONCE = 4;
+/** From the connection to the mail server's last word; other channels wait for it. */
+const MAIL_LIMIT_MS = 60_000;
 /** Channels whose last message is remembered. */
 const CHANNELS_REMEMBERED = 1_000;
 
@@ -99,12 +101,13 @@ export class Notifier {
       if (due.length === 0) return;
       await withReign(db, hubTerm, () => Promise.resolve());
       const queue = due.filter((id) =>
-        clock.nowMs() - (this.#lastSentMs.get(id) ?? -Infinity) >= GROUPING_MS
+        clock.monotonicMs() - (this.#lastSentMs.get(id) ?? -Infinity) >= GROUPING_MS
       );
       const work = async () => {
         for (let id = queue.shift(); id !== undefined; id = queue.shift()) await this.#tell(id);
       };
-      await Promise.all(Array.from({ length: CHANNELS_AT_ONCE }, work));
+      const ends = await Promise.allSettled(Array.from({ length: CHANNELS_AT_ONCE }, work));
+      for (const end of ends) if (end.status === "rejected") throw end.reason;
     } catch (error) {
       if (error instanceof DeposedError) this.#isStopped = true;
       logger.warn("Channels were not told of alarms", { error: messageOf(error) });
@@ -139,7 +142,7 @@ export class Notifier {
       return await this.#note(rows, "The channel is switched off", true);
     }
     if (this.#lastSentMs.size >= CHANNELS_REMEMBERED) this.#lastSentMs.clear();
-    this.#lastSentMs.set(channelId, clock.nowMs());
+    this.#lastSentMs.set(channelId, clock.monotonicMs());
     const notices = await this.#noticesOf(rows);
     if (notices.length === 0) return await this.#note(rows, "The alarm is gone", true);
     const error = await this.#send(channel, this.#messageOf(channel, notices));
@@ -189,7 +192,12 @@ export class Notifier {
       throw new Error("This hub has no mail server: start it with --smtp-url and --mail-from");
     }
     const { subject, text, deliveryId } = message;
-    await sendMail({ to, subject, text, deliveryId });
+    const late = Promise.withResolvers<never>();
+    const cancel = this.#ctx.clock.after(MAIL_LIMIT_MS, () => {
+      late.reject(new Error(`The mail server took more than ${MAIL_LIMIT_MS / 1000} s`));
+    });
+    const sent = sendMail({ to, subject, text, deliveryId });
+    await Promise.race([sent, late.promise]).finally(cancel);
   }
 
   async #sendWebhook({ id, url, sealedSecret }: ChannelRow, message: Message): Promise<void> {
