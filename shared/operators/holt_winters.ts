@@ -17,7 +17,8 @@
  *
  * Invariants:
  *   1. Nothing is judged before `warmUpSeasons` seasons have gone by, nor in a phase never seen.
- *   2. What is not a finite number changes nothing, nor does a value from before the first.
+ *   2. What is not a finite number changes nothing, nor does a value from before the first; but a season before
+ *      it, while the first season is not over, the first was stamped by a clock that ran ahead: it begins anew.
  *   3. The state holds two numbers for each phase, for ever.
  *
  * @module
@@ -186,7 +187,10 @@ function stepHoltWinters(
 ): void {
   if (measured(value) === null || !Number.isFinite(atMs)) return;
   state.beginMs ??= atMs;
-  if (atMs < state.beginMs) return;
+  if (atMs < state.beginMs) {
+    if (state.isBegun || state.beginMs - atMs < settings.seasonMs) return;
+    Object.assign(state, { ...initialState(state.season.length), beginMs: atMs });
+  }
   state.count++;
   const { season } = state;
   const index = phaseOf(state, atMs, settings);

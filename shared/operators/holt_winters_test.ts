@@ -49,3 +49,16 @@ Deno.test("Holt-Winters: an anomaly teaches little", () => {
   const state = stateBehind(of(), values, HOUR_MS);
   ok(Math.abs(state.level - calmState.level) < 2, `${state.level} ${calmState.level}`);
 });
+
+Deno.test("Holt-Winters: a first value from far ahead does not blind it", () => {
+  const detector = of();
+  let state = detector.step(detector.initial(), 100, 10_000 * DAY * HOUR_MS, 100);
+  const see = (value: number, hour: number) => {
+    state = detector.step(state, value, hour * HOUR_MS, value);
+    return detector.judge(state).isAnomalous;
+  };
+  const anomalous = hours(10 * DAY).filter((value, hour) => see(value, hour));
+  equal(anomalous.length, 0);
+  see(500, 10 * DAY);
+  equal(see(500, 10 * DAY + 1), true);
+});

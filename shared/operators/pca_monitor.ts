@@ -19,6 +19,7 @@
  *   1. Nothing is judged while it is learning, and nothing is learned afterwards.
  *   2. A record without one of the signals is passed over.
  *   3. A signal that stood still while learning is judged by a deviation of `RELATIVE_STD_DEV_MIN` of its mean.
+ *   4. One record weighs at most `RATIO_MAX` thresholds in a statistic, which is therefore always a number.
  *
  * @module
  */
@@ -40,6 +41,10 @@ import { symmetricEigen } from "./symmetric_eigen.ts";
 const LIMIT_NORMAL_QUANTILE = 3.0902;
 const RELATIVE_STD_DEV_MIN = 1e-6;
 const ABSOLUTE_STD_DEV_MIN = 1e-9;
+/** A statistic of one record counts for at most this many thresholds: one absurd value is soon forgotten. */
+const RATIO_MAX = 1_000;
+/** Largest distance of one value, standard deviations: the sum of squares stays a number. */
+const DISTANCE_MAX = 1e100;
 /** Smallest variance of a component: rounding is no direction in which a machine moves. */
 const COMPONENT_VARIANCE_MIN = 1e-6;
 
@@ -237,7 +242,9 @@ function judgeVector(
   { vector, model }: { readonly vector: Float64Array; readonly model: Model },
   settings: Settings,
 ): void {
-  const standard = vector.map((value, i) => (value - model.means[i]!) / model.stdDevs[i]!);
+  const standard = vector.map((value, i) =>
+    Math.max(-DISTANCE_MAX, Math.min(DISTANCE_MAX, (value - model.means[i]!) / model.stdDevs[i]!))
+  );
   let q = standard.reduce((sum, value) => sum + value * value, 0);
   let tSquared = 0;
   for (const { variance, vector: axis } of model.axes) {
@@ -245,7 +252,11 @@ function judgeVector(
     tSquared += along * along / variance;
     q -= along * along;
   }
-  state.tSquared += settings.smoothing * (tSquared / model.tSquaredLimit - state.tSquared);
-  state.q += settings.smoothing * (Math.max(0, q) / model.qLimit - state.q);
+  state.tSquared = smoothed(state.tSquared, tSquared / model.tSquaredLimit, settings);
+  state.q = smoothed(state.q, Math.max(0, q) / model.qLimit, settings);
   Object.assign(state, nextVerdict(state, Math.max(state.tSquared, state.q), settings));
+}
+
+function smoothed(before: number, ratio: number, { smoothing, threshold }: Settings): number {
+  return before + smoothing * (Math.min(ratio, RATIO_MAX * threshold) - before);
 }

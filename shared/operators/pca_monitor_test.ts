@@ -48,6 +48,20 @@ Deno.test("PCA: a signal that stood still is judged once it moves", () => {
   equal(onsetFrom(edgesOf(of(), rows), 0), 452);
 });
 
+Deno.test("PCA: one absurd value is an anomaly that ends soon, and leaves numbers behind", () => {
+  for (const absurd of [1e150, 3.4e38]) {
+    const rows = machine(700).map((row) => [...row, 7]);
+    rows[500]![4] = absurd;
+    const detector = of({ smoothing: 0.2, minConsecutive: 1 });
+    const [onset, end, ...more] = edgesOf(detector, rows).split(",");
+    equal(onset, "+500");
+    ok(Number(end?.slice(1)) < 560, `${absurd}: ${end}`);
+    equal(more.length, 0);
+    const { tSquared, q } = stateBehind(detector, rows);
+    ok(tSquared < 1 && q < 1, `${tSquared} ${q}`);
+  }
+});
+
 Deno.test("eigen: vectors are those of the matrix, of length 1, the largest value first", () => {
   const size = 6;
   const half = calm(size * size, 0, 3);

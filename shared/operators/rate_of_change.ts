@@ -12,6 +12,8 @@
  * Invariants:
  *   1. No rate is taken over a gap longer than `maxGap`, nor to a value that is not later than the one before.
  *   2. What is not a finite number changes nothing.
+ *   3. A value from before the last one is what the next is compared with: one stamped by a clock that ran far
+ *      ahead blinds the detector for no longer than itself.
  *
  * @module
  */
@@ -141,8 +143,8 @@ function stepRate(
   const { last } = state;
   if (last === null) return { ...state, last: now };
   const spanMs = now.atMs - last.atMs;
-  if (!(spanMs > 0)) return state;
-  if (spanMs > settings.maxGapMs) return { ...state, last: now };
+  if (spanMs === 0) return state;
+  if (!(spanMs > 0 && spanMs <= settings.maxGapMs)) return { ...state, last: now };
   const rate = (now.value - last.value) / spanMs * settings.perMs;
   const verdict = nextVerdict(state, sidedDistance(rate, settings.direction), settings);
   return { ...verdict, last: now, rate };
