@@ -27,3 +27,16 @@ Deno.test("log lines: of too many the oldest are left out, and it says how many"
   deepEqual(taken[0]!.fields, { lines: 7 });
   deepEqual(taken[1]!.fields, { i: 7 });
 });
+
+Deno.test("log lines: fields cannot pass for time, level or message", () => {
+  const lines = new LogLines();
+  const logger = createLogger("info", (line) => lines.push(line));
+  logger.info("Turned", { at: "job.ts:3", level: "loud", message: null, i: 1 });
+  const [line] = lines.take();
+  deepEqual({ ...line, atMs: Number.isFinite(line?.atMs) }, {
+    atMs: true,
+    level: "info",
+    message: "Turned",
+    fields: { i: 1 },
+  });
+});

@@ -4,7 +4,10 @@ import type { LogFields, Logger } from "@shared/logger.ts";
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 export type LogLevel = typeof LOG_LEVELS[number];
 
-/** A logger that writes lines of `level` and above; each line has `at`, `level`, `message` and the fields. */
+/**
+ * A logger that writes lines of `level` and above; each line has `at`, `level`, `message` and the fields. A
+ * field of one of these names is left out.
+ */
 export function createLogger(
   level: LogLevel,
   write: (line: string) => void = writeLog,
@@ -15,8 +18,8 @@ export function createLogger(
 function loggerWith(common: LogFields, lowest: number, write: (line: string) => void): Logger {
   const log = (level: LogLevel) => (message: string, fields?: LogFields) => {
     if (LOG_LEVELS.indexOf(level) < lowest) return;
-    const at = new Date().toISOString();
-    write(JSON.stringify({ at, level, message, ...common, ...fields }, plainly) + "\n");
+    const own = { at: new Date().toISOString(), level, message };
+    write(JSON.stringify({ ...own, ...common, ...fields, ...own }, plainly) + "\n");
   };
   return {
     debug: log("debug"),
