@@ -38,7 +38,7 @@ async function main(): Promise<void> {
   const log = (level: LogLevel, message: string, fields: LogFields) =>
     report({ kind: "log", level, message, fields });
   const logger = createReportLogger(log);
-  const turns = new Turns();
+  const turns = new Turns(systemClock);
   const runner = new Runner({
     clock: systemClock,
     yieldTurn: () => turns.next(),

@@ -1,14 +1,15 @@
 /**
- * What snapshots cost the processing at 100,000 keys: the longest stand-still, and the share of throughput.
+ * The load of `snapshot_bench.ts`: a real subtask at 100,000 keys, in a process with a runner's heap.
  *
- * Touches clocks and this process alone. Records go through a real subtask: keyed count, capture, encoding,
- * compression, digest. Not measured: the source's network, and the agent's disk and upload, which run in
- * another process.
+ * Touches clocks, one connection to the port it is given, and stdout. Records go through keyed count, capture,
+ * encoding, compression, digest. A byte comes over the connection each millisecond, so that the time between
+ * two reads is the time for which a source would have stood still, whatever the reason.
  *
  * @module
  */
 import { EquipmentPlaces } from "../../agent/runner/equipment_places.ts";
 import type { Attempt, CheckpointId, RegionId, SubtaskId } from "@shared/ids.ts";
+import { print } from "../../tools/cli/terminal.ts";
 import { systemClock } from "@shared/platform/clock.ts";
 import type { StatefulSpec } from "@shared/sdk/operator.ts";
 import { chainJob, FakeSink, FakeSource } from "../../agent/runner/test_support.ts";
@@ -21,7 +22,7 @@ import type { RunnerReport } from "../../agent/runner_frames.ts";
 const KEY_COUNT = 100_000;
 const RATE_PER_SECOND = 50_000;
 const CHUNK_RECORDS = 100;
-const PAUSE_SECONDS = 20;
+const PAUSE_SECONDS = 30;
 const ROUND_SECONDS = 3;
 const ROUND_PAIRS = 4;
 const SNAPSHOT_EVERY_MS = 1_000;
@@ -52,8 +53,7 @@ class NullSink extends FakeSink {
 /** A running subtask fed by hand. */
 class Load {
   readonly subtask: Subtask;
-  readonly #readings = Array.from({ length: KEY_COUNT }, (_, i) => ({ key: `device-${i}` }));
-  readonly #turns = new Turns();
+  readonly #turns = new Turns(systemClock);
   #source!: FakeSource;
   #next = 0;
   #checkpointId = 0;
@@ -102,15 +102,17 @@ class Load {
     return this;
   }
 
-  /** Longest time between two turns of the loop within each snapshot, ms, at `RATE_PER_SECOND`. */
-  async pauses(): Promise<number[]> {
+  /** Longest time between two reads of `ticks` within each snapshot, ms, at `RATE_PER_SECOND`. */
+  async pauses(ticks: Deno.Conn): Promise<number[]> {
     const pauses: number[] = [];
+    const bytes = new Uint8Array(64);
     const startMs = performance.now();
     let done = 0;
     let lastMs = startMs;
     let longestMs = 0;
     let isOpen = false;
     while (performance.now() - startMs < PAUSE_SECONDS * 1000) {
+      if (await ticks.read(bytes) === null) throw new Error("The ticks ended");
       const nowMs = performance.now();
       if (isOpen) longestMs = Math.max(longestMs, nowMs - lastMs);
       lastMs = nowMs;
@@ -126,7 +128,6 @@ class Load {
       const records = Math.min(due, CHUNK_RECORDS);
       this.#chunk(records);
       done += records;
-      await this.#turns.next();
     }
     return pauses;
   }
@@ -154,13 +155,12 @@ class Load {
   /** Ends the subtask and lets the process end. */
   async stop(): Promise<void> {
     await this.subtask.stop();
-    this.#turns.close();
   }
 
   #chunk(records: number): void {
     const nowMs = Date.now();
     for (let i = 0; i < records; i++) {
-      this.#source.emit(this.#readings[this.#next], nowMs);
+      this.#source.emit({ key: `device-${this.#next}` }, nowMs);
       // A step coprime to the key count visits every key, far from its neighbours in memory.
       this.#next = (this.#next + 7_919) % KEY_COUNT;
     }
@@ -180,13 +180,10 @@ class Load {
   }
 }
 
-/** Runs the benchmark, about a minute. */
-export async function benchSnapshot(): Promise<
-  { snapshotPauseP99Ms: number; checkpointOverhead: number }
-> {
+/** @returns Longest pauses and, for each pair of rounds, the share of throughput that snapshots cost. */
+async function measure(port: number): Promise<{ pauses: number[]; overheads: number[] }> {
   const load = await new Load().start();
-  const pauses = (await load.pauses()).sort((a, b) => a - b);
-  const snapshotPauseP99Ms = pauses[Math.min(pauses.length - 1, Math.floor(pauses.length * 0.99))]!;
+  const pauses = await load.pauses(await Deno.connect({ port }));
   const overheads: number[] = [];
   for (let round = 0; round < ROUND_PAIRS; round++) {
     const without = await load.throughput(false);
@@ -194,8 +191,8 @@ export async function benchSnapshot(): Promise<
     overheads.push(1 - withSnapshots / without);
   }
   await load.stop();
-  overheads.sort((a, b) => a - b);
-  const middle = overheads.length >> 1;
-  const checkpointOverhead = (overheads[middle - 1]! + overheads[middle]!) / 2;
-  return { snapshotPauseP99Ms, checkpointOverhead };
+  return { pauses, overheads };
 }
+
+print(JSON.stringify(await measure(Number(Deno.args[0]))));
+Deno.exit(0);
