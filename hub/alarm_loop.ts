@@ -1,6 +1,6 @@
 /**
  * Does with alarms what the clock asks for: delays that passed, alarms that ring again, shelving that ends,
- * points that stopped chattering, signals that fell silent.
+ * points that stopped chattering, signals that fell silent, jobs that ended.
  *
  * Touches the database. What is due is written there, so a hub that was away does it when it is back. One
  * round at a time.
@@ -10,8 +10,9 @@
 import { messageOf } from "@shared/errors.ts";
 import { publishNews } from "./alarm_news.ts";
 import { endChattering, unshelveDue } from "./db/alarm_acts.ts";
+import { endsWithJobs } from "./db/alarm_job_end.ts";
 import { countForPlans } from "./db/alarm_points.ts";
-import { hasDue, settleDue } from "./db/alarm_store.ts";
+import { hasDue, recordEdges, settleDue } from "./db/alarm_store.ts";
 import { deleteNotificationsBefore } from "./db/notification_store.ts";
 import { Notifier, type Outlets } from "./notifications/notifier.ts";
 import type { HubContext } from "./ports.ts";
@@ -84,7 +85,11 @@ export class AlarmLoop {
       const steps = await unshelveDue(db, clock.nowMs());
       publishNews(events, { steps, chattering: [] });
       if (round % SILENCE_EVERY_ROUNDS === 0) publishNews(events, await this.#silence.look());
-      if (round % SLOW_EVERY_ROUNDS === 0) await endChattering(db, clock.nowMs());
+      if (round % SLOW_EVERY_ROUNDS === 0) {
+        await endChattering(db, clock.nowMs());
+        const ends = await endsWithJobs(db);
+        publishNews(events, await recordEdges(db, ends, clock.nowMs(), "clock"));
+      }
       if (round % FORGET_EVERY_ROUNDS === 0) {
         await countForPlans(db);
         await deleteNotificationsBefore(db, clock.nowMs() - NOTIFICATION_RETENTION_MS);

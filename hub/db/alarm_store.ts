@@ -63,12 +63,17 @@ export async function lockAlarms(tx: Db): Promise<void> {
   await tx.execute(sql`select pg_advisory_xact_lock(${ALARM_LOCK}::bigint)`);
 }
 
-/** Takes edges in, each id once, in one transaction. @returns What came of them. */
+/**
+ * Takes edges in, each id once, in one transaction.
+ *
+ * @param cause Of what comes of them; `no-data` is a kind of alarm of its own.
+ * @returns What came of them.
+ */
 export async function recordEdges(
   db: Db,
   edges: readonly AlarmEdge[],
   nowMs: number,
-  kind: AlarmKind = "condition",
+  cause: "edge" | "clock" | "no-data" = "edge",
 ): Promise<AlarmNews> {
   if (edges.length === 0) return NO_NEWS;
   return await db.transaction(async (tx) => {
@@ -76,10 +81,9 @@ export async function recordEdges(
     const known = edges.map((edge) => storable(edge, nowMs));
     const fresh = await insertNewEdges(tx, known, nowMs);
     if (fresh.length === 0) return NO_NEWS;
-    await insertSpans(tx, fresh, kind);
+    await insertSpans(tx, fresh, cause === "no-data" ? "no-data" : "condition");
     const spanIds = [...new Set(fresh.map(({ alarmId }) => alarmId))];
     const points = await pointsOf(tx, spanIds);
-    const cause = kind === "no-data" ? "no-data" : "edge";
     return await settlePoints(tx, points, { nowMs, cause, spanIds });
   });
 }
