@@ -5,7 +5,7 @@ import { root, withFlagsBehind } from "./app.ts";
 import { commandTree } from "./command_tree.ts";
 import { rescaleChanges } from "./commands/jobs_scale.ts";
 import { completionScript } from "./completion_script.ts";
-import { effectiveConfig, masked } from "./config.ts";
+import { effectiveConfig, masked, outputSetting, timeoutSetting } from "./config.ts";
 import { decodeFrame } from "./event_stream.ts";
 import { columnWidths } from "./output.ts";
 import { barLine } from "./progress.ts";
@@ -85,6 +85,12 @@ Deno.test("cli: flag before environment before file before default, each with it
     ]);
     throws(() => effectiveConfig({ context: "aa" }, env), /Did you mean "a"/);
     equal(effectiveConfig({}, { PENSTOCK_CONFIG: `${folder}/none` }).hub.origin, "default");
+    const gone = `current: a\ncontexts:\n  a: { hub: http://a, tokenFile: ${folder}/gone }\n`;
+    Deno.writeTextFileSync(path, gone);
+    throws(() => effectiveConfig({}, env), /Cannot read the token of this context/);
+    equal(effectiveConfig({}, { ...env, PENSTOCK_TOKEN: "t" }).token.value, "t");
+    equal(outputSetting({}, env).value, "table");
+    throws(() => timeoutSetting({ ...env, PENSTOCK_TIMEOUT: "2 minutes" }), /such as 90s/);
     Deno.writeTextFileSync(path, "contexts:\n  a: { hub: nowhere }\n");
     throws(() => effectiveConfig({}, env), /contexts\.a\.hub/);
   } finally {

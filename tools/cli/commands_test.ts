@@ -88,6 +88,7 @@ async function penstockRan(
   }
 }
 
+const SAVEPOINTS = [["s1", "before"], ["s2", null]].map(([id, label]) => ({ id, label }));
 const sanitize = { sanitizeOps: false, sanitizeResources: false };
 const FILE = "tests/e2e/jobs/count_job.ts";
 const BY_TOPICS = "examples/workloads/w4.ts";
@@ -264,19 +265,32 @@ Deno.test(
       }],
       next: null,
     };
-    const diff = await cli(
-      ["savepoints", "diff", "s1", "s2", "--kind", "added"],
-      () => [200, found],
-    );
-    deepEqual(diff.calls.map(({ path }) => path), [
+    const known = ({ path }: Call): Answer =>
+      path === "/savepoints?limit=200" ? [200, { items: SAVEPOINTS, next: null }] : [200, found];
+    const diff = await cli(["savepoints", "diff", "before", "s2", "--kind", "added"], known);
+    deepEqual(diff.calls.map(({ path }) => path).slice(2), [
       "/savepoints/s1/diff?against=s2&limit=20&kind=added",
     ]);
     match(diff.out, /count +1 +0 +0 +4[^]*count +k +added +- +\{"total":1\}/);
-    const missing = await cli(["savepoints", "diff", "s1", "s3"], () => [
-      404,
-      { status: 404, code: "savepoint-not-found", detail: 'There is no savepoint "s3"' },
-    ]);
+    const missing = await cli(["savepoints", "diff", "s1", "s3"], known);
     equal(missing.code, 3);
-    ok(missing.err.includes('There is no savepoint "s3"'));
+    match(missing.err, /No savepoint has the id or label "s3"/);
   },
 );
+
+Deno.test("cli: what comes from the plant cannot drive the terminal (S45)", sanitize, async () => {
+  const text = "\u001b]0;owned\u0007\u009b2J hot";
+  const alarm = { id: "a", priority: "high", state: "active", equipment: "p", raisedAt: "", text };
+  const ran = await cli(["alarms", "list"], () => [200, { items: [alarm], next: null }]);
+  equal(ran.code, 0);
+  // deno-lint-ignore no-control-regex
+  ok(!/[\u0007\u001b\u009b]/.test(ran.out), JSON.stringify(ran.out));
+  match(ran.out, / hot/);
+});
+
+Deno.test("cli: a token with a role has no labels, and the caller is told", sanitize, async () => {
+  const flags = ["--role", "viewer", "--label", "line=1"];
+  const ran = await cli(["tokens", "create", ...flags], () => [201, {}]);
+  deepEqual([ran.code, ran.calls.length], [2, 0]);
+  match(ran.err, /--label goes with a join token/);
+});

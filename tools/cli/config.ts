@@ -17,6 +17,7 @@ import { didYouMean } from "./suggest.ts";
 
 export const DEFAULT_HUB = "http://127.0.0.1:8080";
 export const DEFAULT_TIMEOUT = "120s";
+const DURATION_PATTERN = /^\d+[smhd]$/;
 
 const contextSchema = z.strictObject({
   hub: z.url({ protocol: /^https?$/ }),
@@ -26,7 +27,7 @@ const contextSchema = z.strictObject({
 const fileSchema = z.strictObject({
   current: z.string().optional(),
   output: z.enum(OUTPUT_FORMATS).optional(),
-  timeout: z.string().regex(/^\d+[smhd]$/).optional(),
+  timeout: z.string().regex(DURATION_PATTERN).optional(),
   contexts: z.record(z.string().regex(/^[\w.-]{1,64}$/), contextSchema).default({}),
 });
 
@@ -119,23 +120,42 @@ export function effectiveConfig(flags: ConfigFlags, env: Environment): Effective
   ) ?? { value: DEFAULT_HUB, origin: "default" };
   const plainHub = { ...hub, value: hub.value.replace(/\/+$/, "") };
   const isOfContext = entry !== undefined && entry.hub.replace(/\/+$/, "") === plainHub.value;
-  const kept = isOfContext ? tokenOf(entry) : undefined;
-  const token = firstOf<string>(
-    [flags.token, "flag --token"],
-    [isContextAsked ? kept : undefined, inFile],
-    [env["PENSTOCK_TOKEN"], "environment PENSTOCK_TOKEN"],
-    [kept, inFile],
-  ) ?? { value: null, origin: "not given" };
-  const output = firstOf<OutputFormat>(
+  // A file with a token is read when no other token goes before it.
+  const kept = () => isOfContext ? firstOf<string>([tokenOf(entry), inFile]) : undefined;
+  const ofEnvironment = firstOf<string>([env["PENSTOCK_TOKEN"], "environment PENSTOCK_TOKEN"]);
+  const token = firstOf<string>([flags.token, "flag --token"]) ??
+    (isContextAsked ? kept() ?? ofEnvironment : ofEnvironment ?? kept()) ??
+    { value: null, origin: "not given" };
+  const output = outputSetting(flags, env);
+  const timeout = timeoutSetting(env);
+  return { file: path, context, hub: plainHub, token, output, timeout };
+}
+
+/** How a command prints. */
+export function outputSetting(
+  flags: Pick<ConfigFlags, "output">,
+  env: Environment,
+): Setting<OutputFormat> {
+  const path = configPath(env).value;
+  return firstOf<OutputFormat>(
     [flags.output, "flag --output"],
     [formatOf(env["PENSTOCK_OUTPUT"]), "environment PENSTOCK_OUTPUT"],
-    [file.output, `file ${path.value}`],
+    [readConfigFile(path).output, `file ${path}`],
   ) ?? { value: "table", origin: "default" };
-  const timeout = firstOf<string>(
+}
+
+/** How long a command waits for its operation. @throws {CliError} When it is no duration. */
+export function timeoutSetting(env: Environment): Setting<string> {
+  const path = configPath(env).value;
+  const setting = firstOf<string>(
     [env["PENSTOCK_TIMEOUT"], "environment PENSTOCK_TIMEOUT"],
-    [file.timeout, `file ${path.value}`],
+    [readConfigFile(path).timeout, `file ${path}`],
   ) ?? { value: DEFAULT_TIMEOUT, origin: "default" };
-  return { file: path, context, hub: plainHub, token, output, timeout };
+  if (DURATION_PATTERN.test(setting.value)) return setting;
+  throw new CliError(
+    `PENSTOCK_TIMEOUT is "${setting.value}": want a duration such as 90s, 2m or 1h`,
+    EXIT_USAGE,
+  );
 }
 
 function firstOf<T extends string>(

@@ -1,6 +1,7 @@
 /** What a person is told when a command fails, and the exit code. Pure. @module */
 import { PenstockError } from "@shared/errors.ts";
 import { CliError, EXIT_DETACHED, EXIT_FAILED, EXIT_USAGE } from "./hub_api.ts";
+import { harmless } from "./terminal.ts";
 
 export function exitCodeOf(thrown: unknown): number {
   if (thrown instanceof CliError) return thrown.exitCode;
@@ -12,7 +13,7 @@ export function exitCodeOf(thrown: unknown): number {
 export function textOf(thrown: unknown): string {
   if (thrown instanceof CliError && thrown.exitCode === EXIT_DETACHED) return thrown.message;
   if (thrown instanceof CliError || thrown instanceof PenstockError) {
-    return `Error: ${thrown.message}`;
+    return harmless(`Error: ${thrown.message}`);
   }
   return thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
 }

@@ -1,5 +1,5 @@
 /** Flags that commands share, their documentation, and what they are made into. @module */
-import { type ConfigFlags, effectiveConfig } from "./config.ts";
+import { effectiveConfig, outputSetting, timeoutSetting } from "./config.ts";
 import { CliError, EXIT_USAGE, HubApi } from "./hub_api.ts";
 import { OUTPUT_FORMATS, type OutputFormat, Printer } from "./output.ts";
 import { askYes, isInputTerminal } from "./terminal.ts";
@@ -122,11 +122,7 @@ export function call(flags: HubFlags): Call {
 
 /** The printer of a command that needs no hub. */
 export function printer(flags: OutputFlags): Printer {
-  return printerOf(flags, effectiveConfig(configFlagsOf(flags), Deno.env.toObject()).output.value);
-}
-
-function configFlagsOf(flags: OutputFlags): ConfigFlags {
-  return flags.output === undefined ? {} : { output: flags.output };
+  return printerOf(flags, outputSetting(flags, Deno.env.toObject()).value);
 }
 
 function printerOf(flags: OutputFlags, format: OutputFormat): Printer {
@@ -136,8 +132,7 @@ function printerOf(flags: OutputFlags, format: OutputFormat): Printer {
 /** Seconds that a command waits for its operation. */
 export function waitSeconds(flags: WaitFlags): number {
   if (flags.timeout !== undefined) return flags.timeout;
-  const config = effectiveConfig({}, Deno.env.toObject());
-  return durationSeconds(config.timeout.value);
+  return durationSeconds(timeoutSetting(Deno.env.toObject()).value);
 }
 
 export interface Consent {

@@ -33,6 +33,11 @@ export class CliError extends Error {
   }
 }
 
+/** Nobody answered: the hub is away, perhaps about to come back. */
+export class HubAway extends CliError {
+  override name = "HubAway";
+}
+
 export interface HubAddress {
   readonly hubUrl: string;
   readonly token: string;
@@ -232,7 +237,7 @@ export class HubApi {
       return await fetch(url, init);
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new CliError(
+      throw new HubAway(
         `Cannot reach the hub at ${this.#address.hubUrl}: ${reason}. ` +
           `Name another with --hub, PENSTOCK_HUB or --context, or run \`penstock doctor\``,
         EXIT_FAILED,

@@ -2,17 +2,27 @@
  * Waiting for an operation of the hub: progress on stderr, the end as the command's end.
  *
  * Touches the network, stderr and SIGINT. Ctrl-C detaches: the operation goes on at the hub, and the exit
- * code is 130.
+ * code is 130. A hub that is away or starts anew goes on with the operation, and so does the wait.
  *
  * @module
  */
 import type { OperationView } from "@shared/api.ts";
 import { type Call, type WaitFlags, waitSeconds } from "./flags.ts";
-import { CliError, EXIT_CONFLICT, EXIT_DETACHED, EXIT_FAILED, EXIT_TIMED_OUT } from "./hub_api.ts";
+import {
+  CliError,
+  EXIT_CONFLICT,
+  EXIT_DETACHED,
+  EXIT_FAILED,
+  EXIT_TIMED_OUT,
+  type HubApi,
+  HubAway,
+} from "./hub_api.ts";
 import { openProgress } from "./progress.ts";
 import { print } from "./terminal.ts";
 
 const POLL_SECONDS = 2;
+/** From one try to reach a hub that is away to the next. */
+const RETRY_MS = 500;
 
 /** The person left; not an error, and the operation goes on. */
 export class Detached extends CliError {
@@ -44,6 +54,7 @@ export async function follow(
   const deadline = performance.now() + limitSeconds * 1000;
   const progress = openProgress(operation.kind, { isQuiet: out.isQuiet });
   let current = operation;
+  let isAway = false;
   try {
     while (current.status === "pending" || current.status === "running") {
       progress.show(current.progress);
@@ -51,12 +62,19 @@ export async function follow(
       if (leftMs <= 0) throw timedOut(current, limitSeconds);
       const seconds = Math.min(POLL_SECONDS, Math.max(1, Math.ceil(leftMs / 1000)));
       const next = await Promise.race([
-        api.operation(current.id, seconds),
+        stateOf(api, current.id, seconds),
         interrupt.promise,
         pause(leftMs),
       ]);
       if (next === "interrupted") throw detached(current.id);
-      if (next !== "late") current = next;
+      if (next === "away") {
+        if (!isAway) out.note(`The hub is away: operation ${current.id} goes on when it is back`);
+        isAway = true;
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      } else if (next !== "late") {
+        isAway = false;
+        current = next;
+      }
     }
   } finally {
     progress.close();
@@ -64,6 +82,20 @@ export async function follow(
   }
   if (current.status === "succeeded") return current;
   throw failed(current);
+}
+
+async function stateOf(
+  api: Pick<HubApi, "operation">,
+  id: string,
+  seconds: number,
+): Promise<OperationView | "away"> {
+  try {
+    return await api.operation(id, seconds);
+  } catch (thrown) {
+    const isStarting = thrown instanceof CliError && thrown.problem?.status === 503;
+    if (thrown instanceof HubAway || isStarting) return "away";
+    throw thrown;
+  }
 }
 
 function detached(id: string): Detached {

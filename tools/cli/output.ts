@@ -8,7 +8,7 @@
  */
 import Table from "cli-table3";
 import { stringify } from "yaml";
-import { note, type Paint, painted, print, terminalWidth } from "./terminal.ts";
+import { harmless, note, type Paint, painted, print, terminalWidth } from "./terminal.ts";
 
 export const OUTPUT_FORMATS = ["table", "wide", "json", "yaml"] as const;
 export type OutputFormat = typeof OUTPUT_FORMATS[number];
@@ -94,7 +94,9 @@ export class Printer {
   rows<T>(rows: readonly T[], columns: Columns<T>, wide: Columns<T> = {}): void {
     if (!this.isForPeople) return this.value(rows);
     const shown = this.format === "wide" ? { ...columns, ...wide } : columns;
-    const cells = rows.map((row) => Object.values(shown).map((cell) => String(cell(row) ?? "-")));
+    const cells = rows.map((row) =>
+      Object.values(shown).map((cell) => harmless(String(cell(row) ?? "-")))
+    );
     const head = this.#options.hasHeaders
       ? Object.keys(shown).map((name) => name.toUpperCase())
       : [];
@@ -120,7 +122,9 @@ export class Printer {
     const names = Object.keys(shown);
     const width = Math.max(...names.map((name) => name.length));
     for (const [name, cell] of Object.entries(shown)) {
-      print(`${(name + ":").padEnd(width + 2)}${paintedCell(String(cell(value) ?? "-"))}`);
+      print(
+        `${(name + ":").padEnd(width + 2)}${paintedCell(harmless(String(cell(value) ?? "-")))}`,
+      );
     }
   }
 

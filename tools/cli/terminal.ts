@@ -57,6 +57,15 @@ export function terminalWidth(): number | null {
   }
 }
 
+/**
+ * Text that came from elsewhere, without what a terminal would obey: an alarm's text, say, is written by
+ * whoever may publish telemetry. Lines and tabs stay. Pure.
+ */
+export function harmless(text: string): string {
+  // deno-lint-ignore no-control-regex
+  return text.replaceAll(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "\ufffd");
+}
+
 export type Paint = "red" | "yellow" | "green" | "dim" | "bold";
 
 const CODES: Readonly<Record<Paint, readonly [on: number, off: number]>> = {

@@ -176,7 +176,7 @@ const addContext = buildCommand({
     const entry = {
       hub: hub.replace(/\/+$/, ""),
       ...(token === undefined ? {} : { token }),
-      ...(tokenFile === undefined ? {} : { tokenFile: Deno.realPathSync(tokenFile) }),
+      ...(tokenFile === undefined ? {} : { tokenFile: wholePath(tokenFile) }),
     };
     const isCurrent = flags.use || Object.keys(file.contexts).length === 0;
     writeConfigFile(path, {
@@ -189,6 +189,15 @@ const addContext = buildCommand({
     );
   },
 });
+
+/** @throws {CliError} When there is no such file. */
+function wholePath(file: string): string {
+  try {
+    return Deno.realPathSync(file);
+  } catch (error) {
+    throw new CliError(`Cannot read --token-file ${file}: ${(error as Error).message}`, EXIT_USAGE);
+  }
+}
 
 const removeContext = buildCommand({
   docs: docs("Take a hub out of the file", ["context remove plant-2"]),

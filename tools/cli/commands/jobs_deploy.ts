@@ -73,7 +73,7 @@ export const deploy = buildCommand({
         brief: "Subtasks of each keyed stage; default: one for each split of the largest source",
         placeholder: "N",
       },
-      fromSavepoint: textFlag("Savepoint to start from", "ID"),
+      fromSavepoint: textFlag("Savepoint to start from, by id or label", "SAVEPOINT"),
       claim: flag("The job takes the savepoint over: it goes when the job needs it no more"),
       allowNonRestoredState: flag(
         "Go on although there is saved state of operators this job does not have",
@@ -101,7 +101,9 @@ export const deploy = buildCommand({
       allowNonRestoredState: flags.allowNonRestoredState,
       allowGap: flags.allowGap,
       ...(flags.parallelism === undefined ? {} : { parallelism: flags.parallelism }),
-      ...(flags.fromSavepoint === undefined ? {} : { fromSavepoint: flags.fromSavepoint }),
+      ...(flags.fromSavepoint === undefined
+        ? {}
+        : { fromSavepoint: (await api.savepoint(flags.fromSavepoint)).id }),
       ...(flags.claim ? { claim: true } : {}),
     };
     if (flags.dryRun) return printPlan(await trial(api, body, old), out);

@@ -171,7 +171,9 @@ export const state = buildCommand({
     const job = await api.job(name);
     const query = new URLSearchParams({
       key: flags.key,
-      ...(flags.savepoint === undefined ? {} : { savepoint: flags.savepoint }),
+      ...(flags.savepoint === undefined
+        ? {}
+        : { savepoint: (await api.savepoint(flags.savepoint)).id }),
     });
     const view = await api.get<KeyStateView>(
       `/jobs/${job.id}/state/${encodeURIComponent(operator)}?${query}`,

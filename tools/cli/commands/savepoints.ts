@@ -165,9 +165,9 @@ const diff = buildCommand({
   async func(flags: DiffFlags, before: string, after: string) {
     const { api, out } = call(flags);
     const { limit, operator, kind } = flags;
-    const path = `/savepoints/${encodeURIComponent(before)}/diff`;
+    const [{ id }, { id: against }] = [await api.savepoint(before), await api.savepoint(after)];
     const found = await api.get<SavepointDiff>(
-      withQuery(path, { against: after, limit, operator, kind }),
+      withQuery(`/savepoints/${id}/diff`, { against, limit, operator, kind }),
     );
     if (!out.isForPeople) return out.value(found);
     if (found.operators.length === 0) return print("Neither savepoint holds keyed state.");

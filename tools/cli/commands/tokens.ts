@@ -69,6 +69,9 @@ const create = buildCommand({
         EXIT_USAGE,
       );
     }
+    if (role !== undefined && flags.label !== undefined) {
+      throw new CliError("--label goes with a join token: leave --role out", EXIT_USAGE);
+    }
     const { api, out } = call(flags);
     const ttl = flags.ttl === undefined ? {} : { ttlSeconds: flags.ttl };
     if (role !== undefined) {

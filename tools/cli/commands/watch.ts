@@ -15,7 +15,7 @@ import {
 } from "../flags.ts";
 import { eventStream, type StreamEvent, type StreamQuery } from "../event_stream.ts";
 import { onInterrupt } from "../operations.ts";
-import { painted, print } from "../terminal.ts";
+import { harmless, painted, print } from "../terminal.ts";
 
 const FOLLOW_ALIASES = { o: "output", q: "quiet", f: "follow" } as const;
 /** Stored events come at once: a pause this long means that there are no more. */
@@ -71,7 +71,7 @@ export const events = buildCommand({
 function lineOf({ at, type, jobId, agentId, body }: StreamEvent): string {
   const text = JSON.stringify(body);
   const shown = text.length <= BODY_CHARS_MAX ? text : `${text.slice(0, BODY_CHARS_MAX)}…`;
-  return [at, type, jobId ?? "-", agentId ?? "-", shown].join("  ");
+  return harmless([at, type, jobId ?? "-", agentId ?? "-", shown].join("  "));
 }
 
 /** Hands on events until Ctrl-C, or to the end of the stored ones. */
@@ -153,5 +153,6 @@ function logLine({ at, source, level, message, fields }: LogView): string {
   const rest = Object.entries(fields ?? {}).map(([name, value]) =>
     `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`
   );
-  return [at, painted(level.padEnd(5), paint), source, message, ...rest].join("  ");
+  const said = harmless([source, message, ...rest].join("  "));
+  return `${at}  ${painted(level.padEnd(5), paint)}  ${said}`;
 }
