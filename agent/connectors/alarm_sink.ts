@@ -2,8 +2,9 @@
  * Turns anomalies, or any record, into alarm edges with stable ids.
  *
  * Pure but for the callback. Invariant: the same record in the same place of the stream gives the same edge id on
- * every replay, and the clear of an occurrence has the alarm id of its raise. The ids of occurrences that are
- * active are therefore state, and in the snapshot.
+ * every replay, and the clear of an occurrence has the alarm id of its raise. An anomaly brings the name of its
+ * occurrence with both edges, kept with its key wherever that goes. Of other records that say whether something is
+ * active the ids of what is are state here, and in the snapshot; they stay with the subtask when keys move.
  *
  * Edges need no flush of their own: they leave the runner ahead of its snapshot, in the same pipe.
  *
@@ -41,7 +42,7 @@ class AlarmSink implements SinkWriter {
   readonly pendingCount = 0;
   readonly #options: AlarmSinkOptions;
   /** Alarm id of each active occurrence, by what it is about. */
-  #active = new Map<string, string>();
+  readonly #active = new Map<string, string>();
 
   constructor(options: AlarmSinkOptions) {
     this.#options = options;
@@ -92,7 +93,8 @@ class AlarmSink implements SinkWriter {
         { code: "bad-section", domain: "internal" },
       );
     }
-    this.#active = new Map(active);
+    // One subtask may take over from several.
+    for (const [subject, alarmId] of active) this.#active.set(subject, alarmId);
   }
 
   notifyCompleted(): void {}
@@ -109,6 +111,8 @@ class AlarmSink implements SinkWriter {
     // Only what says whether it is active has a clear to come.
     if (typeof fields.isActive !== "boolean") return idOf(jobId, sinkUid, edge.outputId);
     const subject = `${textOf(fields.detector) ?? ""} ${edge.key}`;
+    const occurrenceId = textOf(fields.occurrenceId);
+    if (occurrenceId !== null) return idOf(jobId, sinkUid, subject, occurrenceId);
     const alarmId = this.#active.get(subject) ?? idOf(jobId, sinkUid, subject, edge.outputId);
     if (edge.isActive) this.#active.set(subject, alarmId);
     else this.#active.delete(subject);
@@ -122,6 +126,7 @@ interface Fields {
   readonly equipment?: unknown;
   readonly detector?: unknown;
   readonly isActive?: unknown;
+  readonly occurrenceId?: unknown;
   readonly atMs?: unknown;
   readonly value?: unknown;
   readonly score?: unknown;

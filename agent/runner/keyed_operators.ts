@@ -150,6 +150,13 @@ export function compileDetect(
 ): Emit {
   const { uid, keyOf, detector } = spec;
   const table = state.table(uid);
+  let serial = -1;
+  let onsets = 0;
+  // One origin may have several onsets, of several keys or of one.
+  const recordId = () => {
+    if (serial !== origin.serial) [serial, onsets] = [origin.serial, 0];
+    return origin.outputId(uid, onsets++);
+  };
   return (record) => {
     count.recordsIn++;
     let edge: unknown;
@@ -161,7 +168,7 @@ export function compileDetect(
       // A detector may change its state in place: a running snapshot copies the group before it does.
       if (held !== undefined) table.beforeChange(key);
       const before = held ?? createDetectState(detector);
-      const step = stepDetect(detector, before, { record, key, atMs: origin.atMs });
+      const step = stepDetect(detector, before, { record, key, atMs: origin.atMs, recordId });
       if (step.value !== null) table.put(key, VALUE_SLOT, step.state, origin.nowMs);
       if (step.value !== null && samples.isWanted(uid, key)) {
         const { score } = detector.judge(step.state.detector);

@@ -226,6 +226,8 @@ export interface Anomaly<Record = unknown> {
   readonly atMs: number;
   /** Event or arrival time of the onset; the same on both edges. */
   readonly sinceMs: number;
+  /** Names the occurrence: the same on both edges, after every replay and rescale; null when it is not known. */
+  readonly occurrenceId: string | null;
   /** Range that the detector takes for normal; null where it knows none. */
   readonly low: number | null;
   readonly high: number | null;
