@@ -12,8 +12,15 @@ import { recordEdges, settleDue } from "../../hub/db/alarm_store.ts";
 import { alarmDetail, countAlarms, listAlarms } from "../../hub/db/alarm_views.ts";
 import { type Db, openDatabase } from "../../hub/db/client.ts";
 import { openSilences, runningGraphs } from "../../hub/db/alarm_silence.ts";
-import { notificationChannels } from "../../hub/db/schema.ts";
-import { channelsDue, dueNotifications } from "../../hub/db/notification_store.ts";
+import { endsWithJobs } from "../../hub/db/alarm_job_end.ts";
+import { countForPlans } from "../../hub/db/alarm_points.ts";
+import { jobs, notificationChannels } from "../../hub/db/schema.ts";
+import {
+  channelsDue,
+  channelViews,
+  deleteNotificationsBefore,
+  dueNotifications,
+} from "../../hub/db/notification_store.ts";
 import { alarmEdge, insertAlarmJob } from "../support/alarm_job.ts";
 import { hasPostgres, startPostgres } from "../support/postgres.ts";
 
@@ -86,8 +93,32 @@ Deno.test({
       deepEqual([health.floods.length, health.peakPerTenMinutes], [1, 52]);
       equal((await runningGraphs(db)).length, 1);
       deepEqual(await openSilences(db), []);
+      await recordEdges(db, [alarmEdge("n", true, T, { sinkUid: "slow", key: "x" })], T, "no-data");
+      deepEqual((await openSilences(db)).map(({ id }) => id), ["n"]);
+      const clear = alarmEdge("n", false, T + 1, { sinkUid: "slow", key: "x" });
+      await recordEdges(db, [clear], T + 1, "no-data");
+      deepEqual(await openSilences(db), []);
       equal((await listAlarms(db, { search: "FAN", limit: 9, before: null }, T)).length, 1);
     });
+
+    await t.step(
+      "what is odd, what is over, and what nobody watches, over this driver",
+      async () => {
+        const odd = alarmEdge("odd", true, 1.7e15, { key: `hall/${"x".repeat(3_000)}` });
+        equal((await recordEdges(db, [odd], T + 2)).steps.length, 1);
+        equal((await dueNotifications(db, "channel", T + 2, 1_000)).at(-1)?.alarmId, "odd");
+        await deleteNotificationsBefore(db, T + 3);
+        equal((await channelViews(db))[0]?.lastDelivery, null);
+        await countForPlans(db);
+        deepEqual(await endsWithJobs(db), []);
+        await db.update(jobs).set({ desiredState: "stopped", stoppedAt: new Date(T + 3) });
+        const ends = await endsWithJobs(db);
+        equal(ends.length, 52);
+        await recordEdges(db, ends, T + 3, "clock");
+        deepEqual(await endsWithJobs(db), []);
+        await db.update(jobs).set({ desiredState: "running", stoppedAt: null });
+      },
+    );
 
     await t.step(
       "ten thousand are acknowledged by one filter, and a second time none",
