@@ -10,7 +10,6 @@
  *
  * @module
  */
-import { createHash } from "node:crypto";
 import { lte, sql } from "drizzle-orm";
 import type { AlarmEdge } from "@shared/messages.ts";
 import { type Settlement, settlePoint } from "../coordinator/alarm_settlement.ts";
@@ -37,6 +36,7 @@ import {
 } from "./alarm_points.ts";
 import { suppressPoints } from "./alarm_suppression.ts";
 import { type Db, rowsOf } from "./client.ts";
+import { equipmentOf } from "./equipment_paths.ts";
 import { alarmEdges, alarms } from "./schema.ts";
 
 export { alarmsRaisedSince, alarmTotals, openAlarmCounts } from "./alarm_counts.ts";
@@ -45,9 +45,6 @@ export { alarmsRaisedSince, alarmTotals, openAlarmCounts } from "./alarm_counts.
 const ALARM_LOCK = 7004;
 /** Points that one look at the clock settles. */
 const DUE_POINTS_MAX = 2_000;
-/** Longest name of equipment, in characters; a row of an index holds 2,700 bytes. */
-const EQUIPMENT_CHARS_MAX = 512;
-const DIGEST_CHARS = 32;
 
 /** What people are told. */
 export interface AlarmNews {
@@ -95,16 +92,7 @@ export async function recordEdges(
 function storable(edge: AlarmEdge, nowMs: number): AlarmEdge {
   const { atMs, key } = edge;
   const isTime = atMs >= EARLIEST_MS && atMs <= LATEST_MS;
-  return {
-    ...edge,
-    atMs: isTime ? atMs : nowMs,
-    key: key.length <= EQUIPMENT_CHARS_MAX ? key : shortened(key),
-  };
-}
-
-function shortened(key: string): string {
-  const digest = createHash("sha256").update(key).digest("hex").slice(0, DIGEST_CHARS);
-  return `${key.slice(0, EQUIPMENT_CHARS_MAX - DIGEST_CHARS - 1).toWellFormed()}~${digest}`;
+  return { ...edge, atMs: isTime ? atMs : nowMs, key: equipmentOf(key) };
 }
 
 /** Points of the spans, in their order; a job that went on from another's savepoint ends alarms of that one. */

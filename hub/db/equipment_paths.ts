@@ -1,14 +1,26 @@
 /**
- * Where equipment stands: as its job says, else by the slashes of its key.
+ * What equipment is called, and where it stands: as its job says, else by the slashes of its key.
  *
  * Touches the database, reads only.
  *
  * @module
  */
+import { createHash } from "node:crypto";
 import { inArray, sql } from "drizzle-orm";
 import { chunksOf } from "./alarm_points.ts";
 import type { Db } from "./client.ts";
 import { equipmentPlaces } from "./schema.ts";
+
+/** Longest name of equipment, in characters; a row of an index holds 2,700 bytes. */
+const EQUIPMENT_CHARS_MAX = 512;
+const DIGEST_CHARS = 32;
+
+/** The name under which equipment with this key is kept: a key that no index can hold is cut, and stays unique. */
+export function equipmentOf(key: string): string {
+  if (key.length <= EQUIPMENT_CHARS_MAX) return key;
+  const digest = createHash("sha256").update(key).digest("hex").slice(0, DIGEST_CHARS);
+  return `${key.slice(0, EQUIPMENT_CHARS_MAX - DIGEST_CHARS - 1).toWellFormed()}~${digest}`;
+}
 
 /** Levels of each of `equipment`, outermost first, the equipment left out. */
 export async function placesOf(

@@ -12,6 +12,7 @@ import type {
 import type { JobId } from "@shared/ids.ts";
 import type { SignalSample } from "@shared/messages.ts";
 import { openTestHub, type TestHub } from "../../tests/support/hub_app.ts";
+import { hashSecret } from "../auth.ts";
 import { alarmPoints, alarms, bundles, jobs } from "../db/schema.ts";
 import type { LiveMetrics } from "../ports.ts";
 
@@ -134,6 +135,35 @@ Deno.test("samples: beyond the retention of samples the minutes answer, up to th
   equal(series!.resolutionMs, MINUTE_MS);
   deepEqual([Math.min(...series!.value.slice(0, 4).map(Number)), series!.at.at(-1)], [0, newest]);
   equal(series!.value.at(-1), 777);
+  await test.close();
+});
+
+Deno.test("samples: a time that no calendar has and a key that no index holds stop nothing behind them", async () => {
+  const test = await openPlant();
+  const { signals } = test.hub;
+  const nowMs = test.clock.nowMs();
+  // Nothing in it repeats, so that nothing of it can be packed.
+  const long = Array.from({ length: 64 }, (_, i) => hashSecret(String(i))).join("");
+  await signals.recordPlaces(JOB, [{ key: long, path: ["north"] }]);
+  await signals.recordSamples(JOB, [
+    sample("p", nowMs - 2_000),
+    // Nanoseconds where milliseconds were meant, and a clock that is a day ahead.
+    sample("p", nowMs * 1e6, { value: 7 }),
+    sample("p", -nowMs * 1e6, { value: 7 }),
+    sample("p", nowMs + 24 * 60 * MINUTE_MS, { value: 7 }),
+    sample("nanoseconds", nowMs * 1e6),
+    sample(long, nowMs - 2_000),
+    sample("p", nowMs - 1_000, { value: 6 }),
+  ]);
+  await signals.flush();
+  deepEqual((await samplesOf(test, "p"))[0]!.value, [5, 6]);
+  const found = (await get<Page<EquipmentSummary>>(test, "/plant/equipment?sort=name")).items;
+  const [cut, one] = found.map(({ equipment, lastAt, path }) => ({ equipment, lastAt, path }));
+  equal(found.length, 2);
+  equal(cut!.equipment.length, 512);
+  deepEqual(cut!.path, ["north"]);
+  equal((await samplesOf(test, cut!.equipment)).length, 1);
+  equal(one!.lastAt, new Date(nowMs - 1_000).toISOString());
   await test.close();
 });
 

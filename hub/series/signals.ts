@@ -5,6 +5,7 @@
  *
  *  1. After a start the newest value of every signal is what was stored last.
  *  2. Of the places that agents repeat at each start only news is written.
+ *  3. A time or a key that cannot be stored keeps nothing else from being known and stored.
  *
  * @module
  */
@@ -12,10 +13,11 @@ import type { JobId } from "@shared/ids.ts";
 import type { EquipmentPlace, SignalSample } from "@shared/messages.ts";
 import type { SignalLevel } from "../db/signal_partitions.ts";
 import { latestChunks } from "../db/signal_store.ts";
+import { equipmentOf } from "../db/equipment_paths.ts";
 import { readPlaces, writePlaces } from "../db/plant_store.ts";
 import type { MutableLiveState } from "../live_state.ts";
 import type { HubContext, LiveMetrics } from "../ports.ts";
-import type { DropCounts } from "./sample_gatherer.ts";
+import { type DropCounts, FUTURE_MAX_MS } from "./sample_gatherer.ts";
 import { SignalHistory } from "./signal_history.ts";
 import { SignalRecorder } from "./signal_recorder.ts";
 
@@ -83,13 +85,18 @@ export async function openSignals(ctx: SignalsContext): Promise<Signals> {
     get drops() {
       return recorder.drops;
     },
-    recordSamples(jobId, samples) {
-      for (const sample of samples) live.recordSample(jobId, sample);
+    recordSamples(jobId, said) {
+      const samples = said.map(named);
+      const untilMs = clock.nowMs() + FUTURE_MAX_MS;
+      for (const sample of samples) {
+        // A newest value from the future would stay the newest until then.
+        if (sample.atMs >= 0 && sample.atMs <= untilMs) live.recordSample(jobId, sample);
+      }
       return recorder.recordSignals(jobId, samples);
     },
     recordMetrics: noteMetrics,
     async recordPlaces(jobId, said) {
-      const news = said.filter(({ key, path }) => {
+      const news = said.map(named).filter(({ key, path }) => {
         const known = places.get(key);
         return known?.jobId !== jobId || known.path.join("\n") !== path.join("\n");
       });
@@ -101,6 +108,12 @@ export async function openSignals(ctx: SignalsContext): Promise<Signals> {
     runRound: () => recorder.runRound(),
     stop: () => recorder.stop(),
   };
+}
+
+/** Under the name that can be stored; nearly always what it is. */
+function named<T extends { readonly key: string }>(said: T): T {
+  const key = equipmentOf(said.key);
+  return key === said.key ? said : { ...said, key };
 }
 
 async function restore(
