@@ -64,7 +64,7 @@ class AlarmSink implements SinkWriter {
       key: key.slice(0, TEXT_CHARS_MAX),
       isActive,
       priority: spec.priority,
-      text: (spec.text?.(value) ?? defaultText(fields, key)).slice(0, TEXT_CHARS_MAX),
+      text: (saidOf(spec, value) ?? defaultText(fields, key)).slice(0, TEXT_CHARS_MAX),
       response: spec.response,
       atMs: numberOf(fields.atMs) ?? clock.nowMs(),
       value: numberOf(fields.value),
@@ -133,6 +133,15 @@ interface Fields {
   readonly threshold?: unknown;
   readonly low?: unknown;
   readonly high?: unknown;
+}
+
+/** The author's text; null when there is none: an alarm rings, whatever becomes of its text. */
+function saidOf({ text }: AlarmSinkSpec, value: unknown): string | null {
+  try {
+    return textOf(text?.(value));
+  } catch {
+    return null;
+  }
 }
 
 function defaultText(fields: Fields, key: string): string {

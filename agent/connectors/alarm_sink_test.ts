@@ -9,10 +9,10 @@ const anomaly = (key: string, isActive: boolean, sinceMs = 5) => ({
   ...{ value: 7, score: 4, threshold: 3, atMs: 9, record: {} },
 });
 
-function open(section: Uint8Array | null = null) {
+function open(section: Uint8Array | null = null, text: ((value: unknown) => string) | null = null) {
   const edges: AlarmEdge[] = [];
   const sink = createAlarmSink({
-    spec: { connector: "alarm", priority: "high", response: "Stop the pump", text: null },
+    spec: { connector: "alarm", priority: "high", response: "Stop the pump", text },
     sinkUid: "alarms",
     operatorUid: "detect",
     jobId: "job-1",
@@ -64,4 +64,31 @@ Deno.test("alarm sink: takes any record, and what it shows comes from it", () =>
 
 Deno.test("alarm sink: refuses a section of another version", () => {
   throws(() => open(new TextEncoder().encode(`{"version":2}`)), /version 2, want 1/);
+});
+
+Deno.test("alarm sink: rings with a text of its own when the author's text fails", () => {
+  const texts = [
+    () => {
+      throw new TypeError("value.toFixed is not a function");
+    },
+    () => undefined,
+    () => 7,
+  ];
+  const said = texts.map((text) => {
+    const { sink, edges } = open(null, text as never);
+    sink.write(anomaly("p1", true), "r1");
+    return edges.map((edge) => edge.text).join();
+  });
+  deepEqual(said, ["Anomaly (zScore) of p1: 7", "Anomaly (zScore) of p1: 7", "7"]);
+});
+
+Deno.test("alarm sink: takes over what was active in several", () => {
+  const [one, two] = [open(), open()];
+  one.sink.write(anomaly("p1", true), "r1");
+  two.sink.write(anomaly("p2", true), "r2");
+  const { sink, edges } = open(one.sink.capture(1 as CheckpointId));
+  sink.restore(two.sink.capture(1 as CheckpointId)!, 1 as CheckpointId);
+  sink.write(anomaly("p1", false), "r3");
+  sink.write(anomaly("p2", false), "r4");
+  deepEqual(edges.map(({ alarmId }) => alarmId), [one.edges[0]!.alarmId, two.edges[0]!.alarmId]);
 });

@@ -109,7 +109,7 @@ function topicOf<In>(
 
 export interface AlarmSinkOptions<In> {
   readonly priority: AlarmPriority;
-  /** What the operator reads; a text made of the record unless given. */
+  /** What the operator reads; a text made of the record unless given, and where this throws. */
   readonly text?: (record: In) => string;
   /** What usually brings it about. */
   readonly cause?: string;
