@@ -141,8 +141,12 @@ function stepPageHinkley(
   if (state.count < settings.warmUp) return { ...state, ...learn(state, value, MEMORY) };
   const distance = distanceFrom(state, value, settings.minStdDev);
   const bounded = Math.max(-DISTANCE_MAX, Math.min(DISTANCE_MAX, distance));
+  // What is further away teaches as much as it counts: an absurd value would hide every later change.
+  const taught = bounded === distance
+    ? value
+    : state.mean + bounded * Math.max(Math.sqrt(state.variance), settings.minStdDev);
   const next: PageHinkleyState = {
-    ...learn(state, value, MEMORY),
+    ...learn(state, taught, MEMORY),
     risen: Math.max(0, state.risen + bounded - settings.tolerance),
     fallen: Math.max(0, state.fallen - bounded - settings.tolerance),
     changedBy: 0,

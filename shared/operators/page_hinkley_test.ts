@@ -26,3 +26,9 @@ Deno.test("Page-Hinkley: a spike is no change", () => {
 Deno.test("Page-Hinkley: the change that is not watched is not told", () => {
   equal(edgesOf(of({ direction: "down" }), [...calm(200), ...calm(40, 53)]), "");
 });
+
+Deno.test("Page-Hinkley: one absurd value does not blind it", () => {
+  const values = [...calm(300), 3.4e38, ...calm(200), ...calm(100, 54)];
+  const onset = onsetFrom(edgesOf(of(), values), 501);
+  ok(onset < 540, String(onset));
+});
