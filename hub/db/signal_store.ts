@@ -33,6 +33,9 @@ export interface RollupRow extends Pick<Summary, "lowest" | "highest" | "score" 
   readonly atMs: number;
 }
 
+/** Beyond it a total is cut, so that no sum of totals leaves the range of a double. */
+const TOTAL_MAX = 1e300;
+
 const COLUMNS = sql.raw(
   "series_id, at, n, lowest, highest, total, latest, score, low, high, points",
 );
@@ -118,7 +121,7 @@ function jsonOf(chunks: readonly Chunk[]): string {
       n,
       lo: lowest,
       hi: highest,
-      su: total,
+      su: Math.max(-TOTAL_MAX, Math.min(TOTAL_MAX, total)),
       la: latest,
       sc: score,
       l: low,

@@ -27,6 +27,7 @@ export const SIGNAL_CASES: readonly (readonly [string, (db: Db) => Promise<void>
   ["a kill before the roll-up is made up for by the next hub", killedBeforeRollUp],
   ["samples of a time without the database are written when it is back", withoutDatabase],
   ["old partitions are dropped whole, and a series goes with its last point", retention],
+  ["values at the edge of a double stop neither writing nor rolling up", hugeValues],
   ["a day of one signal is read well within 300 ms", readsADay],
   ["a hub that was deposed writes nothing any more (F2)", deposed],
 ];
@@ -87,6 +88,27 @@ async function withoutDatabase(db: Db): Promise<void> {
   const span = { fromMs: NOW_MS - HOUR_MS, toMs: NOW_MS, pointsMax: 600 };
   const [series] = await rig.history.samples({ equipment: "pump" }, span);
   deepEqual(series!.value, [7, 0]);
+}
+
+async function hugeValues(db: Db): Promise<void> {
+  const rig = await SignalRig.open(db, NOW_MS);
+  const largest = Number.MAX_VALUE;
+  // Some devices send the largest number where they have no value.
+  await rig.record(
+    [1, 2, 12, 13, 22].map((s) => sampleAt(NOW_MS + s * SECOND_MS, { value: largest })),
+  );
+  await rig.record(
+    [1, 12].map((s) => sampleAt(NOW_MS + s * SECOND_MS, { key: "low", value: -largest })),
+  );
+  rig.nowMs = NOW_MS + 2 * HOUR_MS;
+  await rig.recorder.runRound();
+  const { minute, hour } = await rig.stored();
+  for (const rows of [minute, hour]) {
+    deepEqual(rows.map(({ subject, n, lowest }) => ({ subject, n, lowest })), [
+      { subject: "low", n: 2, lowest: -largest },
+      { subject: "pump", n: 5, lowest: largest },
+    ]);
+  }
 }
 
 async function retention(db: Db): Promise<void> {
