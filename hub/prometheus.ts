@@ -50,6 +50,13 @@ export async function renderMetrics({ hub, book, version }: ScrapeSources): Prom
   for (const { priority, isAcknowledged, count } of await alarmTotals(hub.db)) {
     alarms.set({ priority, state: isAcknowledged ? "acknowledged" : "unacknowledged" }, count);
   }
+  const dropped = make.counter("signal_samples_dropped_total", "Points that no chart has", [
+    "reason",
+  ]);
+  const { tooOld, tooNew, overflow } = hub.signals.drops;
+  dropped.inc({ reason: "too_old" }, tooOld);
+  dropped.inc({ reason: "too_new" }, tooNew);
+  dropped.inc({ reason: "overflow" }, overflow);
   return await registry.metrics() + "\n" + await book.registry.metrics();
 }
 

@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok } from "node:assert/strict";
+import { deepEqual, equal, match, ok } from "node:assert/strict";
 import type { Page } from "@shared/api.ts";
 import type { MetricSeries } from "@shared/job_api.ts";
 import type {
@@ -164,6 +164,9 @@ Deno.test("samples: a time that no calendar has and a key that no index holds st
   deepEqual(cut!.path, ["north"]);
   equal((await samplesOf(test, cut!.equipment)).length, 1);
   equal(one!.lastAt, new Date(nowMs - 1_000).toISOString());
+  const figures = await (await test.call("GET", "/metrics")).text();
+  match(figures, /^penstock_signal_samples_dropped_total\{reason="too_new"\} 3$/m);
+  match(figures, /^penstock_signal_samples_dropped_total\{reason="too_old"\} 1$/m);
   await test.close();
 });
 
