@@ -8,7 +8,6 @@ import { useEffect, useRef } from "preact/hooks";
 import { countText } from "./format.ts";
 import { LiveBadge } from "./parts/live_badge.tsx";
 import { PageHead } from "./parts/frame.tsx";
-import type { AlarmCounts } from "./parts/alarm_filter.ts";
 import { AlarmHealthPage } from "./pages/alarm_health.tsx";
 import { AlarmHistoryPage } from "./pages/alarm_history.tsx";
 import { AlarmsPage } from "./pages/alarms.tsx";
@@ -23,7 +22,7 @@ import { SettingsPage } from "./pages/settings.tsx";
 import { SignInPage } from "./pages/sign_in.tsx";
 import { hrefOf, type View } from "./router.ts";
 import { failureText } from "./state/api_client.ts";
-import { useGet } from "./state/resource.ts";
+import { useAnswer } from "./state/resource.ts";
 import { useServices } from "./state/services.ts";
 import { THEME_CHOICES } from "./state/theme.ts";
 
@@ -107,7 +106,9 @@ function sectionOf(view: View): View["kind"] {
 const COUNT_EVERY_MS = 60_000;
 
 function AlarmCount() {
-  const counted = useGet<AlarmCounts>("/alarms/count?state=attention", ["alarm"], COUNT_EVERY_MS);
+  const { hub } = useServices();
+  const asked = { query: { state: "attention" } } as const;
+  const counted = useAnswer(hub.alarms.count, asked, ["alarm"], COUNT_EVERY_MS);
   const count = counted.value?.unacknowledged ?? 0;
   if (count === 0) return null;
   return (

@@ -70,7 +70,7 @@ function createServices(): Services {
     },
     signedOut: () => session.expired(),
   });
-  const session = createSession(api, fragment);
+  const session = createSession(api.hub, fragment);
   const isVisible = pageVisibility();
   const stream = createEventStream({
     clock: browserClock,
@@ -79,6 +79,7 @@ function createServices(): Services {
   });
   return {
     api,
+    hub: api.hub,
     clock: browserClock,
     now,
     router: createRouter(window),

@@ -5,20 +5,20 @@
  * @module
  */
 import type { AgentMovePlan, AgentView } from "@shared/api.ts";
+import { read } from "@shared/hub_client.ts";
 import { Loaded } from "../parts/frame.tsx";
 import { Badge } from "../parts/marks.tsx";
 import { Table } from "../parts/table.tsx";
-import { useResource } from "../state/resource.ts";
+import { until, useResource } from "../state/resource.ts";
 import { useServices } from "../state/services.ts";
 
 export function WhatMoves(props: { readonly agent: AgentView }) {
-  const { api } = useServices();
-  const path = `/agents/${encodeURIComponent(props.agent.id)}/drain?dryRun=true`;
-  const plan = useResource<AgentMovePlan>(
-    path,
-    (signal) => api.post<AgentMovePlan>(path, { dryRun: true }, signal),
-    [],
-  );
+  const { hub } = useServices();
+  const { id } = props.agent;
+  const plan = useResource<AgentMovePlan>(id, async (signal) => {
+    const asked = { param: { id }, json: { dryRun: true } };
+    return await read(hub.agents[":id"].drain.$post(asked, until(signal))) as AgentMovePlan;
+  }, []);
   return <Loaded resource={plan}>{(found) => <Moves plan={found} />}</Loaded>;
 }
 

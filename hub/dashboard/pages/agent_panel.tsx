@@ -6,8 +6,9 @@
  * @module
  */
 import { useState } from "preact/hooks";
-import type { AgentView, OperationView } from "@shared/api.ts";
+import type { AgentView } from "@shared/api.ts";
 import type { JobDetail } from "@shared/job_api.ts";
+import { read } from "@shared/hub_client.ts";
 import { NONE, plural } from "../format.ts";
 import { AgentState, Labels, Uplink } from "../parts/agent_marks.tsx";
 import { Confirm } from "../parts/confirm.tsx";
@@ -20,7 +21,7 @@ import { SubtaskTable } from "../parts/subtask_table.tsx";
 import { useMoment } from "../parts/time_range.tsx";
 import { hrefOf } from "../router.ts";
 import { failureText } from "../state/api_client.ts";
-import { useResource } from "../state/resource.ts";
+import { until, useResource } from "../state/resource.ts";
 import { useServices } from "../state/services.ts";
 import { mayAdminister, mayOperate } from "../state/session.ts";
 import { ReplaceAgent } from "./agent_replace.tsx";
@@ -100,7 +101,7 @@ function AgentFacts(props: { readonly agent: AgentView }) {
 const JOBS_MAX = 20;
 
 function AgentSubtasks(props: { readonly agent: AgentView }) {
-  const { api } = useServices();
+  const { hub } = useServices();
   const moment = useMoment();
   const { agent } = props;
   const jobIds = [...new Set(agent.regions.map(({ jobId }) => jobId))].sort().slice(0, JOBS_MAX);
@@ -108,7 +109,7 @@ function AgentSubtasks(props: { readonly agent: AgentView }) {
     `jobs ${jobIds.join(",")}`,
     (signal) =>
       Promise.all(
-        jobIds.map((id) => api.get<JobDetail>(`/jobs/${encodeURIComponent(id)}`, signal)),
+        jobIds.map((id) => read(hub.jobs[":id"].$get({ param: { id } }, until(signal)))),
       ),
     ["region", "job"],
   );
@@ -165,13 +166,13 @@ function AgentActions(props: AgentPanelProps) {
 }
 
 function DrainDialog(props: AgentPanelProps & { readonly onClose: () => void }) {
-  const { api, router, toasts } = useServices();
+  const { hub, router, toasts } = useServices();
   const { agent } = props;
   const drain = async () => {
     try {
-      const path = `/agents/${encodeURIComponent(agent.id)}/drain`;
-      const operation = await api.post<OperationView>(path, {});
-      router.choose({ operation: operation.id });
+      const { id } = agent;
+      const operation = await read(hub.agents[":id"].drain.$post({ param: { id }, json: {} }));
+      if ("kind" in operation) router.choose({ operation: operation.id });
     } catch (thrown) {
       toasts.failed(`${agent.name} is not drained. ${failureText(thrown)}`);
     }
@@ -193,12 +194,12 @@ function DrainDialog(props: AgentPanelProps & { readonly onClose: () => void }) 
 }
 
 function RemoveDialog(props: AgentPanelProps & { readonly onClose: () => void }) {
-  const { api, router, toasts } = useServices();
+  const { hub, router, toasts } = useServices();
   const { agent } = props;
   const [typed, setTyped] = useState("");
   const remove = async () => {
     try {
-      await api.remove(`/agents/${encodeURIComponent(agent.id)}`);
+      await hub.agents[":id"].$delete({ param: { id: agent.id } });
       toasts.done(`${agent.name} was removed.`);
       router.choose({ agent: null });
     } catch (thrown) {

@@ -7,6 +7,7 @@
  */
 import { useState } from "preact/hooks";
 import type { AgentReplacement, AgentView } from "@shared/api.ts";
+import { read } from "@shared/hub_client.ts";
 import { Labels } from "../parts/agent_marks.tsx";
 import { Dialog } from "../parts/dialog.tsx";
 import { failureText } from "../state/api_client.ts";
@@ -17,13 +18,12 @@ import { InstallLine } from "./join_tokens.tsx";
 export function ReplaceAgent(
   props: { readonly agent: AgentView; readonly onClose: () => void },
 ) {
-  const { api, toasts } = useServices();
+  const { hub, toasts } = useServices();
   const { agent } = props;
   const [made, setMade] = useState<AgentReplacement | null>(null);
   const create = async () => {
     try {
-      const path = `/agents/${encodeURIComponent(agent.id)}/replace`;
-      setMade(await api.post<AgentReplacement>(path, {}));
+      setMade(await read(hub.agents[":id"].replace.$post({ param: { id: agent.id } })));
     } catch (thrown) {
       toasts.failed(`No join token was made. ${failureText(thrown)}`);
     }

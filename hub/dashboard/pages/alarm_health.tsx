@@ -14,6 +14,7 @@ import type {
   AlarmSourceCount,
   AlarmView,
 } from "@shared/plant_api.ts";
+import { read } from "@shared/hub_client.ts";
 import { percentText } from "../format.ts";
 import { hrefOf } from "../router.ts";
 import { PRIORITIES } from "../parts/alarm_filter.ts";
@@ -23,24 +24,21 @@ import { Loaded, Section } from "../parts/frame.tsx";
 import { Age, Figure, PriorityMark, ShareBar, Time } from "../parts/marks.tsx";
 import { Table } from "../parts/table.tsx";
 import { TimeRangePicker, useTimeRange } from "../parts/time_range.tsx";
-import { type Resource, useResource } from "../state/resource.ts";
+import { instantsOf } from "../parts/time_span.ts";
+import { type Resource, until, useResource } from "../state/resource.ts";
 import { useServices } from "../state/services.ts";
 
 /** The figures look back over hours: a minute more or less shows nothing. */
 const EVERY_MS = 30_000;
 
 export function AlarmHealthPage() {
-  const { api, now } = useServices();
+  const { hub, now } = useServices();
   const time = useTimeRange("24h");
   const health: Resource<AlarmHealth> = useResource<AlarmHealth>(
     time.key,
     (signal) => {
-      const { fromMs, toMs } = time.spanAt(now.peek());
-      const query = new URLSearchParams({
-        from: new Date(fromMs).toISOString(),
-        to: new Date(toMs).toISOString(),
-      });
-      return api.get<AlarmHealth>(`/alarms/health?${query}`, signal);
+      const query = instantsOf(time.spanAt(now.peek()));
+      return read(hub.alarms.health.$get({ query }, until(signal)));
     },
     [],
     EVERY_MS,

@@ -7,11 +7,11 @@
  * @module
  */
 import { useState } from "preact/hooks";
-import type { Page } from "@shared/api.ts";
 import type { AlarmStateLabel, AlarmTransitionView, AlarmView } from "@shared/plant_api.ts";
+import { read } from "@shared/hub_client.ts";
 import { NONE, valueText } from "../format.ts";
 import { hrefOf } from "../router.ts";
-import { alarmFilterOf, alarmPath, byNewest } from "../parts/alarm_filter.ts";
+import { alarmFilterOf, alarmQuery, byNewest } from "../parts/alarm_filter.ts";
 import { SearchField } from "../parts/alarm_filters.tsx";
 import { ALARM_STATE_LABELS, AlarmStateMark, STATE_TEXT } from "../parts/alarm_marks.tsx";
 import { AlarmPanel, KIND_TEXT, transitionText } from "../parts/alarm_panel.tsx";
@@ -20,10 +20,11 @@ import { Choice } from "../parts/choice.tsx";
 import { LoadedRows } from "../parts/loaded_rows.tsx";
 import { PriorityMark } from "../parts/marks.tsx";
 import { type ChosenTime, TimeRangePicker, useTimeRange } from "../parts/time_range.tsx";
-import { instantText, type Zone } from "../parts/time_span.ts";
+import { instantsOf, instantText, type Zone } from "../parts/time_span.ts";
 import { type VirtualColumn, VirtualTable } from "../parts/virtual_table.tsx";
 import { accepted, type PagedWorld } from "../state/paged_list.ts";
 import { usePaged } from "../state/paged_resource.ts";
+import { from, until } from "../state/resource.ts";
 import { useServices } from "../state/services.ts";
 
 const PAGE_LIMIT = "200";
@@ -107,27 +108,28 @@ function Pick(
 }
 
 function Transitions(props: { readonly time: ChosenTime }) {
-  const { api, now, router } = useServices();
-  const { query } = router.route.value;
-  const [span] = useState(() => props.time.spanAt(now.peek()));
-  const asked: Record<string, string> = { limit: PAGE_LIMIT, from: isoOf(span.fromMs) };
-  if (props.time.range.kind === "absolute") asked["to"] = isoOf(span.toMs);
-  for (const name of ["kind", "equipment"]) {
-    const value = query[name] ?? "";
-    if (value !== "") asked[name] = value;
-  }
-  const path = `/alarms/transitions?${new URLSearchParams(asked)}`;
+  const { hub, now, router } = useServices();
+  const { kind = "", equipment = "", ...query } = router.route.value.query;
+  const [span] = useState(() => instantsOf(props.time.spanAt(now.peek())));
+  const asked = {
+    limit: PAGE_LIMIT,
+    from: span.from,
+    ...props.time.range.kind === "absolute" ? { to: span.to } : {},
+    ...kind === "" ? {} : { kind },
+    ...equipment === "" ? {} : { equipment },
+  };
   const was = labelOf(query["was"]);
   const became = labelOf(query["became"]);
   const world: PagedWorld<AlarmTransitionView> = {
     load: accepted(
-      (cursor, signal) => api.get<Page<AlarmTransitionView>>(withCursor(path, cursor), signal),
+      (cursor, signal) =>
+        read(hub.alarms.transitions.$get({ query: { ...asked, ...from(cursor) } }, until(signal))),
       (one) => (was === null || one.from === was) && (became === null || one.to === became),
     ),
     keyOf: ({ id }) => String(id),
     order: (a, b) => b.id - a.id,
   };
-  const list = usePaged(`${path} ${was} ${became}`, world, ["alarm"]);
+  const list = usePaged(JSON.stringify([asked, was, became]), world, ["alarm"]);
   return (
     <LoadedRows list={list}>
       <VirtualTable<AlarmTransitionView>
@@ -195,21 +197,24 @@ const transitionColumns = (zone: Zone): readonly VirtualColumn<AlarmTransitionVi
 ];
 
 function Occurrences(props: { readonly time: ChosenTime }) {
-  const { api, now, router } = useServices();
-  const [span] = useState(() => props.time.spanAt(now.peek()));
-  const filter = {
+  const { hub, now, router } = useServices();
+  const [span] = useState(() => instantsOf(props.time.spanAt(now.peek())));
+  const asked = alarmQuery({
     ...alarmFilterOf(router.route.value.query),
-    state: "all" as const,
-    from: isoOf(span.fromMs),
-    to: props.time.range.kind === "absolute" ? isoOf(span.toMs) : "",
-  };
-  const path = alarmPath("/alarms", filter, { limit: PAGE_LIMIT });
+    state: "all",
+    from: span.from,
+    to: props.time.range.kind === "absolute" ? span.to : "",
+  });
   const world: PagedWorld<AlarmView> = {
-    load: (cursor, signal) => api.get<Page<AlarmView>>(withCursor(path, cursor), signal),
+    load: (cursor, signal) =>
+      read(hub.alarms.$get(
+        { query: { limit: PAGE_LIMIT, ...asked, ...from(cursor) } },
+        until(signal),
+      )),
     keyOf: ({ id }) => id,
     order: byNewest,
   };
-  const list = usePaged(path, world, ["alarm"]);
+  const list = usePaged(JSON.stringify(asked), world, ["alarm"]);
   return (
     <LoadedRows list={list}>
       <VirtualTable<AlarmView>
@@ -278,12 +283,4 @@ function At(props: { readonly at: string | null; readonly zone: Zone }) {
 
 function labelOf(text: string | undefined): AlarmStateLabel | null {
   return ALARM_STATE_LABELS.find((label) => label === text) ?? null;
-}
-
-function isoOf(ms: number): string {
-  return new Date(ms).toISOString();
-}
-
-function withCursor(path: string, cursor: string | null): string {
-  return cursor === null ? path : `${path}&cursor=${encodeURIComponent(cursor)}`;
 }

@@ -4,7 +4,8 @@
  *
  * @module
  */
-import type { AuditVerdict, AuditView, Page } from "@shared/api.ts";
+import type { AuditView } from "@shared/api.ts";
+import { read } from "@shared/hub_client.ts";
 import { NONE } from "../format.ts";
 import { auditCsv } from "../parts/audit_export.ts";
 import { SearchField } from "../parts/alarm_filters.tsx";
@@ -14,30 +15,31 @@ import { Badge, Time, Who } from "../parts/marks.tsx";
 import { type VirtualColumn, VirtualTable } from "../parts/virtual_table.tsx";
 import type { PagedWorld } from "../state/paged_list.ts";
 import { usePaged } from "../state/paged_resource.ts";
-import { useGet } from "../state/resource.ts";
+import { from, until, useAnswer } from "../state/resource.ts";
 import { useServices } from "../state/services.ts";
 
 const PAGE_LIMIT = "200";
-const OUTCOMES = ["done", "accepted", "refused"];
-const FILTERS = ["action", "subject", "principal", "outcome", "from", "to"];
+const OUTCOMES = ["done", "accepted", "refused"] as const;
+const TEXTS = ["action", "subject", "principal", "from", "to"] as const;
 
 export function AuditPage() {
-  const { api, router } = useServices();
+  const { hub, router } = useServices();
   const { query } = router.route.value;
-  const asked = Object.fromEntries(
-    FILTERS.map((name) => [name, query[name] ?? ""]).filter(([, value]) => value !== ""),
+  const outcome = OUTCOMES.find((one) => one === query["outcome"]);
+  const texts: Partial<Record<typeof TEXTS[number], string>> = Object.fromEntries(
+    TEXTS.map((name) => [name, query[name] ?? ""]).filter(([, value]) => value !== ""),
   );
-  const path = `/audit?${new URLSearchParams({ limit: PAGE_LIMIT, ...asked })}`;
+  const asked = { ...texts, ...outcome === undefined ? {} : { outcome } };
   const world: PagedWorld<AuditView> = {
     load: (cursor, signal) =>
-      api.get<Page<AuditView>>(
-        cursor === null ? path : `${path}&cursor=${encodeURIComponent(cursor)}`,
-        signal,
-      ),
+      read(hub.audit.$get(
+        { query: { limit: PAGE_LIMIT, ...asked, ...from(cursor) } },
+        until(signal),
+      )),
     keyOf: ({ id }) => String(id),
     order: (a, b) => b.id - a.id,
   };
-  const list = usePaged(path, world, []);
+  const list = usePaged(JSON.stringify(asked), world, []);
   return (
     <>
       <PageHead title="Audit">
@@ -69,7 +71,8 @@ export function AuditPage() {
 
 /** Whether each row follows from the one before it: a row changed later would show. */
 function ChainBadge() {
-  const verdict = useGet<AuditVerdict>("/audit/verify", []);
+  const { hub } = useServices();
+  const verdict = useAnswer(hub.audit.verify, {}, []);
   if (verdict.value === null) {
     const text = verdict.failure === null ? "checking the chain…" : "chain not checked";
     return <Badge mark={{ tone: "unknown", text }} />;

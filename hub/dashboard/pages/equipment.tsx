@@ -5,14 +5,8 @@
  * @module
  */
 import { useMemo, useRef } from "preact/hooks";
-import type { Page } from "@shared/api.ts";
-import type {
-  AlarmView,
-  ChartMarker,
-  EquipmentSummary,
-  EquipmentView,
-  SampleSeries,
-} from "@shared/plant_api.ts";
+import { read } from "@shared/hub_client.ts";
+import type { AlarmView, ChartMarker, EquipmentView, SampleSeries } from "@shared/plant_api.ts";
 import { alarmRowClass, AlarmStateMark } from "../parts/alarm_marks.tsx";
 import { type Band, type Instant } from "../parts/chart.tsx";
 import { heardSpans, stateSpans } from "../parts/chart_marks.ts";
@@ -38,9 +32,21 @@ import {
   useShownNow,
   useTimeRange,
 } from "../parts/time_range.tsx";
-import { absoluteRange, type Span, type TimeRange, widened } from "../parts/time_span.ts";
+import {
+  absoluteRange,
+  instantsOf as asInstants,
+  type Span,
+  type TimeRange,
+  widened,
+} from "../parts/time_span.ts";
 import { hrefOf } from "../router.ts";
-import { type ListResource, type Resource, useList, useResource } from "../state/resource.ts";
+import {
+  type ListResource,
+  type Resource,
+  until,
+  useAnswers,
+  useResource,
+} from "../state/resource.ts";
 import { useServices } from "../state/services.ts";
 
 const SIGNALS_EVERY_MS = 10_000;
@@ -48,11 +54,12 @@ const NO_TAIL: Tails = new Map();
 
 export function EquipmentPage(props: { readonly equipment: string }) {
   const { equipment } = props;
-  const { router } = useServices();
-  const named = `equipment=${encodeURIComponent(equipment)}`;
-  const alarms = useList<AlarmView>(`/alarms?state=all&limit=100&${named}`, ["alarm"]);
-  const views = useList<EquipmentView>(
-    `/equipment?limit=200&${named}`,
+  const { hub, router } = useServices();
+  const all = { query: { equipment, state: "all", limit: "100" } } as const;
+  const alarms = useAnswers(hub.alarms, all, ["alarm"]);
+  const views = useAnswers(
+    hub.equipment,
+    { query: { equipment, limit: "200" } },
     ["alarm"],
     SIGNALS_EVERY_MS,
   );
@@ -92,11 +99,9 @@ export function EquipmentPage(props: { readonly equipment: string }) {
 
 /** Where it stands in the plant; empty before it is known. */
 function usePlace(equipment: string): PlantPath {
-  const search = encodeURIComponent(equipment);
-  const found = useList<EquipmentSummary>(
-    `/plant/equipment?sort=name&limit=100&search=${search}`,
-    [],
-  );
+  const { hub } = useServices();
+  const query = { sort: "name", limit: "100", search: equipment } as const;
+  const found = useAnswers(hub.plant.equipment, { query }, []);
   return found.value?.items.find((one) => one.equipment === equipment)?.path ?? [];
 }
 
@@ -144,15 +149,10 @@ function useMarkers(
   time: ChosenTime,
   nowMs: number,
 ): Resource<readonly ChartMarker[]> {
-  const { api } = useServices();
-  const path = `/equipment/${encodeURIComponent(equipment)}/markers`;
-  const markers = useResource<readonly ChartMarker[]>(path, async (signal) => {
-    const { fromMs, toMs } = time.spanAt(nowMs);
-    const query = new URLSearchParams({
-      from: new Date(fromMs).toISOString(),
-      to: new Date(toMs).toISOString(),
-    });
-    return (await api.get<Page<ChartMarker>>(`${path}?${query}`, signal)).items;
+  const { hub } = useServices();
+  const markers = useResource<readonly ChartMarker[]>(equipment, async (signal) => {
+    const asked = { param: { equipment }, query: asInstants(time.spanAt(nowMs)) };
+    return (await read(hub.equipment[":equipment"].markers.$get(asked, until(signal)))).items;
   }, ["alarm", "job", "savepoint", "rollback", "region"]);
   useRefetch(markers, time, nowMs);
   return markers;

@@ -4,13 +4,14 @@
  *
  * @module
  */
-import type { PlantView } from "@shared/plant_api.ts";
 import { EquipmentBrowser, PLANT_EVERY_MS } from "../parts/equipment_browser.tsx";
 import { PageHead } from "../parts/frame.tsx";
-import { useGet } from "../state/resource.ts";
+import { useAnswer } from "../state/resource.ts";
+import { useServices } from "../state/services.ts";
 
 export function EquipmentListPage() {
-  const plant = useGet<PlantView>("/plant", ["alarm"], PLANT_EVERY_MS);
+  const { hub } = useServices();
+  const plant = useAnswer(hub.plant, {}, ["alarm"], PLANT_EVERY_MS);
   return (
     <>
       <PageHead title="Equipment" />

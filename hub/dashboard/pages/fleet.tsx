@@ -13,7 +13,7 @@ import { agentMark } from "../parts/health.ts";
 import { LogLines } from "../parts/log_lines.tsx";
 import { Figure } from "../parts/marks.tsx";
 import { hrefOf } from "../router.ts";
-import { useGet, useList } from "../state/resource.ts";
+import { useAnswer, useAnswers } from "../state/resource.ts";
 import { useServices } from "../state/services.ts";
 import { mayAdminister } from "../state/session.ts";
 import { AgentPanel } from "./agent_panel.tsx";
@@ -23,8 +23,13 @@ import { JoinTokens } from "./join_tokens.tsx";
 const HEARTBEAT_MS = 5_000;
 
 export function FleetPage() {
-  const { router, session } = useServices();
-  const agents = useList<AgentView>("/agents?limit=200", ["agent", "region"], HEARTBEAT_MS);
+  const { hub, router, session } = useServices();
+  const agents = useAnswers(
+    hub.agents,
+    { query: { limit: "200" } },
+    ["agent", "region"],
+    HEARTBEAT_MS,
+  );
   const { query } = router.route.value;
   const opened = query["agent"] ?? null;
   const isAdmin = mayAdminister(session.session.value);
@@ -51,8 +56,9 @@ export function FleetPage() {
 
 /** By its id, because it may be on a page of the list that is not loaded. */
 function OpenedAgent(props: { readonly id: string }) {
-  const path = `/agents/${encodeURIComponent(props.id)}`;
-  const agent = useGet<AgentView>(path, ["agent", "region"], HEARTBEAT_MS);
+  const { hub } = useServices();
+  const asked = { param: { id: props.id } };
+  const agent = useAnswer(hub.agents[":id"], asked, ["agent", "region"], HEARTBEAT_MS);
   return <Loaded resource={agent}>{(found) => <AgentPanel agent={found} />}</Loaded>;
 }
 

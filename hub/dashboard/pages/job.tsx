@@ -9,7 +9,8 @@ import { Loaded, PageHead } from "../parts/frame.tsx";
 import { jobMark } from "../parts/health.ts";
 import { Badge } from "../parts/marks.tsx";
 import { hrefOf, type JobTab } from "../router.ts";
-import { useGet } from "../state/resource.ts";
+import { useAnswer } from "../state/resource.ts";
+import { useServices } from "../state/services.ts";
 import { JobActions, JobOperation } from "./job_actions.tsx";
 import { JobCheckpoints } from "./job_checkpoints.tsx";
 import { JobGraphTab } from "./job_graph.tsx";
@@ -26,9 +27,9 @@ const TABS: readonly (readonly [JobTab, string])[] = [
 const LOOK_AGAIN_MS = 15_000;
 
 export function JobPage(props: { readonly jobId: string; readonly tab: JobTab }) {
-  const path = `/jobs/${encodeURIComponent(props.jobId)}`;
+  const { hub } = useServices();
   const family = ["job", "region", "rollback", "savepoint", "operation.ended", "agent"];
-  const job = useGet<JobDetail>(path, family, LOOK_AGAIN_MS);
+  const job = useAnswer(hub.jobs[":id"], { param: { id: props.jobId } }, family, LOOK_AGAIN_MS);
   const name = job.value?.name ?? "Job";
   const trail = [{ text: "Jobs", href: hrefOf({ kind: "jobs" }) }];
   return (

@@ -9,18 +9,23 @@ import { useState } from "preact/hooks";
 import type { OperationView } from "@shared/api.ts";
 import type { JobDetail } from "@shared/job_api.ts";
 import { isExchange, KEY_GROUP_COUNT } from "@shared/job_graph.ts";
+import { read } from "@shared/hub_client.ts";
 import { Confirm } from "../parts/confirm.tsx";
 import { plural } from "../format.ts";
 import { OperationProgress } from "../parts/operation_progress.tsx";
-import { failureText } from "../state/api_client.ts";
+import { type ApiClient, failureText } from "../state/api_client.ts";
 import { useServices } from "../state/services.ts";
 import { mayOperate } from "../state/session.ts";
 
 type Action = "savepoint" | "stop" | "cancel" | "rescale" | "rebalance";
 
+type JobEndpoint = ApiClient["hub"]["jobs"][":id"];
+/** Asks for an operation on the job that `param` names. */
+type Ask = (job: JobEndpoint, param: { id: string }) => Promise<{ json(): Promise<unknown> }>;
+
 interface DialogProps {
   readonly job: JobDetail;
-  readonly send: (path: string, body: unknown) => Promise<void>;
+  readonly send: (ask: Ask) => Promise<void>;
   readonly onClose: () => void;
 }
 
@@ -58,11 +63,10 @@ function isScalable(job: Pick<JobDetail, "graph">): boolean {
 }
 
 function useSend(job: JobDetail): DialogProps["send"] {
-  const { api, router, toasts } = useServices();
-  return async (path, body) => {
+  const { hub, router, toasts } = useServices();
+  return async (ask) => {
     try {
-      const to = `/jobs/${encodeURIComponent(job.id)}/${path}`;
-      const operation = await api.post<OperationView>(to, body);
+      const operation = await read(ask(hub.jobs[":id"], { id: job.id })) as OperationView;
       router.choose({ operation: operation.id });
     } catch (thrown) {
       toasts.failed(`Nothing was changed. ${failureText(thrown)}`);
@@ -91,7 +95,10 @@ function SavepointDialog(props: DialogProps) {
     <Confirm
       title={`Take a savepoint of ${props.job.name}`}
       action="Take savepoint"
-      onConfirm={() => props.send("savepoints", label.trim() === "" ? {} : { label: label.trim() })}
+      onConfirm={() => {
+        const json = label.trim() === "" ? {} : { label: label.trim() };
+        return props.send((job, param) => job.savepoints.$post({ param, json }));
+      }}
       onClose={props.onClose}
     >
       <p>It keeps the state of the whole job until somebody deletes it. The job goes on.</p>
@@ -137,7 +144,7 @@ function StopDialog(props: DialogProps) {
       title={`Stop ${props.job.name}`}
       action="Stop job"
       isDangerous
-      onConfirm={() => props.send("stop", how.body)}
+      onConfirm={() => props.send((job, param) => job.stop.$post({ param, json: how.body }))}
       onClose={props.onClose}
     >
       <fieldset class="stack">
@@ -174,7 +181,7 @@ function CancelDialog(props: DialogProps) {
       action="Cancel job"
       isDangerous
       missing={typed === job.name ? null : "Type the job's name first."}
-      onConfirm={() => props.send("cancel", {})}
+      onConfirm={() => props.send((job, param) => job.cancel.$post({ param }))}
       onClose={props.onClose}
     >
       <p>
@@ -211,7 +218,8 @@ function RescaleDialog(props: DialogProps) {
       title={`Rescale ${job.name}`}
       action={isValid ? `Run ${plural(parallelism, "subtask")} a stage` : "Rescale"}
       missing={missing}
-      onConfirm={() => props.send("rescale", { parallelism })}
+      onConfirm={() =>
+        props.send((job, param) => job.rescale.$post({ param, json: { parallelism } }))}
       onClose={props.onClose}
     >
       <p>
@@ -237,7 +245,7 @@ function RebalanceDialog(props: DialogProps) {
     <Confirm
       title={`Rebalance ${props.job.name}`}
       action="Rebalance"
-      onConfirm={() => props.send("rebalance", {})}
+      onConfirm={() => props.send((job, param) => job.rebalance.$post({ param }))}
       onClose={props.onClose}
     >
       <p>

@@ -5,13 +5,8 @@
  *
  * @module
  */
-import type { Page } from "@shared/api.ts";
-import type {
-  CheckpointDetail,
-  CheckpointSummary,
-  CheckpointView,
-  JobDetail,
-} from "@shared/job_api.ts";
+import type { CheckpointDetail, CheckpointView, JobDetail } from "@shared/job_api.ts";
+import { read } from "@shared/hub_client.ts";
 import { durationText, NONE, plural } from "../format.ts";
 import { CheckpointStrip } from "../parts/checkpoint_strip.tsx";
 import { CheckpointSummaryView } from "../parts/checkpoint_summary.tsx";
@@ -24,20 +19,21 @@ import { PhaseStrip } from "../parts/phase_strip.tsx";
 import { VirtualTable } from "../parts/virtual_table.tsx";
 import { hrefOf } from "../router.ts";
 import { usePaged } from "../state/paged_resource.ts";
-import { useGet, useList } from "../state/resource.ts";
+import { from, until, useAnswer, useAnswers } from "../state/resource.ts";
 import { useServices } from "../state/services.ts";
 import { CHECKPOINT_COLUMNS } from "./job_checkpoint_columns.tsx";
 
 const FAMILY = ["checkpoint", "savepoint", "rollback"];
-const STRIP_LIMIT = 60;
-const PAGE_LIMIT = 100;
+const STRIP_LIMIT = "60";
+const PAGE_LIMIT = "100";
 
 export function JobCheckpoints(props: { readonly job: JobDetail }) {
-  const { router } = useServices();
+  const { hub, router } = useServices();
   const { job } = props;
-  const path = `/jobs/${encodeURIComponent(job.id)}/checkpoints`;
-  const latest = useList<CheckpointView>(`${path}?limit=${STRIP_LIMIT}`, FAMILY);
-  const summary = useGet<CheckpointSummary>(`${path}/summary`, FAMILY);
+  const param = { id: job.id };
+  const { checkpoints } = hub.jobs[":id"];
+  const latest = useAnswers(checkpoints, { param, query: { limit: STRIP_LIMIT } }, FAMILY);
+  const summary = useAnswer(checkpoints.summary, { param }, FAMILY);
   const opened = router.route.value.query["checkpoint"] ?? null;
   return (
     <>
@@ -58,30 +54,30 @@ export function JobCheckpoints(props: { readonly job: JobDetail }) {
           )}
         </Loaded>
       </Section>
-      {opened === null ? null : <CheckpointPanel key={opened} path={path} checkpointId={opened} />}
-      <History path={path} opened={opened} />
+      {opened === null
+        ? null
+        : <CheckpointPanel key={opened} jobId={job.id} checkpointId={opened} />}
+      <History jobId={job.id} opened={opened} />
     </>
   );
 }
 
 const KINDS = [
-  { value: "all", text: "All", query: "" },
-  { value: "failed", text: "Failed", query: "&status=aborted,degraded" },
-  { value: "savepoints", text: "Savepoints", query: "&isSavepoint=true" },
+  { value: "all", text: "All", query: {} },
+  { value: "failed", text: "Failed", query: { status: "aborted,degraded" } },
+  { value: "savepoints", text: "Savepoints", query: { isSavepoint: "true" } },
 ] as const;
 type Kind = typeof KINDS[number]["value"];
 
-function History(props: { readonly path: string; readonly opened: string | null }) {
-  const { api, router } = useServices();
-  const { path } = props;
+function History(props: { readonly jobId: string; readonly opened: string | null }) {
+  const { hub, router } = useServices();
+  const { jobId } = props;
   const kind = KINDS.find(({ value }) => value === router.route.value.query["kind"]) ?? KINDS[0];
-  const list = usePaged<CheckpointView>(`${path} ${kind.value}`, {
+  const list = usePaged<CheckpointView>(`${jobId} ${kind.value}`, {
     load(cursor, signal) {
-      const from = cursor === null ? "" : `&cursor=${encodeURIComponent(cursor)}`;
-      return api.get<Page<CheckpointView>>(
-        `${path}?limit=${PAGE_LIMIT}${kind.query}${from}`,
-        signal,
-      );
+      const query = { limit: PAGE_LIMIT, ...kind.query, ...from(cursor) };
+      const { checkpoints } = hub.jobs[":id"];
+      return read(checkpoints.$get({ param: { id: jobId }, query }, until(signal)));
     },
     keyOf: (one) => String(one.id),
     order: (a, b) => b.id - a.id,
@@ -120,10 +116,12 @@ function History(props: { readonly path: string; readonly opened: string | null 
   );
 }
 
-function CheckpointPanel(props: { readonly path: string; readonly checkpointId: string }) {
-  const { router } = useServices();
-  const checkpoint = useGet<CheckpointDetail>(
-    `${props.path}/${encodeURIComponent(props.checkpointId)}`,
+function CheckpointPanel(props: { readonly jobId: string; readonly checkpointId: string }) {
+  const { hub, router } = useServices();
+  const { checkpointId } = props;
+  const checkpoint = useAnswer(
+    hub.jobs[":id"].checkpoints[":n"],
+    { param: { id: props.jobId, n: checkpointId } },
     ["checkpoint"],
   );
   const close = (

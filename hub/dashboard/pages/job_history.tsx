@@ -14,17 +14,16 @@ import { LogLines } from "../parts/log_lines.tsx";
 import { Badge, Time, Who } from "../parts/marks.tsx";
 import { Table } from "../parts/table.tsx";
 import { hrefOf } from "../router.ts";
-import { useList } from "../state/resource.ts";
+import { useAnswers } from "../state/resource.ts";
+import { useServices } from "../state/services.ts";
 
 export function JobHistory(props: { readonly job: JobDetail }) {
   const { job } = props;
-  const path = `/jobs/${encodeURIComponent(job.id)}`;
-  const attempts = useList<AttemptView>(`${path}/attempts`, ["region", "rollback", "agent"]);
-  const gaps = useList<GapView>(`${path}/gaps`, ["gap", "region", "rollback"]);
-  const operations = useList<OperationView>(
-    `/operations?jobId=${encodeURIComponent(job.id)}`,
-    ["operation"],
-  );
+  const { hub } = useServices();
+  const of = { param: { id: job.id } };
+  const attempts = useAnswers(hub.jobs[":id"].attempts, of, ["region", "rollback", "agent"]);
+  const gaps = useAnswers(hub.jobs[":id"].gaps, of, ["gap", "region", "rollback"]);
+  const operations = useAnswers(hub.operations, { query: { jobId: job.id } }, ["operation"]);
   return (
     <>
       <Section title="Attempts and what ended them">

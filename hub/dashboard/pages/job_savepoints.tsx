@@ -5,7 +5,7 @@
  * @module
  */
 import { useState } from "preact/hooks";
-import type { OperationView } from "@shared/api.ts";
+import { read } from "@shared/hub_client.ts";
 import type { JobDetail, SavepointView } from "@shared/job_api.ts";
 import { bytesText, shortId } from "../format.ts";
 import { Loaded, LoadedList, Section } from "../parts/frame.tsx";
@@ -15,18 +15,18 @@ import { OperationProgress } from "../parts/operation_progress.tsx";
 import { Table } from "../parts/table.tsx";
 import { hrefOf } from "../router.ts";
 import { failureText } from "../state/api_client.ts";
-import { useGet, useList } from "../state/resource.ts";
+import { useAnswer, useAnswers } from "../state/resource.ts";
 import { useServices } from "../state/services.ts";
 import { mayAdminister, mayOperate } from "../state/session.ts";
 import { RollbackPanel } from "./rollback_panel.tsx";
 import { SavepointPanel } from "./savepoint_panel.tsx";
 
 export function JobSavepoints(props: { readonly job: JobDetail }) {
-  const { router, session } = useServices();
+  const { hub, router, session } = useServices();
   const { job } = props;
   const { query } = router.route.value;
-  const path = `/savepoints?jobId=${encodeURIComponent(job.id)}`;
-  const savepoints = useList<SavepointView>(path, ["savepoint", "checkpoint", "rollback"]);
+  const family = ["savepoint", "checkpoint", "rollback"];
+  const savepoints = useAnswers(hub.savepoints, { query: { jobId: job.id } }, family);
   const rollbackTo = query["rollback"] ?? null;
   const opened = query["savepoint"] ?? null;
   const who = session.session.value;
@@ -69,9 +69,10 @@ function OpenedSavepoint(
     readonly all: readonly SavepointView[];
   },
 ) {
+  const { hub } = useServices();
   const { id, job, all } = props;
-  const path = `/savepoints/${encodeURIComponent(id)}`;
-  const savepoint = useGet<SavepointView>(path, ["savepoint", "checkpoint"]);
+  const asked = { param: { id } };
+  const savepoint = useAnswer(hub.savepoints[":id"], asked, ["savepoint", "checkpoint"]);
   const others = all.filter((one) => one.status === "completed" && one.id !== id);
   return (
     <Loaded resource={savepoint}>
@@ -81,7 +82,7 @@ function OpenedSavepoint(
 }
 
 function TakeSavepoint(props: { readonly job: JobDetail }) {
-  const { api, router, toasts } = useServices();
+  const { hub, router, toasts } = useServices();
   const [label, setLabel] = useState("");
   const [isSending, setIsSending] = useState(false);
   const operationId = router.route.value.query["savepointOperation"] ?? null;
@@ -89,9 +90,9 @@ function TakeSavepoint(props: { readonly job: JobDetail }) {
     event.preventDefault();
     setIsSending(true);
     try {
-      const path = `/jobs/${encodeURIComponent(props.job.id)}/savepoints`;
-      const body = label.trim() === "" ? {} : { label: label.trim() };
-      const operation = await api.post<OperationView>(path, body);
+      const param = { id: props.job.id };
+      const json = label.trim() === "" ? {} : { label: label.trim() };
+      const operation = await read(hub.jobs[":id"].savepoints.$post({ param, json }));
       setLabel("");
       router.choose({ savepointOperation: operation.id });
     } catch (thrown) {

@@ -5,14 +5,15 @@
  * @module
  */
 import type { JobDetail, MetricSeries } from "@shared/job_api.ts";
+import { read } from "@shared/hub_client.ts";
 import { countText, durationText, percentText, plural, rateText } from "../format.ts";
 import { Loaded, Section } from "../parts/frame.tsx";
 import { MetricChart } from "../parts/metric_chart.tsx";
 import type { SubtaskSort } from "../parts/subtask_figures.ts";
 import { Table } from "../parts/table.tsx";
 import { TimeRangePicker, useTimeRange } from "../parts/time_range.tsx";
-import type { Zone } from "../parts/time_span.ts";
-import { useResource } from "../state/resource.ts";
+import { instantsOf, type Span, type Zone } from "../parts/time_span.ts";
+import { until, useResource } from "../state/resource.ts";
 import { useServices } from "../state/services.ts";
 
 interface Metric {
@@ -59,15 +60,13 @@ interface SeriesAnswer {
 
 /** The last quarter of an hour of one figure by subtask; null until the hub has told. */
 export function usePast(jobId: string, metric: MetricName) {
-  const { api, now } = useServices();
+  const { hub, now } = useServices();
   const resource = useResource<SeriesAnswer>(
     `${jobId}/${metric}`,
     (signal) => {
       const toMs = now.peek();
-      return api.get(
-        seriesPath(jobId, { metric, fromMs: toMs - PAST_MS, toMs }, PAST_POINTS),
-        signal,
-      );
+      const asked = seriesOf(jobId, metric, { fromMs: toMs - PAST_MS, toMs }, PAST_POINTS);
+      return read(hub.jobs[":id"].series.$get(asked, until(signal)));
     },
     [],
     LOOK_AGAIN_MS,
@@ -79,18 +78,11 @@ export function usePast(jobId: string, metric: MetricName) {
   };
 }
 
-function seriesPath(
-  jobId: string,
-  ask: { readonly metric: string; readonly fromMs: number; readonly toMs: number },
-  points: number,
-): string {
-  const query = new URLSearchParams({
-    metric: ask.metric,
-    from: new Date(ask.fromMs).toISOString(),
-    to: new Date(ask.toMs).toISOString(),
-    points: String(points),
-  });
-  return `/jobs/${encodeURIComponent(jobId)}/series?${query}`;
+function seriesOf(jobId: string, metric: MetricName, span: Span, points: number) {
+  return {
+    param: { id: jobId },
+    query: { metric, ...instantsOf(span), points: String(points) },
+  };
 }
 
 interface Shown {
@@ -100,7 +92,7 @@ interface Shown {
 }
 
 export function JobSeries(props: { readonly job: JobDetail }) {
-  const { api, now, router } = useServices();
+  const { hub, now, router } = useServices();
   const { job } = props;
   const time = useTimeRange("1h");
   const { query } = router.route.value;
@@ -109,8 +101,8 @@ export function JobSeries(props: { readonly job: JobDetail }) {
     `${job.id}/${metric.name}/${time.key}`,
     async (signal) => {
       const span = time.spanAt(now.peek());
-      const path = seriesPath(job.id, { metric: metric.name, ...span }, POINTS);
-      return { ...span, ...await api.get<SeriesAnswer>(path, signal) };
+      const asked = seriesOf(job.id, metric.name, span, POINTS);
+      return { ...span, ...await read(hub.jobs[":id"].series.$get(asked, until(signal))) };
     },
     [],
     time.range.kind === "relative" ? LOOK_AGAIN_MS : null,

@@ -5,6 +5,7 @@
  * @module
  */
 import type { JobDetail, JobSummary } from "@shared/job_api.ts";
+import { read } from "@shared/hub_client.ts";
 import { Choice } from "../parts/choice.tsx";
 import { LoadedList, PageHead, Section } from "../parts/frame.tsx";
 import { greatestLag, type JobRow, JobTable } from "../parts/job_table.tsx";
@@ -15,7 +16,7 @@ import {
   subtaskFigures,
 } from "../parts/subtask_figures.ts";
 import { useMoment } from "../parts/time_range.tsx";
-import { useList, useResource } from "../state/resource.ts";
+import { until, useAnswers, useResource } from "../state/resource.ts";
 import { useServices } from "../state/services.ts";
 import { sourceRate } from "./job_graph.tsx";
 
@@ -24,19 +25,19 @@ const DETAILS_MAX = 40;
 const LOOK_AGAIN_MS = 15_000;
 
 const STATES = [
-  { value: "all", text: "All", query: "" },
-  { value: "running", text: "Wanted running", query: "&state=running" },
-  { value: "stopped", text: "Stopped", query: "&state=stopped" },
-  { value: "cancelled", text: "Cancelled", query: "&state=cancelled" },
+  { value: "all", text: "All", query: {} },
+  { value: "running", text: "Wanted running", query: { state: "running" } },
+  { value: "stopped", text: "Stopped", query: { state: "stopped" } },
+  { value: "cancelled", text: "Cancelled", query: { state: "cancelled" } },
 ] as const;
 type State = typeof STATES[number]["value"];
 
 export function JobsPage() {
-  const { router } = useServices();
+  const { hub, router } = useServices();
   const state = STATES.find(({ value }) => value === router.route.value.query["state"]) ??
     STATES[0];
   const family = ["job", "region", "checkpoint", "alarm"];
-  const jobs = useList<JobSummary>(`/jobs?limit=50${state.query}`, family);
+  const jobs = useAnswers(hub.jobs, { query: { limit: "50", ...state.query } }, family);
   const details = useDetails(jobs.value?.items ?? []);
   const moment = useMoment();
   return (
@@ -71,13 +72,13 @@ export function JobsPage() {
 }
 
 function useDetails(jobs: readonly JobSummary[]): ReadonlyMap<string, JobDetail> {
-  const { api } = useServices();
+  const { hub } = useServices();
   const ids = jobs.filter(({ desiredState }) => desiredState === "running")
     .slice(0, DETAILS_MAX).map(({ id }) => id);
   const details = useResource<readonly JobDetail[]>(
     ids.length === 0 ? null : ids.join(","),
     (signal) =>
-      Promise.all(ids.map((id) => api.get<JobDetail>(`/jobs/${encodeURIComponent(id)}`, signal))),
+      Promise.all(ids.map((id) => read(hub.jobs[":id"].$get({ param: { id } }, until(signal))))),
     ["region", "job"],
     LOOK_AGAIN_MS,
   );

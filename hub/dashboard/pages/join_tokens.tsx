@@ -6,6 +6,7 @@
  */
 import { useState } from "preact/hooks";
 import type { CreatedJoinToken, JoinTokenView } from "@shared/api.ts";
+import { read } from "@shared/hub_client.ts";
 import { durationText } from "../format.ts";
 import { Labels } from "../parts/agent_marks.tsx";
 import { LoadedList, Section } from "../parts/frame.tsx";
@@ -13,7 +14,7 @@ import type { Mark } from "../parts/health.ts";
 import { Badge, Time, Who } from "../parts/marks.tsx";
 import { Table } from "../parts/table.tsx";
 import { failureText } from "../state/api_client.ts";
-import { type ListResource, useList } from "../state/resource.ts";
+import { type ListResource, useAnswers } from "../state/resource.ts";
 import { useServices } from "../state/services.ts";
 
 const LIFETIMES = [
@@ -22,19 +23,21 @@ const LIFETIMES = [
 ] as const;
 
 export function JoinTokens() {
-  const tokens = useList<JoinTokenView>("/tokens?kind=join&limit=20", ["agent.enrolled"]);
+  const { hub } = useServices();
+  const joins = { query: { kind: "join", limit: "20" } } as const;
+  const tokens = useAnswers(hub.tokens, joins, ["agent.enrolled"]);
   return (
     <>
       <AddAgent onCreated={tokens.reload} />
       <Section title="Join tokens">
-        <TokenList tokens={tokens} />
+        <TokenList tokens={tokens as ListResource<JoinTokenView>} />
       </Section>
     </>
   );
 }
 
 function AddAgent(props: { readonly onCreated: () => void }) {
-  const { api, toasts } = useServices();
+  const { hub, toasts } = useServices();
   const [text, setText] = useState("");
   const [ttlSeconds, setTtlSeconds] = useState<number>(LIFETIMES[1].seconds);
   const [token, setToken] = useState<CreatedJoinToken | null>(null);
@@ -43,7 +46,8 @@ function AddAgent(props: { readonly onCreated: () => void }) {
     event.preventDefault();
     if (labels === null) return;
     try {
-      setToken(await api.post<CreatedJoinToken>("/tokens", { labels, ttlSeconds }));
+      const made = await read(hub.tokens.$post({ json: { labels, ttlSeconds } }));
+      setToken(made as CreatedJoinToken);
       props.onCreated();
     } catch (thrown) {
       toasts.failed(`No join token was made. ${failureText(thrown)}`);
@@ -167,12 +171,12 @@ export function tokenMark(token: JoinTokenView, nowMs: number): Mark {
 }
 
 function Revoke(props: { readonly token: JoinTokenView; readonly onDone: () => void }) {
-  const { api, now, toasts } = useServices();
+  const { hub, now, toasts } = useServices();
   const { token } = props;
   if (tokenMark(token, now.value).text !== "open") return <span class="muted">none</span>;
   const revoke = async () => {
     try {
-      await api.remove(`/tokens/${encodeURIComponent(token.id)}`);
+      await hub.tokens[":id"].$delete({ param: { id: token.id } });
       toasts.done("The join token was revoked.");
       props.onDone();
     } catch (thrown) {

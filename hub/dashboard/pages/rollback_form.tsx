@@ -6,6 +6,7 @@
  */
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { OperationView } from "@shared/api.ts";
+import { read } from "@shared/hub_client.ts";
 import type { JobDetail, RollbackPlan } from "@shared/job_api.ts";
 import { plural } from "../format.ts";
 import { gapRecords } from "../parts/rollback_plan.tsx";
@@ -18,7 +19,7 @@ export interface RollbackFormProps {
   readonly job: JobDetail;
   readonly plan: RollbackPlan;
   /** Agents as the API wants them; empty for the whole job. */
-  readonly selection: { readonly agents?: readonly string[] };
+  readonly selection: { readonly agents?: string[] };
   readonly label: string | null;
 }
 
@@ -97,19 +98,18 @@ interface Answers {
 }
 
 function useRollback(props: RollbackFormProps, answers: Answers) {
-  const { api, router, toasts } = useServices();
+  const { api, hub, router, toasts } = useServices();
   const { job, label, plan, selection } = props;
   const [doing, setDoing] = useState<string | null>(null);
   const gone = useRef(new AbortController());
   useEffect(() => () => gone.current.abort(), []);
-  const path = `/jobs/${encodeURIComponent(job.id)}`;
+  const param = { id: job.id };
   /** @returns Id of the savepoint. */
   const save = async (): Promise<string> => {
     setDoing("Saving the present state…");
     const text = `before rolling back to ${label ?? `checkpoint ${plan.checkpointId}`}`;
-    const asked = await api.post<OperationView>(`${path}/savepoints`, {
-      label: text.slice(0, LABEL_LENGTH_MAX),
-    });
+    const json = { label: text.slice(0, LABEL_LENGTH_MAX) };
+    const asked = await read(hub.jobs[":id"].savepoints.$post({ param, json }));
     const saved = await api.follow(
       asked.id,
       ({ progress }) =>
@@ -129,13 +129,15 @@ function useRollback(props: RollbackFormProps, answers: Answers) {
       // Of now, also after a start that failed: an older one would not lead back to here.
       const undo = answers.savesFirst ? await save() : null;
       setDoing("Starting the rollback…");
-      const operation = await api.post<OperationView>(`${path}/rollbacks`, {
+      const json = {
         savepointId: plan.savepointId,
         ...selection,
         allowGap: plan.needsAllowGap && answers.hasConsent,
         dryRun: false,
         reason: answers.reason.trim(),
-      });
+      };
+      const answer = read(hub.jobs[":id"].rollbacks.$post({ param, json }));
+      const operation = await answer as OperationView;
       // Another page may be shown by now; the operation is found in the job's history.
       if (!gone.current.signal.aborted) router.choose({ undo, rollbackOperation: operation.id });
     } catch (thrown) {

@@ -14,13 +14,14 @@
  */
 import type { OperationView } from "@shared/api.ts";
 import type { JobDetail, RollbackPlan } from "@shared/job_api.ts";
+import { read } from "@shared/hub_client.ts";
 import { countText, durationText } from "../format.ts";
 import { Facts, Loaded, Section } from "../parts/frame.tsx";
 import { OperationProgress } from "../parts/operation_progress.tsx";
 import { AdminOnly, useMayAdminister } from "../parts/permission.tsx";
 import { gapRecords, RollbackPlanView } from "../parts/rollback_plan.tsx";
 import { hrefOf } from "../router.ts";
-import { useGet, useResource } from "../state/resource.ts";
+import { until, useAnswer, useResource } from "../state/resource.ts";
 import { useServices } from "../state/services.ts";
 import { ALL_AGENTS, chosenAgents, RollbackAgents } from "./rollback_agents.tsx";
 import { RollbackForm } from "./rollback_form.tsx";
@@ -80,15 +81,16 @@ function Steps(props: { readonly step: number }) {
 }
 
 function Planned(props: RollbackPanelProps & { readonly agents: string }) {
-  const { api, router } = useServices();
+  const { hub, router } = useServices();
   const { job, savepointId, agents } = props;
-  const path = `/jobs/${encodeURIComponent(job.id)}/rollbacks`;
   const selection = agents === ALL_AGENTS ? {} : { agents: chosenAgents(agents) };
-  const plan = useResource<RollbackPlan>(
-    `${path}#${savepointId}#${agents}`,
-    (signal) => api.post<RollbackPlan>(path, { savepointId, ...selection, dryRun: true }, signal),
-    [],
-  );
+  const plan = useResource<RollbackPlan>(`${job.id}#${savepointId}#${agents}`, async (signal) => {
+    const asked = {
+      param: { id: job.id },
+      json: { savepointId, ...selection, dryRun: true },
+    };
+    return await read(hub.jobs[":id"].rollbacks.$post(asked, until(signal))) as RollbackPlan;
+  }, []);
   return (
     <Loaded resource={plan}>
       {(found) => (
@@ -120,11 +122,10 @@ function Progress(
     readonly onDismiss: () => void;
   },
 ) {
+  const { hub } = useServices();
   const { job, operationId } = props;
-  const operation = useGet<OperationView>(
-    `/operations/${encodeURIComponent(operationId)}`,
-    ["operation", "rollback"],
-  );
+  const asked = { param: { id: operationId } };
+  const operation = useAnswer(hub.operations[":id"], asked, ["operation", "rollback"]);
   return (
     <>
       <OperationProgress

@@ -16,7 +16,7 @@ import { SavepointDiffView } from "../parts/savepoint_diff.tsx";
 import { Table } from "../parts/table.tsx";
 import { hrefOf } from "../router.ts";
 import { failureText } from "../state/api_client.ts";
-import { useGet } from "../state/resource.ts";
+import { useAnswer } from "../state/resource.ts";
 import { useServices } from "../state/services.ts";
 import { mayAdminister } from "../state/session.ts";
 
@@ -28,13 +28,15 @@ export interface SavepointPanelProps {
 }
 
 export function SavepointPanel(props: SavepointPanelProps) {
-  const { router } = useServices();
+  const { hub, router } = useServices();
   const { job, savepoint } = props;
   const isComplete = savepoint.status === "completed";
-  const path = `/savepoints/${encodeURIComponent(savepoint.id)}/compatibility?jobId=${
-    encodeURIComponent(job.id)
-  }`;
-  const judged = useGet<SavepointCompatibility>(isComplete ? path : null, ["job"]);
+  const asked = { param: { id: savepoint.id }, query: { jobId: job.id } };
+  const judged = useAnswer(
+    hub.savepoints[":id"].compatibility,
+    isComplete ? asked : null,
+    ["job"],
+  );
   return (
     <Section
       title={savepoint.label ?? "Savepoint without a label"}
@@ -82,13 +84,13 @@ export function SavepointPanel(props: SavepointPanelProps) {
 }
 
 function PanelActions(props: { readonly job: JobDetail; readonly savepoint: SavepointView }) {
-  const { api, router, session, toasts } = useServices();
+  const { hub, router, session, toasts } = useServices();
   const { job, savepoint } = props;
   const [isAsked, setIsAsked] = useState(false);
   if (!mayAdminister(session.session.value)) return null;
   const remove = async () => {
     try {
-      await api.remove(`/savepoints/${encodeURIComponent(savepoint.id)}`);
+      await hub.savepoints[":id"].$delete({ param: { id: savepoint.id } });
       toasts.done("The savepoint was deleted.");
       router.choose({ savepoint: null, against: null });
     } catch (thrown) {

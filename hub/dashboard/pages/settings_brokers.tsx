@@ -5,18 +5,16 @@ import { hrefOf } from "../router.ts";
 import { Loaded, Section } from "../parts/frame.tsx";
 import { Badge } from "../parts/marks.tsx";
 import { Table } from "../parts/table.tsx";
-import { useGet } from "../state/resource.ts";
+import { useAnswer } from "../state/resource.ts";
+import { useServices } from "../state/services.ts";
 
 type Profile = BrokerView["profiles"][number];
 
 const EVERY_MS = 30_000;
 
 export function SettingsBrokers() {
-  const brokers = useGet<{ readonly items: readonly BrokerView[] }>(
-    "/brokers",
-    ["region.broker-profile"],
-    EVERY_MS,
-  );
+  const { hub } = useServices();
+  const brokers = useAnswer(hub.brokers, {}, ["region.broker-profile"], EVERY_MS);
   return (
     <Loaded resource={brokers}>
       {({ items }) => (

@@ -9,8 +9,8 @@ import type { SettingsView } from "@shared/api.ts";
 import { Loaded, Section } from "../parts/frame.tsx";
 import { AdminOnly, useMayAdminister } from "../parts/permission.tsx";
 import { msOf, type SpanText, spanTextOf, UNITS } from "../parts/setting_fields.ts";
-import { ApiError, failureText, type Tagged } from "../state/api_client.ts";
-import { useResource } from "../state/resource.ts";
+import { ApiError, failureText } from "../state/api_client.ts";
+import { until, useResource } from "../state/resource.ts";
 import { useServices } from "../state/services.ts";
 
 type Name = keyof SettingsView;
@@ -25,12 +25,11 @@ const FIELDS: readonly (readonly [Name, string, string])[] = [
 ];
 
 export function SettingsGeneral() {
-  const { api } = useServices();
-  const settings = useResource<Tagged<SettingsView>>(
-    "settings",
-    (signal) => api.getTagged<SettingsView>("/settings", signal),
-    [],
-  );
+  const { hub } = useServices();
+  const settings = useResource("settings", async (signal) => {
+    const answer = await hub.settings.$get({}, until(signal));
+    return { value: await answer.json(), etag: answer.headers.get("etag") };
+  }, []);
   // Outlives the form, which begins anew with every state of the settings.
   const [refusal, setRefusal] = useState<string | null>(null);
   return (
@@ -60,7 +59,7 @@ interface FormProps {
 }
 
 function SettingsForm(props: FormProps) {
-  const { api, toasts } = useServices();
+  const { hub, toasts } = useServices();
   const mayChange = useMayAdminister();
   const [texts, setTexts] = useState(() => textsOf(props.settings));
   const [isSending, setSending] = useState(false);
@@ -71,7 +70,8 @@ function SettingsForm(props: FormProps) {
     setSending(true);
     props.onRefusal(null);
     try {
-      await api.patch("/settings", changed, props.etag ?? undefined);
+      const only = props.etag === null ? {} : { headers: { "if-match": props.etag } };
+      await hub.settings.$patch({ json: changed }, only);
       toasts.done("Settings changed.");
       props.reload();
     } catch (thrown) {

@@ -5,7 +5,7 @@
  * @module
  */
 import { useState } from "preact/hooks";
-import type { Page } from "@shared/api.ts";
+import { read } from "@shared/hub_client.ts";
 import type { NotificationChannelView } from "@shared/plant_api.ts";
 import { NONE } from "../format.ts";
 import { ChannelForm, type CreatedChannel } from "../parts/channel_form.tsx";
@@ -16,18 +16,15 @@ import { AdminOnly, useMayAdminister } from "../parts/permission.tsx";
 import { SecretNotice } from "../parts/secret.tsx";
 import { Table } from "../parts/table.tsx";
 import { failureText } from "../state/api_client.ts";
-import { useGet } from "../state/resource.ts";
+import { useAnswer } from "../state/resource.ts";
 import { useServices } from "../state/services.ts";
 
 const EVERY_MS = 15_000;
 
 export function SettingsNotifications() {
   const mayChange = useMayAdminister();
-  const channels = useGet<Page<NotificationChannelView>>(
-    "/notifications/channels",
-    ["notification"],
-    EVERY_MS,
-  );
+  const { hub } = useServices();
+  const channels = useAnswer(hub.notifications.channels, {}, ["notification"], EVERY_MS);
   const [isAdding, setAdding] = useState(false);
   const [created, setCreated] = useState<CreatedChannel | null>(null);
   return (
@@ -142,21 +139,16 @@ function LastDelivery({ last }: { readonly last: NotificationChannelView["lastDe
   );
 }
 
-/** Answer of POST /notifications/channels/{id}/test. */
-interface TestResult {
-  readonly isDelivered: boolean;
-  readonly error: string | null;
-}
-
 function ChannelActions(
   props: { readonly channel: NotificationChannelView; readonly reload: () => void },
 ) {
-  const { api, toasts } = useServices();
+  const { hub, toasts } = useServices();
   const mayChange = useMayAdminister();
   const [isDeleting, setDeleting] = useState(false);
   const [isTesting, setTesting] = useState(false);
   const { channel, reload } = props;
-  const path = `/notifications/channels/${encodeURIComponent(channel.id)}`;
+  const endpoint = hub.notifications.channels[":id"];
+  const param = { id: channel.id };
   const attempt = async (run: () => Promise<string>) => {
     try {
       toasts.done(await run());
@@ -168,7 +160,7 @@ function ChannelActions(
   const test = async () => {
     setTesting(true);
     await attempt(async () => {
-      const result = await api.post<TestResult>(`${path}/test`, {});
+      const result = await read(endpoint.test.$post({ param }));
       if (!result.isDelivered) {
         throw new Error(`${channel.name}: ${result.error ?? "not delivered"}`);
       }
@@ -185,7 +177,7 @@ function ChannelActions(
         disabled={!mayChange}
         onClick={() =>
           attempt(async () => {
-            await api.patch(path, { isEnabled: !channel.isEnabled });
+            await endpoint.$patch({ param, json: { isEnabled: !channel.isEnabled } });
             return `${channel.name} was switched ${channel.isEnabled ? "off" : "on"}.`;
           })}
       >
@@ -203,7 +195,7 @@ function ChannelActions(
             isDangerous
             onConfirm={() =>
               attempt(async () => {
-                await api.remove(path);
+                await endpoint.$delete({ param });
                 return `${channel.name} was deleted.`;
               })}
             onClose={() => setDeleting(false)}

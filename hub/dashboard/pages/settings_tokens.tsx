@@ -11,6 +11,7 @@ import type {
   CreatedJoinToken,
   JoinTokenView,
 } from "@shared/api.ts";
+import { read } from "@shared/hub_client.ts";
 import { Confirm } from "../parts/confirm.tsx";
 import { LoadedList, Section } from "../parts/frame.tsx";
 import { Age, Badge, Time } from "../parts/marks.tsx";
@@ -18,7 +19,7 @@ import { AdminOnly, useMayAdminister } from "../parts/permission.tsx";
 import { SecretNotice } from "../parts/secret.tsx";
 import { type Column, Table } from "../parts/table.tsx";
 import { failureText } from "../state/api_client.ts";
-import { type ListResource, useList } from "../state/resource.ts";
+import { type ListResource, useAnswers } from "../state/resource.ts";
 import { useServices } from "../state/services.ts";
 
 const ROLES = ["viewer", "operator", "admin"] as const;
@@ -49,7 +50,8 @@ export function SettingsTokens() {
 }
 
 function ApiTokens() {
-  const list = useList<ApiTokenView>("/tokens?kind=api&limit=100", []);
+  const { hub } = useServices();
+  const list = useAnswers(hub.tokens, { query: { kind: "api", limit: "100" } }, []);
   const [created, setCreated] = useState<CreatedApiToken | null>(null);
   return (
     <Section title="Of people and programs">
@@ -68,7 +70,7 @@ function ApiTokens() {
       )}
       <TokenTable
         caption="Tokens of people and programs"
-        list={list}
+        list={list as ListResource<ApiTokenView>}
         nameOf={(token) => `${token.name} (${token.role})`}
         columns={[
           { header: "Name", cell: ({ name }) => <strong>{name}</strong> },
@@ -84,7 +86,7 @@ function ApiTokens() {
 }
 
 function ApiTokenForm(props: { readonly onCreated: (token: CreatedApiToken) => void }) {
-  const { api, toasts } = useServices();
+  const { hub, toasts } = useServices();
   const [name, setName] = useState("");
   const [role, setRole] = useState<TokenRole>("operator");
   const [life, setLife] = useState("");
@@ -92,7 +94,8 @@ function ApiTokenForm(props: { readonly onCreated: (token: CreatedApiToken) => v
     event.preventDefault();
     try {
       const ttl = life === "" ? {} : { ttlSeconds: Number(life) };
-      props.onCreated(await api.post<CreatedApiToken>("/tokens", { name, role, ...ttl }));
+      const made = await read(hub.tokens.$post({ json: { name, role, ...ttl } }));
+      props.onCreated(made as CreatedApiToken);
       setName("");
     } catch (thrown) {
       toasts.failed(failureText(thrown));
@@ -132,12 +135,13 @@ function ApiTokenForm(props: { readonly onCreated: (token: CreatedApiToken) => v
 }
 
 function JoinTokens() {
-  const { api, toasts } = useServices();
-  const list = useList<JoinTokenView>("/tokens?kind=join&limit=100", ["agent.enrolled"]);
+  const { hub, toasts } = useServices();
+  const joins = { query: { kind: "join", limit: "100" } } as const;
+  const list = useAnswers(hub.tokens, joins, ["agent.enrolled"]);
   const [created, setCreated] = useState<CreatedJoinToken | null>(null);
   const create = async () => {
     try {
-      setCreated(await api.post<CreatedJoinToken>("/tokens", {}));
+      setCreated(await read(hub.tokens.$post({ json: {} })) as CreatedJoinToken);
       list.reload();
     } catch (thrown) {
       toasts.failed(failureText(thrown));
@@ -157,7 +161,7 @@ function JoinTokens() {
       )}
       <TokenTable
         caption="Join tokens"
-        list={list}
+        list={list as ListResource<JoinTokenView>}
         nameOf={() => "join token"}
         columns={[
           { header: "Made", cell: ({ createdAt }) => <Time at={createdAt} /> },
@@ -231,10 +235,10 @@ function TokenTable<T extends AnyToken>(
 }
 
 function useRevoke(done: () => void): (id: string) => Promise<void> {
-  const { api, toasts } = useServices();
+  const { hub, toasts } = useServices();
   return async (id) => {
     try {
-      await api.remove(`/tokens/${encodeURIComponent(id)}`);
+      await hub.tokens[":id"].$delete({ param: { id } });
       toasts.done("Token revoked.");
     } catch (thrown) {
       toasts.failed(failureText(thrown));

@@ -7,10 +7,11 @@
  * @module
  */
 import type { AlarmView } from "@shared/plant_api.ts";
+import { read } from "@shared/hub_client.ts";
 import { plural } from "../format.ts";
 import { failureText } from "../state/api_client.ts";
 import { useServices } from "../state/services.ts";
-import { type AlarmFilter, alarmQuery } from "./alarm_filter.ts";
+import { type AlarmFilter, type AlarmQuery, alarmQuery } from "./alarm_filter.ts";
 
 /** The hub takes no more ids in one call. */
 const IDS_PER_CALL = 1000;
@@ -38,7 +39,8 @@ export interface AlarmActions {
 
 /** @param done Runs behind each call, whatever came of it. */
 export function useAlarmActions(done: () => void): AlarmActions {
-  const { api, toasts } = useServices();
+  const { hub, toasts } = useServices();
+  const alarmOf = hub.alarms[":id"];
   const attempt = async (run: () => Promise<string>): Promise<boolean> => {
     try {
       toasts.done(await run());
@@ -50,48 +52,52 @@ export function useAlarmActions(done: () => void): AlarmActions {
       done();
     }
   };
-  const each = async <K extends string>(
-    noun: string,
-    target: AlarmTarget,
-    body: Readonly<Record<string, string>>,
-    counted: K,
-  ): Promise<number> => {
+  const each = async (target: AlarmTarget, run: (which: Which) => Promise<number>) => {
     let count = 0;
-    for (const which of callsOf(target)) {
-      const answer = await api.post<Record<K, number>>(noun, { ...which, ...body });
-      count += answer[counted];
-    }
-    return count;
+    for (const which of callsOf(target)) count += await run(which);
+    return plural(count, "alarm");
   };
-  const one = (alarm: AlarmView, verb: string, body: unknown, said: string) =>
+  const one = (alarm: AlarmView, said: string, run: (param: { id: string }) => Promise<unknown>) =>
     attempt(async () => {
-      await api.post(`/alarms/${encodeURIComponent(alarm.id)}/${verb}`, body);
+      await run({ id: alarm.id });
       return `${alarm.equipment}: ${said}.`;
     });
   return {
     acknowledge: (target, comment = "") =>
       attempt(async () => {
-        const body: Record<string, string> = comment === "" ? {} : { comment };
-        const count = await each("/alarms/ack", target, body, "acknowledged");
-        return `${plural(count, "alarm")} acknowledged.`;
+        const said = comment === "" ? {} : { comment };
+        const count = await each(target, async (which) =>
+          (await read(hub.alarms.ack.$post({ json: { ...which, ...said } }))).acknowledged);
+        return `${count} acknowledged.`;
       }),
     shelve: (target, shelving) =>
       attempt(async () => {
-        const count = await each("/alarms/shelve", target, { ...shelving }, "shelved");
-        return `${plural(count, "alarm")} shelved.`;
+        const count = await each(target, async (which) =>
+          (await read(hub.alarms.shelve.$post({ json: { ...which, ...shelving } }))).shelved);
+        return `${count} shelved.`;
       }),
-    unshelve: (alarm) => one(alarm, "unshelve", {}, "back from the shelf"),
+    unshelve: (alarm) =>
+      one(alarm, "back from the shelf", (param) => alarmOf.unshelve.$post({ param })),
     takeOutOfService: (alarm, reason) =>
-      one(alarm, "out-of-service", { reason }, "alarm taken out of service"),
-    returnToService: (alarm) => one(alarm, "return-to-service", {}, "alarm back in service"),
-    comment: (alarm, comment) => one(alarm, "comments", { comment }, "comment added"),
+      one(
+        alarm,
+        "alarm taken out of service",
+        (param) => alarmOf["out-of-service"].$post({ param, json: { reason } }),
+      ),
+    returnToService: (alarm) =>
+      one(alarm, "alarm back in service", (param) => alarmOf["return-to-service"].$post({ param })),
+    comment: (alarm, comment) =>
+      one(alarm, "comment added", (param) => alarmOf.comments.$post({ param, json: { comment } })),
   };
 }
 
+/** Which alarms a call means. */
+type Which = { readonly ids: string[] } | { readonly filter: AlarmQuery };
+
 /** The bodies that say which alarms are meant, as many as the hub needs. */
-export function callsOf(target: AlarmTarget): readonly Readonly<Record<string, unknown>>[] {
+export function callsOf(target: AlarmTarget): readonly Which[] {
   if (target.kind === "filter") return [{ filter: alarmQuery(target.filter) }];
-  const calls: { ids: readonly string[] }[] = [];
+  const calls: Which[] = [];
   for (let from = 0; from < target.ids.length; from += IDS_PER_CALL) {
     calls.push({ ids: target.ids.slice(from, from + IDS_PER_CALL) });
   }

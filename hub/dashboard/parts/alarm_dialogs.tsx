@@ -5,9 +5,9 @@
  * @module
  */
 import { useState } from "preact/hooks";
-import type { SettingsView } from "@shared/api.ts";
 import { durationText, plural } from "../format.ts";
-import { useGet } from "../state/resource.ts";
+import { useAnswer } from "../state/resource.ts";
+import { useServices } from "../state/services.ts";
 import type { AlarmActions, AlarmTarget, Shelving } from "./alarm_actions.ts";
 import { Choice } from "./choice.tsx";
 import { Dialog, DialogEnd } from "./dialog.tsx";
@@ -58,7 +58,8 @@ function AcknowledgeDialog({ asking, actions, onEnd }: DialogParts) {
 type SpanChoice = typeof SHELVE_SPANS[number]["value"] | "custom";
 
 function ShelveDialog({ asking, actions, onEnd }: DialogParts) {
-  const settings = useGet<SettingsView>("/settings", []);
+  const { hub } = useServices();
+  const settings = useAnswer(hub.settings, {}, []);
   const longestMs = settings.value?.shelveMaxMs ?? null;
   const [span, setSpan] = useState<SpanChoice>("30m");
   const [minutes, setMinutes] = useState("60");

@@ -64,8 +64,20 @@ export function isNarrowed(filter: AlarmFilter): boolean {
     [path, equipment, jobId, search, from, to].some((one) => one !== "");
 }
 
-/** Names and values as GET /alarms takes them; what is not chosen is left out. */
-export function alarmQuery(filter: AlarmFilter): Record<string, string> {
+/** Names and values as GET /alarms takes them. */
+export interface AlarmQuery {
+  state: AlarmStateChoice;
+  priority?: string;
+  path?: string;
+  equipment?: string;
+  jobId?: string;
+  search?: string;
+  from?: string;
+  to?: string;
+}
+
+/** What `filter` asks for; what is not chosen is left out. */
+export function alarmQuery(filter: AlarmFilter): AlarmQuery {
   const { state, priorities, ...texts } = filter;
   const given = Object.entries(texts).filter(([, value]) => value !== "");
   return {

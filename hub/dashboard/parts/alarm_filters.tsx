@@ -6,14 +6,12 @@
  */
 import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import type { JobSummary } from "@shared/job_api.ts";
 import type { AlarmPriority } from "@shared/plant_api.ts";
 import { hrefOf } from "../router.ts";
-import { useGet, useList } from "../state/resource.ts";
+import { useAnswer, useAnswers } from "../state/resource.ts";
 import { useServices } from "../state/services.ts";
 import {
   ALARM_STATES,
-  type AlarmCounts,
   type AlarmFilter,
   type AlarmStateChoice,
   isNarrowed,
@@ -55,8 +53,13 @@ export function AlarmFilters(
 
 /** Shelved alarms do not ring: their number is always to be seen. */
 function StateChoice({ filter }: { readonly filter: AlarmFilter }) {
-  const { router } = useServices();
-  const shelved = useGet<AlarmCounts>("/alarms/count?state=shelved", ["alarm"], 60_000);
+  const { hub, router } = useServices();
+  const shelved = useAnswer(
+    hub.alarms.count,
+    { query: { state: "shelved" } },
+    ["alarm"],
+    60_000,
+  );
   const options = ALARM_STATES.map(({ value, text }) => ({
     value,
     text: value === "shelved" && (shelved.value?.total ?? 0) > 0
@@ -99,8 +102,8 @@ function PriorityChoice({ filter }: { readonly filter: AlarmFilter }) {
 }
 
 export function JobChoice(props: { readonly jobId: string }) {
-  const { router } = useServices();
-  const jobs = useList<JobSummary>("/jobs?limit=200", ["job"]);
+  const { hub, router } = useServices();
+  const jobs = useAnswers(hub.jobs, { query: { limit: "200" } }, ["job"]);
   return (
     <label class="filter">
       <span>Job</span>

@@ -9,7 +9,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import type { AlarmDetail, AlarmTransitionView, AlarmView } from "@shared/plant_api.ts";
 import { NONE, valueText } from "../format.ts";
 import { hrefOf } from "../router.ts";
-import { useGet } from "../state/resource.ts";
+import { useAnswer } from "../state/resource.ts";
 import { useServices } from "../state/services.ts";
 import { mayOperate } from "../state/session.ts";
 import { type AlarmActions, useAlarmActions } from "./alarm_actions.ts";
@@ -23,8 +23,8 @@ import { Age, PriorityMark, Time } from "./marks.tsx";
 const AROUND_MS = 15 * 60_000;
 
 export function AlarmPanel(props: { readonly id: string }) {
-  const { router } = useServices();
-  const alarm = useGet<AlarmDetail>(`/alarms/${encodeURIComponent(props.id)}`, ["alarm"]);
+  const { hub, router } = useServices();
+  const alarm = useAnswer(hub.alarms[":id"], { param: { id: props.id } }, ["alarm"]);
   const heading = useRef<HTMLHeadingElement>(null);
   const isLoaded = alarm.value !== null;
   useEffect(() => {

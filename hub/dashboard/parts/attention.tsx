@@ -12,7 +12,8 @@ import type { JobSummary } from "@shared/job_api.ts";
 import type { AlarmPriority, AlarmView, PlantView } from "@shared/plant_api.ts";
 import { countText, NONE, plural } from "../format.ts";
 import { hrefOf } from "../router.ts";
-import { type Resource, useGet, useList } from "../state/resource.ts";
+import { type Resource, useAnswer, useAnswers } from "../state/resource.ts";
+import { useServices } from "../state/services.ts";
 import { type AlarmCounts, PRIORITIES } from "./alarm_filter.ts";
 import { Section } from "./frame.tsx";
 import { FreshnessSign } from "./freshness_mark.tsx";
@@ -25,21 +26,26 @@ const COUNT_EVERY_MS = 10_000;
 const HEARTBEAT_MS = 5_000;
 
 export function Attention(props: { readonly plant: Resource<PlantView> }) {
-  const counts = useGet<AlarmCounts>(
-    "/alarms/count?state=unacknowledged",
-    ["alarm"],
-    COUNT_EVERY_MS,
-  );
+  const { hub } = useServices();
+  const state = "unacknowledged";
+  const counts = useAnswer(hub.alarms.count, { query: { state } }, ["alarm"], COUNT_EVERY_MS);
   const priorities = counts.value === null ? [] : urgentOf(counts.value);
-  const alarms = useList<AlarmView>(
+  const alarms = useAnswers(
+    hub.alarms,
     priorities.length === 0
       ? null
-      : `/alarms?state=unacknowledged&limit=50&priority=${priorities.join(",")}`,
+      : { query: { state, limit: "50", priority: priorities.join(",") } },
     ["alarm"],
   );
   // Those that have ended would push running ones off the page.
-  const jobs = useList<JobSummary>("/jobs?limit=200&state=running", ["job", "region"]);
-  const agents = useList<AgentView>("/agents?limit=200", ["agent", "region"], HEARTBEAT_MS);
+  const running = { query: { limit: "200", state: "running" } } as const;
+  const jobs = useAnswers(hub.jobs, running, ["job", "region"]);
+  const agents = useAnswers(
+    hub.agents,
+    { query: { limit: "200" } },
+    ["agent", "region"],
+    HEARTBEAT_MS,
+  );
   const troubled = jobs.value?.items.filter(({ status }) => status !== "running") ?? null;
   const away = agents.value?.items.filter(({ status }) => status !== "online") ?? null;
   const all = [counts, alarms, jobs, agents, props.plant];

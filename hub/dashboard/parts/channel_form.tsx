@@ -2,6 +2,7 @@
 /** Makes a channel over which alarms are told. @module */
 import { useState } from "preact/hooks";
 import type { AlarmPriority, NotificationChannelView } from "@shared/plant_api.ts";
+import { read } from "@shared/hub_client.ts";
 import { failureText } from "../state/api_client.ts";
 import { useServices } from "../state/services.ts";
 import { PRIORITIES } from "./alarm_filter.ts";
@@ -13,7 +14,7 @@ export interface CreatedChannel extends NotificationChannelView {
 }
 
 export function ChannelForm(props: { readonly onCreated: (channel: CreatedChannel) => void }) {
-  const { api } = useServices();
+  const { hub } = useServices();
   const [kind, setKind] = useState<"webhook" | "email">("webhook");
   const [name, setName] = useState("");
   const [to, setTo] = useState("");
@@ -25,8 +26,8 @@ export function ChannelForm(props: { readonly onCreated: (channel: CreatedChanne
     setRefusal(null);
     const target = kind === "webhook" ? { url: to.trim() } : { recipients: partsOf(to, /[,\s]+/) };
     try {
-      const body = { kind, name: name.trim(), minPriority, path: partsOf(place, "/"), ...target };
-      props.onCreated(await api.post<CreatedChannel>("/notifications/channels", body));
+      const json = { kind, name: name.trim(), minPriority, path: partsOf(place, "/"), ...target };
+      props.onCreated(await read(hub.notifications.channels.$post({ json })));
     } catch (thrown) {
       setRefusal(failureText(thrown));
     }

@@ -10,7 +10,7 @@ import { useEffect, useState } from "preact/hooks";
 import type { EquipmentSummary, PlantView } from "@shared/plant_api.ts";
 import { countText, plural, valueText } from "../format.ts";
 import { hrefOf } from "../router.ts";
-import { type Resource, useList } from "../state/resource.ts";
+import { type Resource, useAnswers } from "../state/resource.ts";
 import { useServices } from "../state/services.ts";
 import { Loaded, Section } from "./frame.tsx";
 import { FreshnessMark } from "./freshness_mark.tsx";
@@ -40,15 +40,18 @@ export function EquipmentBrowser(props: { readonly plant: Resource<PlantView> })
 }
 
 function EquipmentOf(props: { readonly path: PlantPath; readonly plant: PlantView | null }) {
-  const { router } = useServices();
+  const { hub, router } = useServices();
   const { query } = router.route.value;
   const text = pathText(props.path);
   const search = query["search"] ?? "";
   const sort = query["sort"] === "name" ? "name" : "worst";
-  const asked = new URLSearchParams({ sort, limit: "200" });
-  if (text !== "") asked.set("path", text);
-  if (search !== "") asked.set("search", search);
-  const list = useList<EquipmentSummary>(`/plant/equipment?${asked}`, ["alarm"], PLANT_EVERY_MS);
+  const asked = {
+    sort,
+    limit: "200",
+    ...text === "" ? {} : { path: text },
+    ...search === "" ? {} : { search },
+  } as const;
+  const list = useAnswers(hub.plant.equipment, { query: asked }, ["alarm"], PLANT_EVERY_MS);
   const node = props.plant?.nodes.find((one) => pathText(one.path) === text);
   return (
     <Section

@@ -6,10 +6,10 @@
  * @module
  */
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { AlarmDetail, AlarmEvidence, AlarmView } from "@shared/plant_api.ts";
+import type { AlarmEvidence, AlarmView } from "@shared/plant_api.ts";
 import { NONE, valueText } from "../format.ts";
 import { hrefOf } from "../router.ts";
-import { useGet } from "../state/resource.ts";
+import { useAnswer } from "../state/resource.ts";
 import { useServices } from "../state/services.ts";
 import { mayOperate } from "../state/session.ts";
 import { type AlarmTarget, useAlarmActions } from "./alarm_actions.ts";
@@ -31,9 +31,10 @@ export interface EvidencePanelProps {
 }
 
 export function EvidencePanel(props: EvidencePanelProps) {
-  const path = `/alarms/${encodeURIComponent(props.alarmId)}`;
-  const alarm = useGet<AlarmDetail>(path, ["alarm"]);
-  const evidence = useGet<AlarmEvidence>(`${path}/evidence`, ["alarm"]);
+  const { hub } = useServices();
+  const asked = { param: { id: props.alarmId } };
+  const alarm = useAnswer(hub.alarms[":id"], asked, ["alarm"]);
+  const evidence = useAnswer(hub.alarms[":id"].evidence, asked, ["alarm"]);
   const panel = useRef<HTMLElement>(null);
   const isThere = alarm.value !== null;
   useEffect(() => {

@@ -4,18 +4,22 @@
  *
  * @module
  */
-import type { AlarmFlood, AlarmHealth } from "@shared/plant_api.ts";
+import type { AlarmFlood } from "@shared/plant_api.ts";
 import { plural } from "../format.ts";
 import { hrefOf } from "../router.ts";
-import { useGet } from "../state/resource.ts";
+import { useAnswer } from "../state/resource.ts";
 import { useServices } from "../state/services.ts";
 import { Section } from "./frame.tsx";
 import { Age, PriorityMark, Time } from "./marks.tsx";
 import { Table } from "./table.tsx";
 
+/** Not with each alarm: the figures of a day would be counted again and again in the very flood. */
+const FLOOD_EVERY_MS = 10_000;
+
 /** The flood that goes on now; null when there is none. */
 export function useFlood(): AlarmFlood | null {
-  const health = useGet<AlarmHealth>("/alarms/health", ["alarm.raised"], 60_000);
+  const { hub } = useServices();
+  const health = useAnswer(hub.alarms.health, {}, [], FLOOD_EVERY_MS);
   return health.value?.floods.find((flood) => flood.to === null) ?? null;
 }
 

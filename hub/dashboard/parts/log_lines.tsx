@@ -6,8 +6,9 @@
  */
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { LogView } from "@shared/api.ts";
+import { read } from "@shared/hub_client.ts";
 import { timeText } from "../format.ts";
-import { useResource } from "../state/resource.ts";
+import { until, useResource } from "../state/resource.ts";
 import { useServices } from "../state/services.ts";
 import { Choice } from "./choice.tsx";
 import { Loaded } from "./frame.tsx";
@@ -61,16 +62,14 @@ export function LogLines(props: { readonly scope: LogScope }) {
 
 /** The newest lines, oldest first, with those that came since over the stream. */
 function useLog(scope: LogScope, level: Level, isFollowing: boolean) {
-  const { api, stream } = useServices();
+  const { hub, stream } = useServices();
   const [since, setSince] = useState<readonly LogView[]>([]);
   const key = `${scope.source ?? ""}/${scope.jobId ?? ""}/${level}`;
   const fetched = useResource<readonly LogView[]>(
     key,
     async (signal) => {
-      const query = new URLSearchParams({ level, limit: String(LINES) });
-      if (scope.source !== undefined) query.set("source", scope.source);
-      if (scope.jobId !== undefined) query.set("jobId", scope.jobId);
-      const { items } = await api.get<{ items: LogView[] }>(`/logs?${query}`, signal);
+      const query = { ...scope, level, limit: String(LINES) };
+      const { items } = await read(hub.logs.$get({ query }, until(signal)));
       setSince([]);
       return items;
     },

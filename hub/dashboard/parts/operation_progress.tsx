@@ -134,11 +134,11 @@ function Phases(props: { readonly operation: OperationView }) {
 }
 
 function CancelOperation(props: { readonly operation: OperationView }) {
-  const { api, session, toasts } = useServices();
+  const { hub, session, toasts } = useServices();
   if (!mayOperate(session.session.value)) return null;
   const cancel = async () => {
     try {
-      await api.post(`/operations/${encodeURIComponent(props.operation.id)}/cancel`, {});
+      await hub.operations[":id"].cancel.$post({ param: { id: props.operation.id } });
       toasts.done("The operation is being cancelled.");
     } catch (thrown) {
       toasts.failed(`It goes on. ${failureText(thrown)}`);

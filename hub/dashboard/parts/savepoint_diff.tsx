@@ -7,7 +7,7 @@
 import type { SavepointView } from "@shared/job_api.ts";
 import type { SavepointDiff } from "@shared/state_api.ts";
 import { countText, timeText } from "../format.ts";
-import { useGet } from "../state/resource.ts";
+import { useAnswer } from "../state/resource.ts";
 import { useServices } from "../state/services.ts";
 import { Loaded } from "./frame.tsx";
 import { Table } from "./table.tsx";
@@ -53,12 +53,11 @@ function Differences(props: { readonly savepoint: SavepointView; readonly other:
   // The earlier one comes first, so that "added" means what came since.
   const [before, after] = [props.savepoint, props.other]
     .sort((a, b) => a.checkpointId - b.checkpointId);
-  const diff = useGet<SavepointDiff>(
-    `/savepoints/${encodeURIComponent(before!.id)}/diff?against=${
-      encodeURIComponent(after!.id)
-    }&limit=${KEYS}`,
-    [],
-  );
+  const { hub } = useServices();
+  const diff = useAnswer(hub.savepoints[":id"].diff, {
+    param: { id: before!.id },
+    query: { against: after!.id, limit: String(KEYS) },
+  }, []);
   return (
     <Loaded resource={diff}>
       {(found) => (

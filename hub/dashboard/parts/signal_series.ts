@@ -10,12 +10,13 @@
  * @module
  */
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { Page } from "@shared/api.ts";
+import { read } from "@shared/hub_client.ts";
 import type { SampleSeries } from "@shared/plant_api.ts";
 import type { LiveSample } from "../state/sample_stream.ts";
-import { type Resource, useResource } from "../state/resource.ts";
+import { type Resource, until, useResource } from "../state/resource.ts";
 import { useServices } from "../state/services.ts";
 import type { ChosenTime } from "./time_range.tsx";
+import { instantsOf } from "./time_span.ts";
 
 /** Streamed samples by signal, oldest first. */
 export type Tails = ReadonlyMap<string, readonly LiveSample[]>;
@@ -46,16 +47,14 @@ export function useSamples(
   time: ChosenTime,
   nowMs: number,
 ): Resource<readonly SampleSeries[]> {
-  const { api } = useServices();
-  const path = `/equipment/${encodeURIComponent(equipment)}/samples`;
-  const series = useResource<readonly SampleSeries[]>(path, async (signal) => {
-    const { fromMs, toMs } = time.spanAt(nowMs);
-    const query = new URLSearchParams({
-      from: new Date(fromMs).toISOString(),
-      to: new Date(toMs).toISOString(),
-      points: String(pointsFor(globalThis.innerWidth)),
-    });
-    return (await api.get<Page<SampleSeries>>(`${path}?${query}`, signal)).items;
+  const { hub } = useServices();
+  const series = useResource<readonly SampleSeries[]>(equipment, async (signal) => {
+    const points = String(pointsFor(globalThis.innerWidth));
+    const asked = {
+      param: { equipment },
+      query: { ...instantsOf(time.spanAt(nowMs)), points },
+    };
+    return (await read(hub.equipment[":equipment"].samples.$get(asked, until(signal)))).items;
   }, []);
   useRefetch(series, time, nowMs);
   return series;

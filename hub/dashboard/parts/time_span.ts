@@ -97,6 +97,11 @@ export function spanOf(range: TimeRange, nowMs: number): Span {
   }
 }
 
+/** `span` as the hub takes it. */
+export function instantsOf({ fromMs, toMs }: Span): { readonly from: string; readonly to: string } {
+  return { from: new Date(fromMs).toISOString(), to: new Date(toMs).toISOString() };
+}
+
 /** `span` in whole ms, at least `SPAN_MIN_MS` and at most `SPAN_MAX_MS` around its middle. */
 export function absoluteRange(span: Span): TimeRange {
   const middleMs = (span.fromMs + span.toMs) / 2;

@@ -4,19 +4,17 @@
  *
  * Touches the network through the `fetch` it is given.
  *
- * 1. Every POST and DELETE carries an `Idempotency-Key`; a repeat of one call by `post` reuses its key.
+ * 1. Every change carries an `Idempotency-Key` of its own.
  * 2. A refusal reaches the caller as `ApiError` with the hub's own words, never as a bare status.
  * 3. An operation is followed over the restart of the hub: only a refusal ends it early.
  *
  * @module
  */
-import type { OperationView, Page, Problem } from "@shared/api.ts";
+import type { OperationView, Problem } from "@shared/api.ts";
 import type { Clock } from "@shared/clock.ts";
 import { type HubClient, hubClient, read } from "@shared/hub_client.ts";
 import type { Api } from "../../api_type.ts";
 
-/** Pages fetched for one list; the rest stays behind "Load more". */
-const PAGES_MAX = 20;
 /** Short, so that progress is seen between the looks. */
 const OPERATION_WAIT_SECONDS = 2;
 /** Looks at one operation before the page stops watching; the operation goes on at the hub. */
@@ -50,26 +48,12 @@ export interface ApiWorld {
   signedOut(): void;
 }
 
-export interface Tagged<T> {
-  readonly value: T;
-  /** Null when the hub gave none. */
-  readonly etag: string | null;
-}
-
 export interface ApiClient {
   /** The API by path, with parameters and answers typed as the hub's routes declare them. */
-  readonly api: HubClient<Api>;
+  readonly hub: HubClient<Api>;
   get<T>(path: string, signal?: AbortSignal): Promise<T>;
-  post<T>(path: string, body: unknown, signal?: AbortSignal): Promise<T>;
   /** Of the hub itself, outside of /api/v1; an answer that says "not ready" is an answer too. */
   getHub<T>(path: "/version" | "/readyz"): Promise<T>;
-  /** What is there, and the tag of this state of it. */
-  getTagged<T>(path: string, signal?: AbortSignal): Promise<Tagged<T>>;
-  /** Changes parts of what is there; with `etag`, only while it is still in that state. */
-  patch<T>(path: string, body: unknown, etag?: string): Promise<T>;
-  remove(path: string): Promise<void>;
-  /** The first `pageCount` pages of a list as one page; `next` leads on from there. */
-  pages<T>(path: string, pageCount: number, signal?: AbortSignal): Promise<Page<T>>;
   /** Follows an operation to its end by long polls; each state seen goes to `onProgress`. */
   follow(
     operationId: string,
@@ -90,54 +74,17 @@ export function createApiClient(world: ApiWorld): ApiClient {
     if (response.status === 401 && path !== "/session") world.signedOut();
     throw error;
   };
-  const api = typedApi(call, world);
-  const write = (method: string, body: unknown) => ({
-    method,
-    headers: { "content-type": "application/json", "idempotency-key": world.newKey() },
-    body: body === undefined ? null : JSON.stringify(body),
-  });
-  const get = async <T>(path: string, signal?: AbortSignal): Promise<T> => {
-    const response = await call(path, signal === undefined ? {} : { signal });
-    return await response.json() as T;
-  };
-
+  const hub = typedApi(call, world);
   return {
-    api,
-    get,
-    async post<T>(path: string, body: unknown, signal?: AbortSignal): Promise<T> {
-      const init = write("POST", body);
-      const response = await call(path, signal === undefined ? init : { ...init, signal });
-      return await bodyOf<T>(response);
+    hub,
+    async get<T>(path: string, signal?: AbortSignal): Promise<T> {
+      return await (await call(path, signal === undefined ? {} : { signal })).json() as T;
     },
     async getHub<T>(path: string): Promise<T> {
       return await (await reached(world, path, {})).json() as T;
     },
-    async getTagged<T>(path: string, signal?: AbortSignal): Promise<Tagged<T>> {
-      const response = await call(path, signal === undefined ? {} : { signal });
-      return { value: await response.json() as T, etag: response.headers.get("etag") };
-    },
-    async patch<T>(path: string, body: unknown, etag?: string): Promise<T> {
-      const init = write("PATCH", body);
-      const headers = etag === undefined ? init.headers : { ...init.headers, "if-match": etag };
-      const response = await call(path, { ...init, headers });
-      return await bodyOf<T>(response);
-    },
-    async remove(path) {
-      await call(path, write("DELETE", undefined));
-    },
-    async pages<T>(path: string, pageCount: number, signal?: AbortSignal) {
-      const items: T[] = [];
-      let next: string | null = null;
-      for (let page = 0; page < Math.min(pageCount, PAGES_MAX); page++) {
-        const found: Page<T> = await get(withCursor(path, next), signal);
-        items.push(...found.items);
-        next = found.next;
-        if (next === null) break;
-      }
-      return { items, next };
-    },
     follow: (operationId, onProgress, signal) =>
-      followed({ api, clock: world.clock }, { operationId, onProgress, signal }),
+      followed({ hub, clock: world.clock }, { operationId, onProgress, signal }),
   };
 }
 
@@ -171,7 +118,7 @@ function typedApi(call: SendCall, world: ApiWorld): HubClient<Api> {
 
 /** Looks at an operation until it ends; a hub that restarts meanwhile is waited for. */
 async function followed(
-  { api, clock }: { readonly api: ApiClient["api"]; readonly clock: Clock },
+  { hub, clock }: { readonly hub: ApiClient["hub"]; readonly clock: Clock },
   { operationId, onProgress, signal }: {
     readonly operationId: string;
     readonly onProgress: (operation: OperationView) => void;
@@ -182,7 +129,7 @@ async function followed(
   for (let look = 0; look < OPERATION_LOOKS_MAX; look++) {
     const query = look === 0 ? {} : { wait: `${OPERATION_WAIT_SECONDS}s` };
     try {
-      const answer = api.operations[":id"].$get({ ...asked, query }, { init: { signal } });
+      const answer = hub.operations[":id"].$get({ ...asked, query }, { init: { signal } });
       const operation: OperationView = await read(answer);
       onProgress(operation);
       if (operation.status !== "pending" && operation.status !== "running") return operation;
@@ -209,17 +156,6 @@ function paused(clock: Clock, signal: AbortSignal): Promise<void> {
       reject(signal.reason);
     }, { once: true });
   });
-}
-
-/** Null for an answer without a body. */
-async function bodyOf<T>(response: Response): Promise<T> {
-  const text = await response.text();
-  return (text === "" ? null : JSON.parse(text)) as T;
-}
-
-function withCursor(path: string, cursor: string | null): string {
-  if (cursor === null) return path;
-  return `${path}${path.includes("?") ? "&" : "?"}cursor=${encodeURIComponent(cursor)}`;
 }
 
 async function refusalOf(response: Response): Promise<ApiError> {

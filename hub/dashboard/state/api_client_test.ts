@@ -55,7 +55,7 @@ Deno.test("api client: a typed change carries a key of its own; a refusal has th
   const problem = { title: "Conflict", status: 409, detail: "Job is stopped already", code: "x" };
   const { api, calls } = client([() => Response.json(problem, { status: 409 })]);
   await rejects(
-    () => api.api.jobs[":id"].stop.$post({ param: { id: "j" }, json: {} }),
+    () => api.hub.jobs[":id"].stop.$post({ param: { id: "j" }, json: {} }),
     (thrown) => thrown instanceof ApiError && thrown.message === "Job is stopped already",
   );
   equal(calls[0]!.headers.get("idempotency-key"), "key-1");

@@ -12,12 +12,16 @@
  * @module
  */
 import { useEffect, useRef, useState } from "preact/hooks";
+import type { ClientRequestOptions } from "hono/client";
 import type { Page } from "@shared/api.ts";
 import type { Clock } from "@shared/clock.ts";
+import { type AnswerOf, read } from "@shared/hub_client.ts";
 import { failureText, isAbort } from "./api_client.ts";
 import { useServices } from "./services.ts";
 
 const REFETCH_PAUSE_MS = 400;
+/** Pages fetched for one list; the rest stays behind "Load more". */
+const PAGES_MAX = 20;
 
 export interface Resource<T> {
   /** The last answer; null before the first. */
@@ -143,14 +147,46 @@ function createRefetcher(
   };
 }
 
-/** One GET. */
-export function useGet<T>(
-  path: string | null,
+/** A GET of the typed client, such as `hub.jobs[":id"]`. */
+export interface Readable<A, R> {
+  readonly $get: (asked: A, options?: ClientRequestOptions) => Promise<R>;
+}
+
+/** An answer whose body can be read. */
+interface Answer {
+  json(): Promise<unknown>;
+}
+
+/** Gives a call up when `signal` says so. */
+export const until = (signal: AbortSignal): ClientRequestOptions => ({ init: { signal } });
+
+/** The query that leads on from `cursor`; null is the beginning. */
+export const from = (cursor: string | null): { readonly cursor?: string } =>
+  cursor === null ? {} : { cursor };
+
+/**
+ * One GET.
+ *
+ * @param endpoint The same at each rendering: what differs is in `asked`; null asks for nothing.
+ */
+export function useAnswer<A, R extends Answer>(
+  endpoint: Readable<A, R>,
+  asked: NoInfer<A> | null,
   refreshOn: readonly string[],
   everyMs: number | null = null,
-): Resource<T> {
+): Resource<AnswerOf<R>> {
+  return useResource(
+    asked === null ? null : JSON.stringify(asked),
+    (signal) => read(endpoint.$get(asked!, until(signal))),
+    refreshOn,
+    everyMs,
+  );
+}
+
+/** One GET by its path. */
+export function useGet<T>(path: string, refreshOn: readonly string[]): Resource<T> {
   const { api } = useServices();
-  return useResource<T>(path, (signal) => api.get<T>(path!, signal), refreshOn, everyMs);
+  return useResource<T>(path, (signal) => api.get<T>(path, signal), refreshOn);
 }
 
 export interface ListResource<T> extends Resource<Page<T>> {
@@ -158,22 +194,30 @@ export interface ListResource<T> extends Resource<Page<T>> {
   more(): void;
 }
 
+/** The items of a page. */
+type ItemOf<R> = AnswerOf<R> extends { readonly items: readonly (infer T)[] } ? T : never;
+
 /** A list behind cursors; a refresh fetches as many pages as are shown. */
-export function useList<T>(
-  path: string | null,
+export function useAnswers<A extends object, R extends Answer>(
+  endpoint: Readable<A, R>,
+  asked: NoInfer<A> | null,
   refreshOn: readonly string[],
   everyMs: number | null = null,
-): ListResource<T> {
-  const { api } = useServices();
+): ListResource<ItemOf<R>> {
+  const key = asked === null ? null : JSON.stringify(asked);
   const pageCount = useRef(1);
-  const shownPath = useRef(path);
-  if (shownPath.current !== path) {
-    shownPath.current = path;
+  const shownKey = useRef(key);
+  if (shownKey.current !== key) {
+    shownKey.current = key;
     pageCount.current = 1;
   }
-  const resource = useResource<Page<T>>(
-    path,
-    (signal) => api.pages<T>(path!, pageCount.current, signal),
+  const load = (cursor: string | null, signal: AbortSignal) => {
+    const page = endpoint.$get(withCursor(asked!, cursor), until(signal));
+    return read(page) as Promise<Page<ItemOf<R>>>;
+  };
+  const resource = useResource<Page<ItemOf<R>>>(
+    key,
+    (signal) => firstPages(load, pageCount.current, signal),
     refreshOn,
     everyMs,
   );
@@ -184,4 +228,26 @@ export function useList<T>(
       resource.reload();
     },
   };
+}
+
+function withCursor<A extends object>(asked: A, cursor: string | null): A {
+  const query = "query" in asked ? asked.query as object : {};
+  return { ...asked, query: { ...query, ...from(cursor) } };
+}
+
+/** The first `pageCount` pages of a list as one page; `next` leads on from there. */
+export async function firstPages<T>(
+  load: (cursor: string | null, signal: AbortSignal) => Promise<Page<T>>,
+  pageCount: number,
+  signal: AbortSignal,
+): Promise<Page<T>> {
+  const items: T[] = [];
+  let next: string | null = null;
+  for (let page = 0; page < Math.min(pageCount, PAGES_MAX); page++) {
+    const found = await load(next, signal);
+    items.push(...found.items);
+    next = found.next;
+    if (next === null) break;
+  }
+  return { items, next };
 }

@@ -18,6 +18,8 @@ import type { Toasts } from "./toasts.ts";
 
 export interface Services {
   readonly api: ApiClient;
+  /** The hub's API by path, with parameters and answers typed as its routes declare them. */
+  readonly hub: ApiClient["hub"];
   readonly clock: Clock;
   /** The hub's time as far as known, ms since the epoch; moves once a second. */
   readonly now: ReadonlySignal<number>;

@@ -12,6 +12,7 @@
  */
 import { type ReadonlySignal, signal } from "@preact/signals";
 import type { SessionView } from "@shared/api.ts";
+import { read } from "@shared/hub_client.ts";
 import { type ApiClient, ApiError, failureText } from "./api_client.ts";
 
 export type Session =
@@ -35,13 +36,13 @@ export interface Fragment {
 }
 
 export function createSession(
-  api: Pick<ApiClient, "get" | "post" | "remove">,
+  hub: ApiClient["hub"],
   fragment: Fragment,
 ): SessionControl {
   const session = signal<Session>({ kind: "checking" });
   const look = async (refusedReason: string | null) => {
     try {
-      session.value = { kind: "signedIn", me: await api.get<SessionView>("/me") };
+      session.value = { kind: "signedIn", me: await read(hub.me.$get()) };
     } catch (thrown) {
       const isUnknown = thrown instanceof ApiError && thrown.status === 401;
       const reason = isUnknown ? refusedReason : failureText(thrown);
@@ -50,7 +51,7 @@ export function createSession(
   };
   const signIn = async (token: string) => {
     try {
-      await api.post("/session", { token });
+      await hub.session.$post({ json: { token } });
     } catch (thrown) {
       const isRefused = thrown instanceof ApiError && thrown.status === 401;
       const reason = isRefused
@@ -71,7 +72,7 @@ export function createSession(
     },
     signIn,
     async signOut() {
-      await api.remove("/session");
+      await hub.session.$delete();
       session.value = { kind: "signedOut", reason: null };
     },
     expired() {
