@@ -51,7 +51,7 @@ const TICK_MS = 1_000;
 
 /**
  * What happens to a message while the hub is away. `remade`: its owner sends it again after the welcome;
- * `lost`: it is worth nothing later; `kept`: it waits here.
+ * `lost`: it is worth nothing later, or is told again; `kept`: it waits here.
  */
 const WHEN_AWAY: Readonly<Record<AgentMessage["kind"], "kept" | "remade" | "lost">> = {
   hello: "remade",
@@ -64,7 +64,7 @@ const WHEN_AWAY: Readonly<Record<AgentMessage["kind"], "kept" | "remade" | "lost
   askOwnership: "remade",
   alarms: "remade",
   samples: "lost",
-  equipment: "kept",
+  equipment: "lost",
   logs: "lost",
   metrics: "lost",
   event: "kept",

@@ -1,8 +1,8 @@
 /**
  * Gathers where equipment stands in the plant, for the hub's tree.
  *
- * Pure but for the author's `path`. Each piece is told once in `RETELL_TAKES`: again, because a message on
- * its way to a hub that is killed is lost. Bounded: of more keys, or topics, than `PLACES_MAX` the further
+ * Pure but for the author's `path`. Each piece is told once in `RETELL_TAKES`: again, because a message to a hub
+ * that is away, or killed with it, is lost. Bounded: of more keys, or topics, than `PLACES_MAX` the further
  * ones have no place.
  *
  * @module

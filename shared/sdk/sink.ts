@@ -125,7 +125,7 @@ export interface AlarmSinkOptions<In> {
   readonly reAlarm?: Duration;
   /** Silence of the signal is an alarm of its own; default never. Only behind `detect`, whose signal it is. */
   readonly noData?: { readonly after: Duration; readonly priority?: AlarmPriority };
-  /** Uids of alarm sinks whose active alarm of the same equipment suppresses this one by design. */
+  /** Uids of alarm sinks whose active alarm of the same equipment suppresses this one by design; never in a circle. */
   readonly suppressedBy?: readonly string[];
 }
 
