@@ -177,6 +177,7 @@ export class Agent {
   #reconnected(): void {
     this.#alarms.resend(0);
     for (const run of this.#alive()) run.reconnected();
+    this.#runners.tellAll({ kind: "tellPlaces" });
   }
 
   #take(order: HubOrder): void {

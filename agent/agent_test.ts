@@ -283,6 +283,18 @@ Deno.test("agent: samples and places of a large plant go in messages that the hu
   equal(world.link.of("equipment").flatMap(({ places }) => places.map(({ key }) => key)), keys);
 });
 
+Deno.test("agent: a hub that is back is told again where equipment stands", async () => {
+  const world = new World();
+  await world.running(1);
+  const before = world.child.kinds();
+  world.link.close("hub restarted");
+  await settle();
+  await world.pass(5);
+  world.link.welcome();
+  await settle();
+  equal(world.child.kinds(), [...before, "tellPlaces"]);
+});
+
 Deno.test("agent: hello after a reconnect lists what runs, with the last completed checkpoint (H1)", async () => {
   const world = new World();
   await world.running(4);

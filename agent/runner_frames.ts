@@ -93,7 +93,9 @@ export type RunnerCommand =
     readonly operatorUid: string;
     readonly key: string;
   })
-  | { readonly kind: "ownership"; readonly requestId: string; readonly isOwner: boolean };
+  | { readonly kind: "ownership"; readonly requestId: string; readonly isOwner: boolean }
+  /** The hub may have missed where equipment stands: tell all of it again. */
+  | { readonly kind: "tellPlaces" };
 
 /** Runner to agent. Body in brackets. */
 export type RunnerReport =

@@ -110,6 +110,11 @@ export class RunnerHost {
     };
   }
 
+  /** Sends `command` to the runner of every job. */
+  tellAll(command: RunnerCommand): void {
+    for (const { process } of this.#slots.values()) void process.send(command);
+  }
+
   /** Kills every runner at once. */
   killAll(reason: string): void {
     for (const process of this.#alive) process.kill(reason);

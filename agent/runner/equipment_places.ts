@@ -1,9 +1,8 @@
 /**
  * Gathers where equipment stands in the plant, for the hub's tree.
  *
- * Pure but for the author's `path`. Each piece is told once in `RETELL_TAKES`: again, because a message to a hub
- * that is away, or killed with it, is lost. Bounded: of more keys, or topics, than `PLACES_MAX` the further
- * ones have no place.
+ * Pure but for the author's `path`. Each piece is told once, and again when the hub may have missed it. Bounded:
+ * of more keys, or topics, than `PLACES_MAX` the further ones have no place.
  *
  * @module
  */
@@ -14,15 +13,12 @@ const PLACES_MAX = 100_000;
 const LEVEL_CHARS_MAX = 200;
 /** Equipment with a longer key has no place. */
 const KEY_CHARS_MAX = 4_096;
-/** How often `take` is called until everything is told again; it is called once a second. */
-export const RETELL_TAKES = 600;
 
 export class EquipmentPlaces {
   readonly #spec: EquipmentSpec | null;
   /** Topics, or keys, that were looked at. */
   readonly #seen = new Set<string>();
   #fresh: EquipmentPlace[] = [];
-  #takes = 0;
 
   constructor(spec: EquipmentSpec | null) {
     this.#spec = spec;
@@ -55,10 +51,14 @@ export class EquipmentPlaces {
 
   /** Places found since the last call. */
   take(): EquipmentPlace[] {
-    if (++this.#takes % RETELL_TAKES === 0) this.#seen.clear();
     const fresh = this.#fresh;
     if (fresh.length > 0) this.#fresh = [];
     return fresh;
+  }
+
+  /** What is seen from now on is told, though it was told before. */
+  tellAgain(): void {
+    this.#seen.clear();
   }
 
   #isNew(name: string): boolean {

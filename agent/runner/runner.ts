@@ -106,6 +106,8 @@ export class Runner {
         return this.#host(command)?.aborted(command.checkpointId);
       case "queryState":
         return this.#query(command);
+      case "tellPlaces":
+        return this.#loaded?.places.tellAgain();
     }
   }
 
