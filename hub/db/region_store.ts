@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { and, asc, eq, isNotNull, isNull, ne, or, sql } from "drizzle-orm";
+import { and, asc, desc, eq, isNotNull, isNull, ne, or, sql } from "drizzle-orm";
 import type {
   AgentId,
   Attempt,
@@ -223,22 +223,20 @@ export async function listAttempts(
   jobId: string,
   limit: number,
 ): Promise<AttemptRecord[]> {
-  const rows = await db.select().from(attempts).where(eq(attempts.jobId, jobId));
-  return rows
-    .sort((a, b) => b.startedAt.getTime() - a.startedAt.getTime() || b.attempt - a.attempt)
-    .slice(0, limit)
-    .map((row) => ({
-      regionId: row.regionId as RegionId,
-      attempt: row.attempt as Attempt,
-      agentId: row.agentId as AgentId,
-      placement: row.placement as Placement,
-      cause: row.cause,
-      restoredFromId: row.restoredFromId as CheckpointId | null,
-      startedAtMs: row.startedAt.getTime(),
-      runningAtMs: row.runningAt?.getTime() ?? null,
-      endedAtMs: row.endedAt?.getTime() ?? null,
-      endReason: row.endReason,
-    }));
+  const rows = await db.select().from(attempts).where(eq(attempts.jobId, jobId))
+    .orderBy(desc(attempts.startedAt), desc(attempts.attempt), asc(attempts.regionId)).limit(limit);
+  return rows.map((row) => ({
+    regionId: row.regionId as RegionId,
+    attempt: row.attempt as Attempt,
+    agentId: row.agentId as AgentId,
+    placement: row.placement as Placement,
+    cause: row.cause,
+    restoredFromId: row.restoredFromId as CheckpointId | null,
+    startedAtMs: row.startedAt.getTime(),
+    runningAtMs: row.runningAt?.getTime() ?? null,
+    endedAtMs: row.endedAt?.getTime() ?? null,
+    endReason: row.endReason,
+  }));
 }
 
 /**

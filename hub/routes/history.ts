@@ -180,7 +180,7 @@ function addPastRoutes(app: HubApp, deps: RouteDeps): void {
     const job = await jobOf(hub.db, c.req.valid("param").id);
     const { limit, cursor } = c.req.valid("query");
     const from = readCursor(cursor, z.number().int().min(0).max(ATTEMPTS_MAX)) ?? 0;
-    const found = (await listAttempts(hub.db, job.id, from + limit + 1)).slice(from);
+    const found = (await listAttempts(hub.db, job.id, from + limit + 1)).slice(from, ATTEMPTS_MAX);
     const agents = await listAgents(hub.db, { withRemoved: true });
     const names = new Map(agents.map(({ id, name }) => [id, name]));
     const nameOf = (agentId: string) => names.get(agentId as AgentId) ?? null;
