@@ -54,19 +54,19 @@ export async function acknowledgeAlarms(
   const to = labelSql(sql`true`, nowMs);
   const changed = rowsOf<AcknowledgedAlarm & Record<string, unknown>>(
     await tx.execute(sql`
-    with chosen as (
-      select a.id, ${from} as from_state, ${to} as to_state
-      from ${ALARM_TABLES} where not a.is_acknowledged and ${selects(selection, nowMs)}
-    ), changed as (
-      update alarms a set is_acknowledged = true, acknowledged_by = ${by},
+    with changed as (
+      update alarms set is_acknowledged = true, acknowledged_by = ${by},
         acknowledged_at = ${timeOf(nowMs)}, comment = ${comment}
-      from chosen where a.id = chosen.id
-      returning a.*, chosen.from_state, chosen.to_state
+      where id = any(array(select a.id from ${ALARM_TABLES}
+        where not a.is_acknowledged and ${selects(selection, nowMs)}))
+      returning *
     ), logged as (
       insert into alarm_transitions (alarm_id, job_id, sink_uid, equipment, priority, at, kind,
         from_state, to_state, cause, by, comment, value)
-      select id, job_id, sink_uid, equipment, priority, ${timeOf(nowMs)}, 'acknowledged',
-        from_state, to_state, 'person', ${by}, ${comment}, value from changed
+      select a.id, a.job_id, a.sink_uid, a.equipment, a.priority, ${timeOf(nowMs)}, 'acknowledged',
+        ${from}, ${to}, 'person', ${by}, ${comment}, a.value
+      from changed a left join alarm_points s
+        on s.job_id = a.job_id and s.sink_uid = a.sink_uid and s.equipment = a.equipment
     )
     select id, job_id as "jobId", sink_uid as "sinkUid", equipment, kind, is_active as "isActive"
     from changed`),
