@@ -20,7 +20,7 @@ import { rankSubtasks, subtaskFigures } from "../parts/subtask_figures.ts";
 import { SubtaskTable } from "../parts/subtask_table.tsx";
 import { useMoment } from "../parts/time_range.tsx";
 import { hrefOf } from "../router.ts";
-import { failureText } from "../state/api_client.ts";
+import { changeFailure } from "../state/api_client.ts";
 import { until, useResource } from "../state/resource.ts";
 import { useServices } from "../state/services.ts";
 import { mayAdminister, mayOperate } from "../state/session.ts";
@@ -174,7 +174,7 @@ function DrainDialog(props: AgentPanelProps & { readonly onClose: () => void }) 
       const operation = await read(hub.agents[":id"].drain.$post({ param: { id }, json: {} }));
       if ("kind" in operation) router.choose({ operation: operation.id });
     } catch (thrown) {
-      toasts.failed(`${agent.name} is not drained. ${failureText(thrown)}`);
+      toasts.failed(changeFailure(`${agent.name} is not drained.`, thrown));
     }
   };
   return (
@@ -203,7 +203,7 @@ function RemoveDialog(props: AgentPanelProps & { readonly onClose: () => void })
       toasts.done(`${agent.name} was removed.`);
       router.choose({ agent: null });
     } catch (thrown) {
-      toasts.failed(`${agent.name} was not removed. ${failureText(thrown)}`);
+      toasts.failed(changeFailure(`${agent.name} was not removed.`, thrown));
     }
   };
   return (

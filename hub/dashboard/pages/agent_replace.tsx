@@ -10,7 +10,7 @@ import type { AgentReplacement, AgentView } from "@shared/api.ts";
 import { read } from "@shared/hub_client.ts";
 import { Labels } from "../parts/agent_marks.tsx";
 import { Dialog } from "../parts/dialog.tsx";
-import { failureText } from "../state/api_client.ts";
+import { changeFailure } from "../state/api_client.ts";
 import { useServices } from "../state/services.ts";
 import { WhatMoves } from "./agent_moves.tsx";
 import { InstallLine } from "./join_tokens.tsx";
@@ -25,7 +25,7 @@ export function ReplaceAgent(
     try {
       setMade(await read(hub.agents[":id"].replace.$post({ param: { id: agent.id } })));
     } catch (thrown) {
-      toasts.failed(`No join token was made. ${failureText(thrown)}`);
+      toasts.failed(changeFailure("No join token was made.", thrown));
     }
   };
   return (

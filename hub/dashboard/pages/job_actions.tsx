@@ -13,7 +13,7 @@ import { read } from "@shared/hub_client.ts";
 import { Confirm } from "../parts/confirm.tsx";
 import { plural } from "../format.ts";
 import { OperationProgress } from "../parts/operation_progress.tsx";
-import { type ApiClient, failureText } from "../state/api_client.ts";
+import { type ApiClient, changeFailure } from "../state/api_client.ts";
 import { useServices } from "../state/services.ts";
 import { mayOperate } from "../state/session.ts";
 
@@ -69,7 +69,7 @@ function useSend(job: JobDetail): DialogProps["send"] {
       const operation = await read(ask(hub.jobs[":id"], { id: job.id })) as OperationView;
       router.choose({ operation: operation.id });
     } catch (thrown) {
-      toasts.failed(`Nothing was changed. ${failureText(thrown)}`);
+      toasts.failed(changeFailure("Nothing was changed.", thrown));
     }
   };
 }

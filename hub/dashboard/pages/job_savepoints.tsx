@@ -14,7 +14,7 @@ import { Age, Badge, Who } from "../parts/marks.tsx";
 import { OperationProgress } from "../parts/operation_progress.tsx";
 import { Table } from "../parts/table.tsx";
 import { hrefOf } from "../router.ts";
-import { failureText } from "../state/api_client.ts";
+import { changeFailure } from "../state/api_client.ts";
 import { useAnswer, useAnswers } from "../state/resource.ts";
 import { useServices } from "../state/services.ts";
 import { mayAdminister, mayOperate } from "../state/session.ts";
@@ -96,7 +96,7 @@ function TakeSavepoint(props: { readonly job: JobDetail }) {
       setLabel("");
       router.choose({ savepointOperation: operation.id });
     } catch (thrown) {
-      toasts.failed(`No savepoint was taken. ${failureText(thrown)}`);
+      toasts.failed(changeFailure("No savepoint was taken.", thrown));
     } finally {
       setIsSending(false);
     }

@@ -13,7 +13,7 @@ import { LoadedList, Section } from "../parts/frame.tsx";
 import type { Mark } from "../parts/health.ts";
 import { Badge, Time, Who } from "../parts/marks.tsx";
 import { Table } from "../parts/table.tsx";
-import { failureText } from "../state/api_client.ts";
+import { changeFailure } from "../state/api_client.ts";
 import { type ListResource, useAnswers } from "../state/resource.ts";
 import { useServices } from "../state/services.ts";
 
@@ -50,7 +50,7 @@ function AddAgent(props: { readonly onCreated: () => void }) {
       setToken(made as CreatedJoinToken);
       props.onCreated();
     } catch (thrown) {
-      toasts.failed(`No join token was made. ${failureText(thrown)}`);
+      toasts.failed(changeFailure("No join token was made.", thrown));
     }
   };
   return (
@@ -180,7 +180,7 @@ function Revoke(props: { readonly token: JoinTokenView; readonly onDone: () => v
       toasts.done("The join token was revoked.");
       props.onDone();
     } catch (thrown) {
-      toasts.failed(`The token was not revoked. ${failureText(thrown)}`);
+      toasts.failed(changeFailure("The token was not revoked.", thrown));
     }
   };
   return <button type="button" onClick={revoke}>Revoke</button>;

@@ -10,7 +10,7 @@ import { read } from "@shared/hub_client.ts";
 import type { JobDetail, RollbackPlan } from "@shared/job_api.ts";
 import { plural } from "../format.ts";
 import { gapRecords } from "../parts/rollback_plan.tsx";
-import { failureText, isAbort } from "../state/api_client.ts";
+import { changeFailure, failureText, isAbort } from "../state/api_client.ts";
 import { useServices } from "../state/services.ts";
 
 const LABEL_LENGTH_MAX = 200;
@@ -125,6 +125,7 @@ function useRollback(props: RollbackFormProps, answers: Answers) {
   };
   const start = async () => {
     setDoing("Starting…");
+    let isAsked = false;
     try {
       // Of now, also after a start that failed: an older one would not lead back to here.
       const undo = answers.savesFirst ? await save() : null;
@@ -136,13 +137,15 @@ function useRollback(props: RollbackFormProps, answers: Answers) {
         dryRun: false,
         reason: answers.reason.trim(),
       };
+      isAsked = true;
       const answer = read(hub.jobs[":id"].rollbacks.$post({ param, json }));
       const operation = await answer as OperationView;
       // Another page may be shown by now; the operation is found in the job's history.
       if (!gone.current.signal.aborted) router.choose({ undo, rollbackOperation: operation.id });
     } catch (thrown) {
       if (isAbort(thrown)) return;
-      toasts.failed(`The rollback was not started. ${failureText(thrown)}`);
+      const undone = "The rollback was not started.";
+      toasts.failed(isAsked ? changeFailure(undone, thrown) : `${undone} ${failureText(thrown)}`);
       setDoing(null);
     }
   };

@@ -15,7 +15,7 @@ import { Age, Badge, Time, Who } from "../parts/marks.tsx";
 import { SavepointDiffView } from "../parts/savepoint_diff.tsx";
 import { Table } from "../parts/table.tsx";
 import { hrefOf } from "../router.ts";
-import { failureText } from "../state/api_client.ts";
+import { changeFailure } from "../state/api_client.ts";
 import { useAnswer } from "../state/resource.ts";
 import { useServices } from "../state/services.ts";
 import { mayAdminister } from "../state/session.ts";
@@ -94,7 +94,7 @@ function PanelActions(props: { readonly job: JobDetail; readonly savepoint: Save
       toasts.done("The savepoint was deleted.");
       router.choose({ savepoint: null, against: null });
     } catch (thrown) {
-      toasts.failed(`The savepoint stays. ${failureText(thrown)}`);
+      toasts.failed(changeFailure("The savepoint stays.", thrown));
     }
   };
   return (

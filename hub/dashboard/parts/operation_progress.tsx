@@ -8,7 +8,7 @@ import { useEffect, useState } from "preact/hooks";
 import type { OperationView } from "@shared/api.ts";
 import { durationText } from "../format.ts";
 import { hrefOf } from "../router.ts";
-import { failureText, isAbort } from "../state/api_client.ts";
+import { changeFailure, failureText, isAbort } from "../state/api_client.ts";
 import { useServices } from "../state/services.ts";
 import { mayOperate } from "../state/session.ts";
 import { statusMark } from "./health.ts";
@@ -141,7 +141,7 @@ function CancelOperation(props: { readonly operation: OperationView }) {
       await hub.operations[":id"].cancel.$post({ param: { id: props.operation.id } });
       toasts.done("The operation is being cancelled.");
     } catch (thrown) {
-      toasts.failed(`It goes on. ${failureText(thrown)}`);
+      toasts.failed(changeFailure("It goes on.", thrown));
     }
   };
   return <button type="button" onClick={cancel}>Cancel operation</button>;

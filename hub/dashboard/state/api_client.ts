@@ -176,6 +176,12 @@ export function failureText(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }
 
+/** What to say of a change that failed: `undone` only where the hub said so, for else nobody knows. */
+export function changeFailure(undone: string, thrown: unknown): string {
+  const isUnknown = thrown instanceof ApiError && thrown.status === 0;
+  return `${isUnknown ? "It is not known whether it was done." : undone} ${failureText(thrown)}`;
+}
+
 /** Whether a call ended only because the view that asked has gone. */
 export function isAbort(thrown: unknown): boolean {
   return thrown instanceof DOMException && thrown.name === "AbortError";

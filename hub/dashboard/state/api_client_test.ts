@@ -1,6 +1,6 @@
 import { deepEqual, equal, rejects } from "node:assert/strict";
 import type { OperationView } from "@shared/api.ts";
-import { ApiError, createApiClient } from "./api_client.ts";
+import { ApiError, changeFailure, createApiClient } from "./api_client.ts";
 
 function client(answers: ((url: string) => Response)[]) {
   const calls: { url: string; headers: Headers }[] = [];
@@ -85,4 +85,21 @@ Deno.test("api client: an operation that the hub does not know is not looked for
   const { api, calls } = client([() => Response.json(problem, { status: 404 })]);
   await rejects(() => api.follow("o1", () => {}, AbortSignal.timeout(5_000)), /no operation o1/);
   equal(calls.length, 1);
+});
+
+Deno.test("api client: a change without an answer is not said to be undone", async () => {
+  const refused = { title: "Conflict", status: 409, detail: "The job is stopped", code: "x" };
+  const { api } = client([() => Response.json(refused, { status: 409 }), () => {
+    throw new TypeError("connection reset");
+  }]);
+  const said: string[] = [];
+  for (let change = 0; change < 2; change++) {
+    await api.hub.jobs[":id"].cancel.$post({ param: { id: "j" } })
+      .catch((thrown) => said.push(changeFailure("Nothing was changed.", thrown)));
+  }
+  deepEqual(said, [
+    "Nothing was changed. The job is stopped",
+    "It is not known whether it was done. The hub cannot be reached. " +
+    "Check the network and that it runs.",
+  ]);
 });
