@@ -5,6 +5,9 @@
  *
  *   hours, as far as they are complete ─▶ minutes ─▶ packed points ─▶ what waits in memory
  *
+ * What waits is looked at first: what is written meanwhile is seen twice then, instead of not at all. Many
+ * series are read and cut down some at a time, so that a question takes bounded memory.
+ *
  * A long span is read from the coarsest level that still gives each bucket of the chart a roll-up, or from
  * the finest that reaches back that far; where that level is not complete yet, the next finer one goes on.
  *
@@ -22,6 +25,9 @@ import type { SignalRecorder } from "./signal_recorder.ts";
 
 /** How much of a span is read from a finer level because the coarser one is not complete. */
 const TAIL_MAX_MS = { minute: 2 * 3_600_000, hour: 48 * 3_600_000 } as const;
+
+/** Points that are in memory at once, of signals that come once a second. */
+const POINTS_PER_READ = 100_000;
 
 export interface CurveSpan {
   readonly fromMs: number;
@@ -101,32 +107,36 @@ export class SignalHistory {
     span: CurveSpan,
     isWanted: (name: SeriesName) => boolean = () => true,
   ): Promise<{ name: SeriesName; curve: Curve; resolutionMs: number }[]> {
+    const waiting = this.#waiting(filter, isWanted);
     const known = (await listSeries(this.#ctx.db, filter)).filter(isWanted);
     const level = this.levelOf(span);
-    const stretches = await this.#stored(known, level, span);
-    const waiting = this.#waiting(filter, isWanted);
-    const names = new Map<string, SeriesName>(
-      [...known, ...waiting.map(({ name }) => name)].map((name) => [keyOf(name), name]),
-    );
     const resolutionMs = level === "chunk" ? 0 : ROLLUP_MS[level];
-    return [...names.values()].map((name) => {
-      const key = keyOf(name);
-      const late = waiting.filter((one) => keyOf(one.name) === key).flatMap(({ rows }) => rows);
-      const rows = inTime([...stretches.get(key) ?? [], ...late], span);
-      return { name, curve: decimate(rows, span, span.pointsMax), resolutionMs };
-    }).filter(({ curve }) => curve.at.length > 0);
+    const curves: { name: SeriesName; curve: Curve; resolutionMs: number }[] = [];
+    const cut = (name: SeriesName, stored: readonly Stretch[]) => {
+      const rows = inTime([...stored, ...waiting.get(keyOf(name))?.rows ?? []], span);
+      waiting.delete(keyOf(name));
+      curves.push({ name, curve: decimate(rows, span, span.pointsMax), resolutionMs });
+    };
+    const perRead = seriesPerRead(span, resolutionMs);
+    for (let i = 0; i < known.length; i += perRead) {
+      const some = known.slice(i, i + perRead);
+      const stretches = await this.#stored(some, level, span);
+      for (const one of some) cut(one, stretches.get(one.id)!);
+    }
+    for (const { name } of [...waiting.values()]) cut(name, []);
+    return curves.filter(({ curve }) => curve.at.length > 0);
   }
 
+  /** By number of the series. */
   async #stored(
     known: readonly SeriesRecord[],
     level: SignalLevel,
     span: CurveSpan,
-  ): Promise<Map<string, Stretch[]>> {
+  ): Promise<Map<number, Stretch[]>> {
     const { db, recorder } = this.#ctx;
     const stretches = new Map(known.map((one) => [one.id, [] as Stretch[]]));
     const ids = [...stretches.keys()];
     let fromMs = span.fromMs;
-    if (ids.length === 0) return new Map();
     for (const coarse of ["hour", "minute"] as const) {
       if (level === "chunk" || (coarse === "hour" && level === "minute")) continue;
       const untilMs = Math.max(
@@ -147,18 +157,31 @@ export class SignalHistory {
         stretches.get(chunk.seriesId)!.push(...rows.filter(({ atMs }) => atMs >= fromMs));
       }
     }
-    return new Map(known.map((one) => [keyOf(one), stretches.get(one.id)!]));
+    return stretches;
   }
 
+  /** By key of the series. */
   #waiting(
     filter: Partial<SeriesName>,
     isWanted: (name: SeriesName) => boolean,
-  ): { name: SeriesName; rows: Stretch[] }[] {
+  ): Map<string, { readonly name: SeriesName; readonly rows: Stretch[] }> {
     const wanted = Object.entries(filter) as [keyof SeriesName, string][];
-    return this.#ctx.recorder.waiting(({ name }) =>
+    const found = new Map<string, { readonly name: SeriesName; readonly rows: Stretch[] }>();
+    const chunks = this.#ctx.recorder.waiting(({ name }) =>
       wanted.every(([field, value]) => name[field] === value) && isWanted(name)
-    ).map(({ series: { name }, atMs, points }) => ({ name, rows: samplesOf(points, atMs) }));
+    );
+    for (const { series: { name }, atMs, points } of chunks) {
+      const rows = found.get(keyOf(name))?.rows ?? [];
+      rows.push(...samplesOf(points, atMs));
+      found.set(keyOf(name), { name, rows });
+    }
+    return found;
   }
+}
+
+function seriesPerRead({ fromMs, toMs }: CurveSpan, resolutionMs: number): number {
+  const points = (toMs - fromMs) / Math.max(resolutionMs, 1_000);
+  return Math.max(1, Math.floor(POINTS_PER_READ / points));
 }
 
 /** Ascending; a moment that came twice, stored and waiting, once. */

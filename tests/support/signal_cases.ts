@@ -1,8 +1,8 @@
 /** What holds for stored signals on every database; each case gets one that is empty. */
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
-import { sql } from "drizzle-orm";
+import { type SQL, sql } from "drizzle-orm";
 import type { SignalSample } from "@shared/messages.ts";
-import type { Db } from "../../hub/db/client.ts";
+import { type Db, rowsOf } from "../../hub/db/client.ts";
 import { listSeries } from "../../hub/db/series_store.ts";
 import {
   makePartition,
@@ -11,6 +11,7 @@ import {
   partitionStart,
 } from "../../hub/db/signal_partitions.ts";
 import { latestChunks } from "../../hub/db/signal_store.ts";
+import { SignalHistory } from "../../hub/series/signal_history.ts";
 import { RIG_JOB, SignalRig } from "./signal_rig.ts";
 
 const NOW_MS = Date.UTC(2026, 0, 1, 12);
@@ -28,6 +29,8 @@ export const SIGNAL_CASES: readonly (readonly [string, (db: Db) => Promise<void>
   ["samples of a time without the database are written when it is back", withoutDatabase],
   ["old partitions are dropped whole, and a series goes with its last point", retention],
   ["values at the edge of a double stop neither writing nor rolling up", hugeValues],
+  ["what is written while a chart is read is in the chart", writtenMeanwhile],
+  ["a chart of many series takes them some at a time", manySeries],
   ["a day of one signal is read well within 300 ms", readsADay],
   ["a hub that was deposed writes nothing any more (F2)", deposed],
 ];
@@ -136,6 +139,59 @@ async function retention(db: Db): Promise<void> {
   await rig.record([sampleAt(rig.nowMs - MINUTE_MS)]);
   await rig.recorder.runRound();
   equal((await latestChunks(db, 0)).length, 1);
+}
+
+/** A history that calls `afterRead` with the rows of each statement. */
+function watchedHistory(rig: SignalRig, afterRead: (rows: number) => Promise<void>): SignalHistory {
+  const db = new Proxy(rig.db, {
+    get(target, name) {
+      const member = Reflect.get(target, name);
+      if (typeof member !== "function") return member;
+      if (name !== "execute") return member.bind(target);
+      return async (statement: SQL) => {
+        const answer = await target.execute(statement);
+        await afterRead(rowsOf(answer).length);
+        return answer;
+      };
+    },
+  });
+  const { recorder } = rig;
+  return new SignalHistory({
+    db,
+    recorder,
+    nowMs: () => rig.nowMs,
+    retention: () => rig.retention,
+  });
+}
+
+async function writtenMeanwhile(db: Db): Promise<void> {
+  const rig = await SignalRig.open(db, NOW_MS);
+  const at = [30, 2].map((s) => NOW_MS - s * SECOND_MS);
+  await rig.record(at.slice(0, 1).map((atMs) => sampleAt(atMs)));
+  await rig.recorder.flush();
+  await rig.record(at.slice(1).map((atMs) => sampleAt(atMs)));
+  const history = watchedHistory(rig, () => rig.recorder.flush());
+  const span = { fromMs: NOW_MS - HOUR_MS, toMs: NOW_MS, pointsMax: 600 };
+  deepEqual((await history.samples({ equipment: "pump" }, span))[0]!.at, at);
+}
+
+async function manySeries(db: Db): Promise<void> {
+  const rig = await SignalRig.open(db, NOW_MS);
+  const operators = Array.from({ length: 40 }, (_, i) => `o${i}`);
+  const said = operators.map((operatorUid) => sampleAt(NOW_MS - MINUTE_MS, { operatorUid }));
+  await rig.record(said);
+  await rig.recorder.flush();
+  let largest = 0;
+  const history = watchedHistory(rig, (rows) => {
+    largest = Math.max(largest, rows);
+    return Promise.resolve();
+  });
+  // Three hours of seconds, each series 10,800 of them.
+  const span = { fromMs: NOW_MS - 3 * HOUR_MS, toMs: NOW_MS, pointsMax: 600 };
+  const found = await history.samples({ equipment: "pump" }, span);
+  deepEqual(new Set(found.map(({ operatorUid }) => operatorUid)), new Set(operators));
+  equal(found.length, operators.length);
+  equal(largest, 9);
 }
 
 async function readsADay(db: Db): Promise<void> {
