@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { fileURLToPath } from "node:url";
 import { messageOf, PenstockError } from "@shared/errors.ts";
 import type { Logger } from "@shared/logger.ts";
 import { spawnGuarded } from "@shared/platform/child_process.ts";
@@ -137,7 +138,10 @@ export async function agentCommand(args: readonly string[]): Promise<number> {
 
 /** The runner lies beside a bundled agent, and is made from source otherwise. */
 async function findRunnerBundle(): Promise<string> {
-  if (Deno.mainModule.endsWith(".js")) return new URL("./runner.js", Deno.mainModule).pathname;
+  if (Deno.mainModule.endsWith(".js")) {
+    // The path, not what a URL makes of it: there may be a space in it.
+    return fileURLToPath(new URL("./runner.js", Deno.mainModule));
+  }
   // Not a literal: the agent's own bundle must not take the tools in.
   const tools = new URL("../tools/build/build_bundles.ts", import.meta.url).href;
   const { ensureBundle } = await import(tools) as {

@@ -2,6 +2,7 @@ import { deepStrictEqual as equal, match, ok } from "node:assert/strict";
 import type { Attempt, CheckpointId } from "@shared/ids.ts";
 import type { HubMessageOf } from "@shared/messages.ts";
 import { FakeHub } from "./testdata/fake_hub.ts";
+import { ensureBundle } from "../tools/build/build_bundles.ts";
 import { bundleJob } from "../tools/build/bundle_job.ts";
 import { validateJob } from "../tools/build/validate_job.ts";
 import { deployOf, digestOf, JOB, REGION } from "./testdata/fake_world.ts";
@@ -20,13 +21,14 @@ class Site {
 
   /** Null: the real one, made by the agent itself. */
   runnerBundle: string | null = RUNNER;
+  main = MAIN;
 
   start(env: Record<string, string> = {}, token = "join-me"): Deno.ChildProcess {
     Deno.writeTextFileSync(`${this.folder}/token`, token);
     const flags = ["--hub", this.hub.url, "--join-token-file", `${this.folder}/token`];
     const more = ["--name", "gateway-1", "--data-dir", `${this.folder}/own`];
     if (this.runnerBundle !== null) more.push("--runner-bundle", this.runnerBundle);
-    const args = ["run", "-A", "--quiet", MAIN, ...flags, ...more];
+    const args = ["run", "-A", "--quiet", this.main, ...flags, ...more];
     const agent = new Deno.Command(Deno.execPath(), { args, env, stdout: "piped", stderr: "piped" })
       .spawn();
     this.#agent = agent;
@@ -238,4 +240,18 @@ Deno.test({
       equal(site.hub.received.filter(({ kind }) => kind === "acknowledge").length, 1);
       await untilDead(site.runnerPids());
     }),
+});
+
+Deno.test("agent process: a bundled agent finds its runner beside it, in a folder with a space too", async () => {
+  const bundle = await ensureBundle("agent");
+  await atSite(async (site) => {
+    const folder = `${site.folder}/a gateway`;
+    await Deno.mkdir(folder);
+    await Deno.copyFile(bundle, `${folder}/agent.js`);
+    await Deno.copyFile(RUNNER, `${folder}/runner.js`);
+    site.main = `${folder}/agent.js`;
+    site.runnerBundle = null;
+    site.start();
+    await site.running();
+  });
 });
