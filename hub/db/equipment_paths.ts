@@ -33,15 +33,20 @@ export async function placesOf(
       .where(inArray(equipmentPlaces.equipment, chunk));
     for (const row of rows) known.set(row.equipment, row.path);
   }
-  return (one) => known.get(one) ?? one.split("/").slice(0, -1);
+  return (one) => known.get(one) ?? levelsOf(one);
+}
+
+/** As a name that is a path says; a slash at its begin, or two in a row, make no level. */
+export function levelsOf(equipment: string): readonly string[] {
+  return equipment.split("/").slice(0, -1).filter((level) => level !== "");
 }
 
 /** SQL: whether the row of `equipment` stands at or below `path`. */
 export function standsBelow(equipment: string, path: readonly string[]) {
   const column = sql.raw(equipment);
   const own = sql`(select p.path from equipment_places p where p.equipment = ${column})`;
-  const bySlash = sql`to_jsonb((string_to_array(${column}, '/'))[
-    : array_length(string_to_array(${column}, '/'), 1) - 1])`;
+  const bySlash = sql`to_jsonb(array_remove((string_to_array(${column}, '/'))[
+    : array_length(string_to_array(${column}, '/'), 1) - 1], ''))`;
   const at = sql`coalesce(${own}, ${bySlash})`;
   return sql.join(
     path.map((level, i) => sql`${at}->>${sql.raw(String(i))} = ${level}`),

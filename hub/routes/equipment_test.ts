@@ -3,6 +3,7 @@ import type { Page } from "@shared/api.ts";
 import type { MetricSeries } from "@shared/job_api.ts";
 import type {
   AlarmEvidence,
+  AlarmView,
   ChartMarker,
   EquipmentSummary,
   EquipmentView,
@@ -208,6 +209,23 @@ Deno.test("plant: the tree counts freshness and open alarms of everything below"
     "north/line 2 1 0 1 0 0 1 0",
   ]);
   await expectEquipment(test);
+  await test.close();
+});
+
+Deno.test("plant: a slash that stands alone makes no level, in the tree and in the list of alarms", async () => {
+  const test = await openPlant();
+  await addAlarm(test, "a1", "/east/line 1//fan", { priority: "high" });
+  await addAlarm(test, "a2", "/fan", { priority: "high" });
+  const { nodes } = await get<PlantView>(test, "/plant");
+  deepEqual(nodes.map(({ path, alarms: { high } }) => `${path.join("/")} ${high}`), [
+    " 2",
+    "east 1",
+    "east/line 1 1",
+  ]);
+  for (const path of ["east", "east/line%25201"]) {
+    const { items } = await get<Page<AlarmView>>(test, `/alarms?state=all&path=${path}`);
+    deepEqual(items.map(({ id }) => id), ["a1"], path);
+  }
   await test.close();
 });
 

@@ -19,6 +19,7 @@ import type {
   Freshness,
   PlantNode,
 } from "@shared/plant_api.ts";
+import { levelsOf } from "../db/equipment_paths.ts";
 import type { OpenAlarms } from "../db/plant_store.ts";
 import type { LiveSignal } from "../ports.ts";
 import type { KnownPlace } from "./signals.ts";
@@ -155,10 +156,7 @@ export function pathOf(
   equipment: string,
   places: ReadonlyMap<string, KnownPlace>,
 ): readonly string[] {
-  const place = places.get(equipment);
-  return place === undefined
-    ? equipment.split("/").slice(0, -1).filter((level) => level !== "")
-    : place.path;
+  return places.get(equipment)?.path ?? levelsOf(equipment);
 }
 
 export function tallyOf(alarms: readonly OpenAlarms[]): AlarmTally {
