@@ -23,7 +23,6 @@ export const RUNNER_HEAP_FLAGS = [
   "--optimize-for-size",
   "--single-threaded-gc",
   "--no-incremental-marking",
-  "--compaction-max-evacuated-bytes-mb-for-optimize-memory=1",
 ].join(",");
 
 /**
