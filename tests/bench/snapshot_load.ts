@@ -22,7 +22,7 @@ import type { RunnerReport } from "../../agent/runner_frames.ts";
 const KEY_COUNT = 100_000;
 const RATE_PER_SECOND = 50_000;
 const CHUNK_RECORDS = 100;
-const PAUSE_SECONDS = 30;
+const PAUSE_SECONDS = 40;
 const ROUND_SECONDS = 3;
 const ROUND_PAIRS = 4;
 const SNAPSHOT_EVERY_MS = 1_000;
