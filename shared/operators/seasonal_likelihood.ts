@@ -19,6 +19,8 @@
  *   1. A size is judged once `warmUp` of its kind are counted; before, it adds nothing.
  *   2. A value that is not a finite number changes nothing.
  *   3. The state has the same number of numbers for ever.
+ *   4. Once distances are judged, one teaches at most `TAUGHT_MAX` times the largest of late: an absurd value does
+ *      not hide what comes after it.
  *
  * @module
  */
@@ -36,6 +38,8 @@ const PROFILE_MEMORY = 100;
 /** Weight of the newest distance in the smoothed ones. */
 const DAY_SMOOTHING = 1 / 4;
 const WEEK_SMOOTHING = 1 / 3;
+/** Largest distance learned, in the largest one of late. */
+const TAUGHT_MAX = 30;
 /** Values seen from which on the score is lowered, and by how many decades for each decade of them. */
 const TRIALS_FROM = 1_000;
 const TRIALS_WEIGHT = 0.75;
@@ -160,9 +164,10 @@ function stepLikelihood(
 ): void {
   if (measured(value) === null || !Number.isFinite(atMs)) return;
   const hour = Math.floor(atMs / HOUR_MS);
-  const fromDay = takeIn(state.day, modulo(hour, DAY_HOURS), value);
-  const fromWeek = takeIn(state.week, modulo(hour, WEEK_HOURS), value);
   const { warmUp } = settings;
+  const most = mostTaught(state, warmUp);
+  const fromDay = takeIn(state.day, modulo(hour, DAY_HOURS), { value, most });
+  const fromWeek = takeIn(state.week, modulo(hour, WEEK_HOURS), { value, most });
   let surprise = 0;
   if (fromDay !== null) {
     surprise += smoothedSurprise(state.dayDistance, fromDay, { weight: DAY_SMOOTHING, warmUp });
@@ -177,10 +182,21 @@ function stepLikelihood(
   state.score = news(state, Math.max(0, surprise - Math.max(0, trials)), settings);
 }
 
+/** Largest distance that is learned now; any before distances are judged, and while none was above zero. */
+function mostTaught({ dayDistance, weekTail }: SeasonalLikelihoodState, warmUp: number): number {
+  const largest = Math.max(dayDistance.tail.largest, weekTail.largest);
+  return dayDistance.tail.count < warmUp || largest === 0 ? Infinity : TAUGHT_MAX * largest;
+}
+
 /** Distance of a value from the mean of its hour, which then has it; null when it is the first. */
-function takeIn({ means, counts }: Profile, hour: number, value: number): number | null {
+function takeIn(
+  { means, counts }: Profile,
+  hour: number,
+  { value, most }: { readonly value: number; readonly most: number },
+): number | null {
   const count = counts[hour]!;
-  const distance = value - means[hour]!;
+  const far = value - means[hour]!;
+  const distance = count === 0 ? far : Math.max(-most, Math.min(most, far));
   counts[hour] = Math.min(count + 1, PROFILE_MEMORY);
   means[hour]! += distance / counts[hour]!;
   return count === 0 ? null : distance;

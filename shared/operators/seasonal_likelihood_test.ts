@@ -51,3 +51,12 @@ Deno.test("seasonal likelihood: the state has the same size after a day as after
   };
   equal(numbers(DAY * 10), numbers(DAY * 28));
 });
+
+Deno.test("seasonal likelihood: an absurd value does not hide what comes after it", () => {
+  const values = weeks(16);
+  values[5 * 7 * DAY + 40] = 3.4e38;
+  const at = 15 * 7 * DAY + 45;
+  values.fill(300, at, at + 8);
+  const onset = onsetFrom(edgesOf(of(), values, QUARTER_MS), at);
+  ok(onset < at + 4, String(onset));
+});
