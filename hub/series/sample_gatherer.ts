@@ -154,15 +154,15 @@ export class SampleGatherer {
   }
 
   #chunkOf(series: GatheredSeries & { open: GatheredChunk | null }, startMs: number) {
+    const known = this.#spans.get(startMs)?.get(series);
+    if (known !== undefined) return known;
+    if (this.#chunkCount >= CHUNKS_MAX) this.#dropOldest();
     let span = this.#spans.get(startMs);
     if (span === undefined) this.#spans.set(startMs, span = new Map());
-    const known = span.get(series);
-    if (known !== undefined) return known;
     const chunk = { series, atMs: startMs, points: new PointBuffer() };
     span.set(series, chunk);
     this.#chunkCount++;
     if (series.open === null || startMs > series.open.atMs) series.open = chunk;
-    if (this.#chunkCount > CHUNKS_MAX) this.#dropOldest();
     return chunk;
   }
 

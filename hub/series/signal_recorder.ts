@@ -271,7 +271,7 @@ export class SignalRecorder {
   }
 
   async #keepHouse(nowMs: number): Promise<void> {
-    const { db, logger } = this.#ctx;
+    const { db, hubTerm, logger } = this.#ctx;
     const retention = this.#ctx.retention();
     for (const level of SIGNAL_LEVELS) {
       await this.#ensurePartitions(level, [
@@ -287,6 +287,6 @@ export class SignalRecorder {
     }
     const empty = await emptySeries(db, EMPTY_SERIES_PER_ROUND);
     const unused = empty.filter((series) => this.#gatherer.forget(series));
-    await deleteSeries(db, unused.map(({ id }) => id));
+    await withReign(db, hubTerm, (tx) => deleteSeries(tx, unused.map(({ id }) => id)));
   }
 }

@@ -3,7 +3,7 @@ import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { type SQL, sql } from "drizzle-orm";
 import type { SignalSample } from "@shared/messages.ts";
 import { type Db, rowsOf } from "../../hub/db/client.ts";
-import { listSeries } from "../../hub/db/series_store.ts";
+import { listSeries, numberSeries } from "../../hub/db/series_store.ts";
 import {
   makePartition,
   PARTITION_MS,
@@ -224,6 +224,11 @@ async function deposed(db: Db): Promise<void> {
   const rig = await SignalRig.open(db, NOW_MS);
   const { recorder } = rig;
   await rig.restart();
+  // It was given a number, and its first points are on their way.
+  const name = { jobId: RIG_JOB, kind: "signal", source: "drift", subject: "fresh" } as const;
+  await numberSeries(db, [name]);
+  await rejects(recorder.runRound(), /another hub took over/);
+  equal((await listSeries(db)).length, 1);
   await recorder.recordSignals(RIG_JOB, [sampleAt(NOW_MS - MINUTE_MS)]);
   await rejects(recorder.runRound(), /another hub took over/);
   deepEqual((await rig.stored()).chunk, []);
