@@ -52,7 +52,8 @@ const eventsRoute = createRoute({
   responses: {
     200: {
       description:
-        "`id`, `event` and `data` (the event as JSON); a heartbeat every 15 s, as a comment and as an event",
+        "`id`, `event` and `data` (the event as JSON); a heartbeat every 15 s, as a comment and as an event; " +
+        "the comment `live` behind the last stored event, when stored ones were asked for",
       content: { "text/event-stream": { schema: z.string() } },
     },
   },
@@ -159,6 +160,7 @@ function eventStream(deps: RouteDeps, options: StreamOptions): ReadableStream<Ui
         const waiting = early ?? [];
         early = null;
         waiting.forEach(send);
+        write(": live\n\n");
       }).catch((error) => {
         logger.warn("Stored events could not be read", { error });
         close();

@@ -63,8 +63,9 @@ Deno.test("events: a stream that resumes where it broke off", async (t) => {
 
   await t.step("Last-Event-ID gives what was missed, then what comes, each once", async () => {
     const events = await open("", { "last-event-id": "1" });
-    await publish(test, "alarm.raised");
     match(await events.frame(), /^id: 2\n/);
+    equal(await events.frame(), ": live", "the end of what was missed is told");
+    await publish(test, "alarm.raised");
     match(await events.frame(), /^id: 3\n/);
     await events.cancel();
     equal((await test.call("GET", "/api/v1/events?since=x")).status, 400);

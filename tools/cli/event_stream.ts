@@ -36,18 +36,24 @@ export interface StreamOptions {
   readonly signal: AbortSignal;
   /** Told when the connection broke and is tried again. */
   readonly lost: (reason: string) => void;
+  /** Told when the stored events have come, and what comes now happens now. */
+  readonly live?: () => void;
 }
 
 /** Events as they come, heartbeats left out, until the signal. */
 export async function* eventStream(
   api: HubApi,
-  { query, signal, lost }: StreamOptions,
+  { query, signal, lost, live = () => {} }: StreamOptions,
 ): AsyncGenerator<StreamEvent> {
   let lastId = query.since ?? null;
   for (let failures = 0; !signal.aborted;) {
     try {
       for await (const event of oneConnection(api, { ...query, since: lastId }, signal)) {
         failures = 0;
+        if (event === LIVE) {
+          live();
+          continue;
+        }
         if (event.id !== null) lastId = event.id;
         if (event.type !== "heartbeat") yield event;
       }
@@ -62,6 +68,9 @@ export async function* eventStream(
   }
 }
 
+/** What the hub says between stored events and those of now. */
+const LIVE = Symbol("live");
+
 /** The hub answered, and not with a stream. */
 class Refused extends CliError {}
 
@@ -69,7 +78,7 @@ async function* oneConnection(
   api: HubApi,
   { types, jobId, since }: { types?: string; jobId?: string; since: number | null },
   signal: AbortSignal,
-): AsyncGenerator<StreamEvent> {
+): AsyncGenerator<StreamEvent | typeof LIVE> {
   const query = new URLSearchParams({
     ...(types === undefined ? {} : { types }),
     ...(jobId === undefined ? {} : { jobId }),
@@ -89,7 +98,7 @@ async function* oneConnection(
       const frames = (rest + value).split("\n\n");
       rest = frames.pop() ?? "";
       for (const frame of frames) {
-        const event = decodeFrame(frame);
+        const event = frame === ": live" ? LIVE : decodeFrame(frame);
         if (event !== null) yield event;
       }
     }

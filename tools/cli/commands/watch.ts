@@ -1,6 +1,7 @@
 /** `penstock events` and `penstock logs`. Touches the network, the terminal and SIGINT. @module */
 import { buildCommand } from "@stricli/core";
 import type { LogView } from "@shared/api.ts";
+import { read } from "@shared/hub_client.ts";
 import {
   type Call,
   call,
@@ -8,18 +9,16 @@ import {
   docs,
   HUB_FLAGS,
   type HubFlags,
+  said,
   switchFlag,
   textFlag,
   timeFlag,
-  withQuery,
 } from "../flags.ts";
 import { eventStream, type StreamEvent, type StreamQuery } from "../event_stream.ts";
 import { onInterrupt } from "../operations.ts";
 import { harmless, painted, print } from "../terminal.ts";
 
 const FOLLOW_ALIASES = { o: "output", q: "quiet", f: "follow" } as const;
-/** Stored events come at once: a pause this long means that there are no more. */
-const STORED_PAUSE_MS = 1_500;
 const BODY_CHARS_MAX = 160;
 
 type EventsFlags = HubFlags & {
@@ -83,20 +82,16 @@ async function watch(
   const ended = new AbortController();
   const interrupt = onInterrupt();
   interrupt.promise.then(() => ended.abort());
-  let pause: ReturnType<typeof setTimeout> | undefined;
-  const wait = () => {
-    clearTimeout(pause);
-    if (!isFollowing) pause = setTimeout(() => ended.abort(), STORED_PAUSE_MS);
+  const live = () => {
+    if (!isFollowing) ended.abort();
   };
   const lost = (reason: string) => out.note(`The connection broke (${reason}): trying again`);
   try {
-    wait();
-    for await (const event of eventStream(api, { query, signal: ended.signal, lost })) {
-      wait();
-      take(event);
+    for await (const event of eventStream(api, { query, signal: ended.signal, lost, live })) {
+      // What happened is stored under an id; what is on its way was never asked for.
+      if (isFollowing || event.id !== null) take(event);
     }
   } finally {
-    clearTimeout(pause);
     interrupt.dispose();
   }
 }
@@ -133,9 +128,8 @@ export const logs = buildCommand({
     const { source, level, limit } = flags;
     const jobId = flags.job === undefined ? undefined : (await api.job(flags.job)).id;
     const show = (line: LogView) => print(out.isForPeople ? logLine(line) : JSON.stringify(line));
-    const { items } = await api.get<{ items: LogView[] }>(
-      withQuery("/logs", { source, level, jobId, limit }),
-    );
+    const asked = said({ source, level, jobId, limit: String(limit) });
+    const { items } = await read(api.api.logs.$get({ query: asked }));
     items.forEach(show);
     if (!flags.follow) return;
     const query = { types: "log", ...(jobId === undefined ? {} : { jobId }) };
