@@ -174,16 +174,14 @@ export function pairs(values: readonly string[] | undefined): Record<string, str
   return record;
 }
 
-/** Path with the parameters that are there. */
-export function withQuery(
-  path: string,
-  parameters: Readonly<Record<string, string | number | boolean | undefined>>,
-): string {
-  const query = new URLSearchParams();
-  for (const [name, value] of Object.entries(parameters)) {
-    if (value !== undefined) query.set(name, String(value));
-  }
-  return query.size === 0 ? path : `${path}?${query}`;
+type Said<T> =
+  & { [Name in keyof T as undefined extends T[Name] ? never : Name]: T[Name] }
+  & { [Name in keyof T as undefined extends T[Name] ? Name : never]?: Exclude<T[Name], undefined> };
+
+/** The fields that are there: what a request leaves out, nobody asked for. */
+export function said<T extends object>(fields: T): Said<T> {
+  const there = Object.entries(fields).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(there) as Said<T>;
 }
 
 /** `90s`, `2m`, `1h`, `1d` as seconds. */

@@ -45,12 +45,6 @@ export interface HubAddress {
   readonly timeoutMs?: number;
 }
 
-export interface TaggedAnswer<T> {
-  readonly value: T;
-  /** Version of the resource, for a change that must not run over somebody else's. */
-  readonly etag: string | null;
-}
-
 interface ListQuery {
   limit: string;
   cursor?: string;
@@ -74,12 +68,7 @@ export class HubApi {
   }
 
   async get<T>(path: string): Promise<T> {
-    return (await this.#call<T>("GET", path)).value;
-  }
-
-  /** As `get`, with the version of what was read. */
-  getTagged<T>(path: string): Promise<TaggedAnswer<T>> {
-    return this.#call<T>("GET", path);
+    return await this.#call<T>("GET", path);
   }
 
   /** Every item of a paged list, up to a bounded number of pages. */
@@ -100,21 +89,11 @@ export class HubApi {
 
   /** POST with an `Idempotency-Key` of its own, so that a retry of the same call is safe. */
   async post<T>(path: string, body: unknown): Promise<T> {
-    return (await this.#call<T>("POST", path, { body: body ?? {} })).value;
-  }
-
-  /** Changes what is still of the version `etag`; null changes it whatever it has become. */
-  async patch<T>(path: string, body: unknown, etag: string | null = null): Promise<T> {
-    return (await this.#call<T>("PATCH", path, { body, etag })).value;
+    return await this.#call<T>("POST", path, body ?? {});
   }
 
   async delete(path: string): Promise<void> {
     await this.#call<void>("DELETE", path);
-  }
-
-  /** What a DELETE would do, of a path that takes `dryRun`. */
-  async deletePlan<T>(path: string): Promise<T> {
-    return (await this.#call<T>("DELETE", `${path}?dryRun=true`)).value;
   }
 
   /** An answer as it comes, of a path of the API or, such as /readyz, of the hub; any status is fine. */
@@ -131,7 +110,7 @@ export class HubApi {
 
   /** A job by id, or by name where one running job (or else exactly one job) has it. */
   async job(idOrName: string): Promise<JobSummary> {
-    const jobs: JobSummary[] = await this.#all((query) => this.api.jobs.$get({ query }));
+    const jobs: JobSummary[] = await this.all((query) => this.api.jobs.$get({ query }));
     const byId = jobs.find((job) => job.id === idOrName);
     if (byId !== undefined) return byId;
     const named = jobs.filter((job) => job.name === idOrName);
@@ -150,7 +129,7 @@ export class HubApi {
 
   /** An agent by id or by name. */
   async agent(idOrName: string): Promise<AgentView> {
-    const agents: AgentView[] = await this.#all((query) => this.api.agents.$get({ query }));
+    const agents: AgentView[] = await this.all((query) => this.api.agents.$get({ query }));
     const found = agents.find((agent) => agent.id === idOrName) ??
       agents.find((agent) => agent.name === idOrName && agent.status !== "removed");
     if (found !== undefined) return found;
@@ -159,7 +138,7 @@ export class HubApi {
 
   /** A savepoint by id, by the beginning of one that no other has, or by a label that one alone has. */
   async savepoint(idOrLabel: string): Promise<SavepointView> {
-    const all: SavepointView[] = await this.#all((query) => this.api.savepoints.$get({ query }));
+    const all: SavepointView[] = await this.all((query) => this.api.savepoints.$get({ query }));
     const byId = all.find(({ id }) => id === idOrLabel);
     if (byId !== undefined) return byId;
     const matching = all.filter(({ id, label }) =>
@@ -184,7 +163,7 @@ export class HubApi {
   }
 
   /** Every item of a list that comes in pages, up to a bounded number of them. */
-  async #all<T>(
+  async all<T>(
     page: (query: ListQuery) => Promise<{ json(): Promise<Page<T>> }>,
   ): Promise<T[]> {
     const items: T[] = [];
@@ -202,22 +181,13 @@ export class HubApi {
     return { authorization: `Bearer ${this.#address.token}` };
   }
 
-  async #call<T>(
-    method: string,
-    path: string,
-    sent: { readonly body?: unknown; readonly etag?: string | null } = {},
-  ): Promise<TaggedAnswer<T>> {
-    const headers: Record<string, string> = {};
-    const init: RequestInit = { method, headers };
-    if (typeof sent.etag === "string") headers["if-match"] = sent.etag;
-    if (sent.body !== undefined) {
-      headers["content-type"] = "application/json";
-      init.body = JSON.stringify(sent.body);
-    }
-    const response = await this.#send(`${this.#address.hubUrl}/api/v1${path}`, init);
+  async #call<T>(method: string, path: string, body?: unknown): Promise<T> {
+    const sent = body === undefined
+      ? {}
+      : { headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
+    const response = await this.#send(`${this.#address.hubUrl}/api/v1${path}`, { method, ...sent });
     const text = await response.text();
-    const value = (text === "" ? undefined : JSON.parse(text)) as T;
-    return { value, etag: response.headers.get("etag") };
+    return (text === "" ? undefined : JSON.parse(text)) as T;
   }
 
   /** Sends a request with what every one carries; answers a success, throws everything else. */

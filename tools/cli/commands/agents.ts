@@ -1,6 +1,7 @@
 /** `penstock agents …`. Touches the network and the terminal. @module */
 import { buildCommand, buildRouteMap } from "@stricli/core";
-import type { AgentMovePlan, AgentReplacement, AgentView, OperationView } from "@shared/api.ts";
+import type { AgentMovePlan, AgentView, OperationView } from "@shared/api.ts";
+import { read } from "@shared/hub_client.ts";
 import {
   AGENT,
   args,
@@ -11,6 +12,7 @@ import {
   HUB_ALIASES,
   HUB_FLAGS,
   type HubFlags,
+  said,
   switchFlag,
   WAIT_FLAGS,
   type WaitFlags,
@@ -46,7 +48,10 @@ const list = buildCommand({
   },
   async func(flags: HubFlags & { readonly removed: boolean }) {
     const { api, out } = call(flags);
-    const agents = await api.list<AgentView>(flags.removed ? "/agents?removed=true" : "/agents");
+    const removed = flags.removed ? "true" : "false";
+    const agents: AgentView[] = await api.all((query) =>
+      api.api.agents.$get({ query: { ...query, removed } })
+    );
     out.rows(agents, AGENT_COLUMNS, AGENT_WIDE);
   },
 });
@@ -90,9 +95,11 @@ const drain = buildCommand({
   ) {
     const { api, out } = call(flags);
     const agent = await api.agent(name);
+    const asked = { param: { id: agent.id }, json: {} };
+    const { drain } = api.api.agents[":id"];
     if (flags.dryRun) {
-      const path = `/agents/${agent.id}/drain?dryRun=true`;
-      return printMoves(await api.post<AgentMovePlan>(path, {}), out);
+      const plan = await read(drain.$post({ ...asked, query: { dryRun: "true" } }));
+      return printMoves(plan as AgentMovePlan, out);
     }
     consent({
       question: `Drain agent "${agent.name}": ${
@@ -101,7 +108,7 @@ const drain = buildCommand({
       isGiven: flags.yes,
       isLossy: false,
     });
-    const operation = await api.post<OperationView>(`/agents/${agent.id}/drain`, {});
+    const operation = await read(drain.$post(asked)) as OperationView;
     const ended = await follow({ api, out }, operation, flags);
     if (ended === null) return;
     if (!out.isForPeople) return out.value(ended);
@@ -125,8 +132,10 @@ const remove = buildCommand({
   async func(flags: RemoveFlags, name: string) {
     const { api, out } = call(flags);
     const agent = await api.agent(name);
+    const param = { id: agent.id };
     if (flags.dryRun) {
-      return printMoves(await api.deletePlan<AgentMovePlan>(`/agents/${agent.id}`), out);
+      const plan = await read(api.api.agents[":id"].$delete({ param, query: { dryRun: "true" } }));
+      return printMoves(plan as AgentMovePlan, out);
     }
     const regions = agent.regions.length === 0
       ? ""
@@ -136,7 +145,7 @@ const remove = buildCommand({
       isGiven: flags.yes,
       isLossy: true,
     });
-    await api.delete(`/agents/${agent.id}`);
+    await api.api.agents[":id"].$delete({ param });
     out.note(`Agent "${agent.name}" is removed`);
   },
 });
@@ -187,8 +196,10 @@ const replace = buildCommand({
   async func(flags: ReplaceFlags, name: string) {
     const { api, out } = call(flags);
     const agent = await api.agent(name);
-    const body = flags.ttl === undefined ? {} : { ttlSeconds: flags.ttl };
-    const replacement = await api.post<AgentReplacement>(`/agents/${agent.id}/replace`, body);
+    const json = said({ ttlSeconds: flags.ttl });
+    const replacement = await read(
+      api.api.agents[":id"].replace.$post({ param: { id: agent.id }, json }),
+    );
     if (!out.isForPeople) return out.value(replacement);
     print(replacement.token);
     out.note(

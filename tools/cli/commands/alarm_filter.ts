@@ -1,5 +1,5 @@
 /** Which alarms a command is about. @module */
-import { textFlag, timeFlag } from "../flags.ts";
+import { said, textFlag, timeFlag } from "../flags.ts";
 import { CliError, EXIT_USAGE, type HubApi } from "../hub_api.ts";
 
 const STATES = [
@@ -41,18 +41,24 @@ export const ALARM_FILTER_FLAGS = {
   to: timeFlag("Raised before"),
 } as const;
 
-/** The filter as the API takes it, without what was not said. */
-export async function filterOf(
-  api: HubApi,
-  flags: AlarmFilterFlags,
-): Promise<Record<string, string>> {
+/** As the API takes it. */
+export interface AlarmFilter {
+  readonly state?: typeof STATES[number];
+  readonly priority?: string;
+  readonly equipment?: string;
+  readonly path?: string;
+  readonly jobId?: string;
+  readonly search?: string;
+  readonly from?: string;
+  readonly to?: string;
+}
+
+/** The filter without what was not said. */
+export async function filterOf(api: HubApi, flags: AlarmFilterFlags): Promise<AlarmFilter> {
   const { state, priority, equipment, search, from, to } = flags;
   const path = flags.path?.split("/").map(encodeURIComponent).join("/");
   const jobId = flags.job === undefined ? undefined : (await api.job(flags.job)).id;
-  const fields = { state, priority, equipment, path, jobId, search, from, to };
-  return Object.fromEntries(
-    Object.entries(fields).filter((field): field is [string, string] => field[1] !== undefined),
-  );
+  return said({ state, priority, equipment, path, jobId, search, from, to });
 }
 
 function prioritiesOf(text: string): string {

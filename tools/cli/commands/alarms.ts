@@ -1,16 +1,9 @@
 /** `penstock alarms …`, after ISA-18.2. Touches the network and the terminal. @module */
 import { buildCommand, buildRouteMap } from "@stricli/core";
 import type { AlarmDetail, AlarmTransitionView, AlarmView } from "@shared/plant_api.ts";
-import {
-  args,
-  argument,
-  call,
-  docs,
-  HUB_ALIASES,
-  HUB_FLAGS,
-  type HubFlags,
-  withQuery,
-} from "../flags.ts";
+import { read } from "@shared/hub_client.ts";
+import { args, argument, call, docs, HUB_ALIASES, HUB_FLAGS, type HubFlags } from "../flags.ts";
+import type { HubApi } from "../hub_api.ts";
 import { age } from "../output.ts";
 import { print } from "../terminal.ts";
 import { ALARM_FILTER_FLAGS, type AlarmFilterFlags, filterOf } from "./alarm_filter.ts";
@@ -51,8 +44,10 @@ const list = buildCommand({
   async func(flags: HubFlags & AlarmFilterFlags) {
     const { api, out } = call(flags);
     const filter = await filterOf(api, flags);
-    const path = withQuery("/alarms", { state: "attention", ...filter, limit: 200 });
-    out.rows(await api.list<AlarmView>(path), ALARM_COLUMNS, ALARM_WIDE);
+    const found: AlarmView[] = await api.all((query) =>
+      api.api.alarms.$get({ query: { state: "attention", ...filter, ...query } })
+    );
+    out.rows(found, ALARM_COLUMNS, ALARM_WIDE);
   },
 });
 
@@ -64,7 +59,7 @@ const show = buildCommand({
   parameters: { flags: HUB_FLAGS, aliases: HUB_ALIASES, positional: args(ALARM) },
   async func(flags: HubFlags, id: string) {
     const { api, out } = call(flags);
-    const alarm = await api.get<AlarmDetail>(`/alarms/${encodeURIComponent(id)}`);
+    const alarm: AlarmDetail = await read(api.api.alarms[":id"].$get({ param: { id } }));
     if (!out.isForPeople) return out.value(alarm);
     out.one(alarm, {
       ...ALARM_COLUMNS,
@@ -110,15 +105,19 @@ function byWhom(who: string | null, at: string | null, why: string | null): stri
   return [who, at, why === null ? null : `"${why}"`].filter((part) => part !== null).join(", ");
 }
 
+type OneAlarm = HubApi["api"]["alarms"][":id"];
+
 /** Does one thing to one alarm. */
 async function act(
   flags: HubFlags,
   id: string,
-  what: { readonly path: string; readonly body: unknown; readonly done: string },
+  what: {
+    readonly ask: (alarm: OneAlarm) => Promise<{ json(): Promise<unknown> }>;
+    readonly done: string;
+  },
 ): Promise<void> {
   const { api, out } = call(flags);
-  const path = `/alarms/${encodeURIComponent(id)}/${what.path}`;
-  const alarm = await api.post<AlarmView>(path, what.body);
+  const alarm = await read(what.ask(api.api.alarms[":id"]));
   if (!out.isForPeople) return out.value(alarm);
   out.note(`Alarm ${id} ${what.done}`);
 }
@@ -131,7 +130,10 @@ const unshelve = buildCommand({
   ]),
   parameters: { flags: HUB_FLAGS, aliases: HUB_ALIASES, positional: args(ALARM) },
   func: (flags: HubFlags, id: string) =>
-    act(flags, id, { path: "unshelve", body: {}, done: "is off the shelf" }),
+    act(flags, id, {
+      ask: (alarm) => alarm.unshelve.$post({ param: { id }, json: {} }),
+      done: "is off the shelf",
+    }),
 });
 
 const comment = buildCommand({
@@ -144,7 +146,10 @@ const comment = buildCommand({
     positional: args(ALARM),
   },
   func: ({ comment, ...flags }: HubFlags & { readonly comment: string }, id: string) =>
-    act(flags, id, { path: "comments", body: { comment }, done: "has the comment" }),
+    act(flags, id, {
+      ask: (alarm) => alarm.comments.$post({ param: { id }, json: { comment } }),
+      done: "has the comment",
+    }),
 });
 
 const outOfService = buildCommand({
@@ -157,14 +162,20 @@ const outOfService = buildCommand({
     positional: args(ALARM),
   },
   func: ({ reason, ...flags }: HubFlags & { readonly reason: string }, id: string) =>
-    act(flags, id, { path: "out-of-service", body: { reason }, done: "is out of service" }),
+    act(flags, id, {
+      ask: (alarm) => alarm["out-of-service"].$post({ param: { id }, json: { reason } }),
+      done: "is out of service",
+    }),
 });
 
 const returnToService = buildCommand({
   docs: docs("Return an alarm to service", ["alarms return-to-service ALARM"]),
   parameters: { flags: HUB_FLAGS, aliases: HUB_ALIASES, positional: args(ALARM) },
   func: (flags: HubFlags, id: string) =>
-    act(flags, id, { path: "return-to-service", body: {}, done: "is in service again" }),
+    act(flags, id, {
+      ask: (alarm) => alarm["return-to-service"].$post({ param: { id }, json: {} }),
+      done: "is in service again",
+    }),
 });
 
 export const alarms = buildRouteMap({

@@ -6,6 +6,7 @@
  * @module
  */
 import { buildCommand } from "@stricli/core";
+import { read } from "@shared/hub_client.ts";
 import {
   argument,
   type Call,
@@ -17,13 +18,17 @@ import {
   type HubFlags,
   switchFlag,
   textFlag,
-  withQuery,
   YES_ALIASES,
   YES_FLAG,
 } from "../flags.ts";
 import { CliError, EXIT_USAGE } from "../hub_api.ts";
 import { counted } from "../output.ts";
-import { ALARM_FILTER_FLAGS, type AlarmFilterFlags, filterOf } from "./alarm_filter.ts";
+import {
+  ALARM_FILTER_FLAGS,
+  type AlarmFilter,
+  type AlarmFilterFlags,
+  filterOf,
+} from "./alarm_filter.ts";
 
 type BulkFlags = HubFlags & AlarmFilterFlags & { readonly all: boolean; readonly yes: boolean };
 
@@ -39,9 +44,7 @@ const ALARM_IDS = {
   parameter: argument("Alarm ids; none: all that the filter takes", "ALARM"),
 } as const;
 
-type Which = { readonly ids: readonly string[] } | {
-  readonly filter: Readonly<Record<string, string>>;
-};
+type Which = { readonly ids: string[] } | { readonly filter: AlarmFilter };
 
 export const acknowledge = buildCommand({
   docs: docs("Acknowledge alarms: somebody has seen them", [
@@ -60,13 +63,12 @@ export const acknowledge = buildCommand({
     const comment = flags.comment === undefined ? {} : { comment: flags.comment };
     if ("ids" in which && which.ids.length === 1) {
       const id = which.ids[0]!;
-      const alarm = await api.post(`/alarms/${encodeURIComponent(id)}/ack`, comment);
+      const alarm = await read(
+        api.api.alarms[":id"].ack.$post({ param: { id }, json: comment }),
+      );
       return out.isForPeople ? out.note(`Alarm ${id} is acknowledged`) : out.value(alarm);
     }
-    const answer = await api.post<{ acknowledged: number }>("/alarms/ack", {
-      ...which,
-      ...comment,
-    });
+    const answer = await read(api.api.alarms.ack.$post({ json: { ...which, ...comment } }));
     if (!out.isForPeople) return out.value(answer);
     out.text(`${counted(answer.acknowledged, "alarm")} acknowledged`);
   },
@@ -108,12 +110,14 @@ export const shelve = buildCommand({
     const body = { for: flags.for, reason: flags.reason };
     if ("ids" in which && which.ids.length === 1) {
       const id = which.ids[0]!;
-      const alarm = await api.post(`/alarms/${encodeURIComponent(id)}/shelve`, body);
+      const alarm = await read(
+        api.api.alarms[":id"].shelve.$post({ param: { id }, json: body }),
+      );
       return out.isForPeople
         ? out.note(`Alarm ${id} is on the shelf for ${flags.for}`)
         : out.value(alarm);
     }
-    const answer = await api.post<{ shelved: number }>("/alarms/shelve", { ...which, ...body });
+    const answer = await read(api.api.alarms.shelve.$post({ json: { ...which, ...body } }));
     if (!out.isForPeople) return out.value(answer);
     out.text(`${counted(answer.shelved, "alarm")} on the shelf for ${flags.for}`);
   },
@@ -123,7 +127,7 @@ export const shelve = buildCommand({
 async function whichOf(
   { api }: Call,
   flags: BulkFlags,
-  { ids, verb }: { readonly ids: readonly string[]; readonly verb: string },
+  { ids, verb }: { readonly ids: string[]; readonly verb: string },
 ): Promise<Which> {
   const filter = await filterOf(api, flags);
   const hasFilter = Object.keys(filter).length > 0 || flags.all;
@@ -137,8 +141,8 @@ async function whichOf(
       EXIT_USAGE,
     );
   }
-  const asked = { state: "attention", ...filter };
-  const { total } = await api.get<{ total: number }>(withQuery("/alarms/count", asked));
+  const asked: AlarmFilter = { state: "attention", ...filter };
+  const { total } = await read(api.api.alarms.count.$get({ query: asked }));
   const question = `${verb} ${counted(total, "alarm")}?`;
   consent({ question, isGiven: flags.yes, isLossy: false });
   return { filter: asked };

@@ -1,6 +1,7 @@
 /** `penstock alarms history` and `health`. Touches the network and the terminal. @module */
 import { buildCommand } from "@stricli/core";
-import type { AlarmHealth, AlarmTransitionView } from "@shared/plant_api.ts";
+import { read } from "@shared/hub_client.ts";
+import type { AlarmHealth } from "@shared/plant_api.ts";
 import {
   call,
   countFlag,
@@ -8,9 +9,9 @@ import {
   HUB_ALIASES,
   HUB_FLAGS,
   type HubFlags,
+  said,
   textFlag,
   timeFlag,
-  withQuery,
 } from "../flags.ts";
 import { age } from "../output.ts";
 import { print } from "../terminal.ts";
@@ -56,9 +57,8 @@ export const history = buildCommand({
   async func(flags: HistoryFlags) {
     const { api, out } = call(flags);
     const { equipment, kind, from, to, limit } = flags;
-    const page = await api.get<{ items: AlarmTransitionView[] }>(
-      withQuery("/alarms/transitions", { equipment, kind, from, to, limit }),
-    );
+    const query = said({ equipment, kind, from, to, limit: String(limit) });
+    const page = await read(api.api.alarms.transitions.$get({ query }));
     out.rows(page.items, {
       at: (one) => one.at,
       equipment: (one) => one.equipment,
@@ -89,9 +89,8 @@ export const health = buildCommand({
   },
   async func(flags: HealthFlags) {
     const { api, out } = call(flags);
-    const found = await api.get<AlarmHealth>(
-      withQuery("/alarms/health", { from: flags.from, to: flags.to }),
-    );
+    const query = said({ from: flags.from, to: flags.to });
+    const found: AlarmHealth = await read(api.api.alarms.health.$get({ query }));
     if (!out.isForPeople) return out.value(found);
     const priorities = Object.entries(found.byPriority).map(([name, count]) => `${count} ${name}`);
     out.one(found, {

@@ -6,6 +6,7 @@ import type {
   CheckpointView,
   Percentiles,
 } from "@shared/job_api.ts";
+import { read } from "@shared/hub_client.ts";
 import {
   args,
   argument,
@@ -16,9 +17,9 @@ import {
   HUB_FLAGS,
   type HubFlags,
   JOB,
+  said,
   timeFlag,
   wholeNumber,
-  withQuery,
 } from "../flags.ts";
 import { age, size } from "../output.ts";
 import { print } from "../terminal.ts";
@@ -48,6 +49,8 @@ const CHECKPOINT_WIDE = {
   lineage: (c: CheckpointView) => c.lineage,
   ended: (c: CheckpointView) => c.endedAt,
 };
+
+const SAVEPOINT_WORDS = { savepoint: "true", checkpoint: "false" } as const;
 
 type ListFlags = HubFlags & {
   readonly limit: number;
@@ -83,14 +86,11 @@ const list = buildCommand({
   async func(flags: ListFlags, name: string) {
     const { api, out } = call(flags);
     const job = await api.job(name);
-    const page = await api.get<{ items: CheckpointView[] }>(
-      withQuery(`/jobs/${job.id}/checkpoints`, {
-        limit: flags.limit,
-        status: flags.status,
-        from: flags.from,
-        to: flags.to,
-        isSavepoint: flags.kind === undefined ? undefined : flags.kind === "savepoint",
-      }),
+    const { limit, status, from, to, kind } = flags;
+    const isSavepoint = kind && SAVEPOINT_WORDS[kind];
+    const query = said({ limit: String(limit), status, from, to, isSavepoint });
+    const page = await read(
+      api.api.jobs[":id"].checkpoints.$get({ param: { id: job.id }, query }),
     );
     out.rows(page.items, CHECKPOINT_COLUMNS, CHECKPOINT_WIDE);
   },
@@ -109,7 +109,10 @@ const show = buildCommand({
   async func(flags: HubFlags, name: string, id: number) {
     const { api, out } = call(flags);
     const job = await api.job(name);
-    const checkpoint = await api.get<CheckpointDetail>(`/jobs/${job.id}/checkpoints/${id}`);
+    const param = { id: job.id, n: String(id) };
+    const checkpoint: CheckpointDetail = await read(
+      api.api.jobs[":id"].checkpoints[":n"].$get({ param }),
+    );
     if (!out.isForPeople) return out.value(checkpoint);
     out.one(checkpoint, { ...CHECKPOINT_COLUMNS, ...CHECKPOINT_WIDE });
     print("");
@@ -160,8 +163,9 @@ const summary = buildCommand({
   async func(flags: SummaryFlags, name: string) {
     const { api, out } = call(flags);
     const job = await api.job(name);
-    const found = await api.get<CheckpointSummary>(
-      withQuery(`/jobs/${job.id}/checkpoints/summary`, { from: flags.from, to: flags.to }),
+    const query = said({ from: flags.from, to: flags.to });
+    const found: CheckpointSummary = await read(
+      api.api.jobs[":id"].checkpoints.summary.$get({ param: { id: job.id }, query }),
     );
     if (!out.isForPeople) return out.value(found);
     const counts = Object.entries(found.counts).map(([status, count]) => `${count} ${status}`);

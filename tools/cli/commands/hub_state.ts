@@ -1,6 +1,7 @@
 /** `penstock settings`, `brokers` and `audit`. Touches the network and the terminal. @module */
 import { buildCommand, buildRouteMap } from "@stricli/core";
-import type { AuditView, BrokerView, SettingsView } from "@shared/api.ts";
+import type { SettingsView } from "@shared/api.ts";
+import { read } from "@shared/hub_client.ts";
 import {
   argument,
   call,
@@ -10,9 +11,9 @@ import {
   HUB_ALIASES,
   HUB_FLAGS,
   type HubFlags,
+  said,
   textFlag,
   timeFlag,
-  withQuery,
 } from "../flags.ts";
 import { CliError, EXIT_FAILED, EXIT_USAGE } from "../hub_api.ts";
 import { type Printer, span } from "../output.ts";
@@ -45,7 +46,7 @@ const showSettings = buildCommand({
   parameters: { flags: HUB_FLAGS, aliases: HUB_ALIASES },
   async func(flags: HubFlags) {
     const { api, out } = call(flags);
-    printSettings(await api.get<SettingsView>("/settings"), out);
+    printSettings(await read(api.api.settings.$get()), out);
   },
 });
 
@@ -67,8 +68,9 @@ const setSettings = buildCommand({
   async func(flags: HubFlags, ...changes: string[]) {
     const patch = Object.fromEntries(changes.map(settingOf));
     const { api, out } = call(flags);
-    const { etag } = await api.getTagged<SettingsView>("/settings");
-    printSettings(await api.patch<SettingsView>("/settings", patch, etag), out);
+    const etag = (await api.api.settings.$get()).headers.get("etag");
+    const header = etag === null ? {} : { "if-match": etag };
+    printSettings(await read(api.api.settings.$patch({ json: patch, header })), out);
   },
 });
 
@@ -107,7 +109,7 @@ const listBrokers = buildCommand({
   parameters: { flags: HUB_FLAGS, aliases: HUB_ALIASES },
   async func(flags: HubFlags) {
     const { api, out } = call(flags);
-    const { items } = await api.get<{ items: BrokerView[] }>("/brokers");
+    const { items } = await read(api.api.brokers.$get());
     out.rows(items, {
       name: (broker) => broker.name,
       url: (broker) => broker.url,
@@ -166,9 +168,8 @@ const listAudit = buildCommand({
   async func(flags: AuditFlags) {
     const { api, out } = call(flags);
     const { action, subject, principal, from, to, limit } = flags;
-    const page = await api.get<{ items: AuditView[] }>(
-      withQuery("/audit", { action, subject, principal, from, to, limit }),
-    );
+    const query = said({ action, subject, principal, from, to, limit: String(limit) });
+    const page = await read(api.api.audit.$get({ query }));
     out.rows(page.items, {
       at: (row) => row.at,
       who: (row) => row.principalName ?? row.principal,
@@ -180,12 +181,6 @@ const listAudit = buildCommand({
   },
 });
 
-interface AuditVerdict {
-  readonly rows: number;
-  readonly isIntact: boolean;
-  readonly firstBrokenId: number | null;
-}
-
 const verifyAudit = buildCommand({
   docs: docs(
     "Check that no row of the audit log was changed or taken out",
@@ -195,7 +190,7 @@ const verifyAudit = buildCommand({
   parameters: { flags: HUB_FLAGS, aliases: HUB_ALIASES },
   async func(flags: HubFlags) {
     const { api, out } = call(flags);
-    const verdict = await api.get<AuditVerdict>("/audit/verify");
+    const verdict = await read(api.api.audit.verify.$get());
     if (!out.isForPeople) out.value(verdict);
     if (!verdict.isIntact) {
       throw new CliError(

@@ -2,7 +2,7 @@
 import { buildCommand, buildRouteMap } from "@stricli/core";
 import type { OperationView } from "@shared/api.ts";
 import type { JobDetail, JobSummary } from "@shared/job_api.ts";
-import type { JobMetrics } from "@shared/metrics_api.ts";
+import { read } from "@shared/hub_client.ts";
 import { validateJob } from "../../build/validate_job.ts";
 import {
   args,
@@ -57,7 +57,8 @@ const list = buildCommand({
   parameters: { flags: HUB_FLAGS, aliases: HUB_ALIASES },
   async func(flags: HubFlags) {
     const { api, out } = call(flags);
-    out.rows(await api.list<JobSummary>("/jobs"), JOB_COLUMNS, JOB_WIDE);
+    const found: JobSummary[] = await api.all((query) => api.api.jobs.$get({ query }));
+    out.rows(found, JOB_COLUMNS, JOB_WIDE);
   },
 });
 
@@ -69,7 +70,8 @@ const show = buildCommand({
   parameters: { flags: HUB_FLAGS, aliases: HUB_ALIASES, positional: args(JOB) },
   async func(flags: HubFlags, name: string) {
     const { api, out } = call(flags);
-    const job = await api.get<JobDetail>(`/jobs/${(await api.job(name)).id}`);
+    const param = { id: (await api.job(name)).id };
+    const job: JobDetail = await read(api.api.jobs[":id"].$get({ param }));
     if (!out.isForPeople) return out.value(job);
     out.one(job, {
       ...JOB_COLUMNS,
@@ -93,7 +95,7 @@ const show = buildCommand({
           ? null
           : `${region.metrics.windowUsed}/${region.metrics.windowSize}`,
     });
-    const { subtasks } = await api.get<JobMetrics>(`/jobs/${job.id}/metrics`);
+    const { subtasks } = await read(api.api.jobs[":id"].metrics.$get({ param }));
     if (subtasks.length === 0) return;
     out.text("\nSubtasks, worst first:");
     out.rows(subtasks, SUBTASK_COLUMNS, SUBTASK_WIDE);
@@ -147,10 +149,10 @@ const stop = buildCommand({
   async func(flags: StopFlags, name: string) {
     const { api, out } = call(flags);
     const job = await api.job(name);
-    const operation = await api.post<OperationView>(`/jobs/${job.id}/stop`, {
-      savepoint: flags.savepoint,
-      drain: flags.drain,
-    });
+    const { savepoint, drain } = flags;
+    const operation = await read(
+      api.api.jobs[":id"].stop.$post({ param: { id: job.id }, json: { savepoint, drain } }),
+    );
     const ended = await follow({ api, out }, operation, flags);
     if (ended === null) return;
     refuseUncommitted(ended, job.name);
@@ -192,7 +194,9 @@ const cancel = buildCommand({
       isGiven: flags.yes,
       isLossy: false,
     });
-    const operation = await api.post<OperationView>(`/jobs/${job.id}/cancel`, {});
+    const operation = await read(
+      api.api.jobs[":id"].cancel.$post({ param: { id: job.id }, json: {} }),
+    );
     const ended = await follow({ api, out }, operation, flags);
     if (ended === null) return;
     if (!out.isForPeople) return out.value(ended);

@@ -10,6 +10,7 @@
 import { buildCommand } from "@stricli/core";
 import type { OperationView } from "@shared/api.ts";
 import type { JobSummary } from "@shared/job_api.ts";
+import { read } from "@shared/hub_client.ts";
 import type { DeployPlan } from "@shared/state_api.ts";
 import { bundleJob } from "../../build/bundle_job.ts";
 import { validateJob } from "../../build/validate_job.ts";
@@ -46,7 +47,16 @@ type DeployFlags = WaitFlags & {
 };
 
 /** Body of POST /jobs. */
-type DeployBody = Readonly<Record<string, unknown>> & { readonly name: string };
+interface DeployBody {
+  readonly name: string;
+  readonly bundle: string;
+  readonly params: Record<string, string>;
+  readonly allowNonRestoredState: boolean;
+  readonly allowGap: boolean;
+  readonly parallelism?: number;
+  readonly fromSavepoint?: string;
+  readonly claim?: boolean;
+}
 
 export const deploy = buildCommand({
   docs: docs(
@@ -147,7 +157,8 @@ function refuseContradictions(flags: DeployFlags): void {
 async function trial(api: HubApi, body: DeployBody, old: JobSummary | null): Promise<DeployPlan> {
   const { claim: _claim, ...rest } = body;
   const replaces = old === null ? {} : { replaces: old.id };
-  return await explained(api.post<DeployPlan>("/jobs", { ...rest, ...replaces, dryRun: true }));
+  const json = { ...rest, ...replaces, dryRun: true };
+  return await explained(read(api.api.jobs.$post({ json }))) as DeployPlan;
 }
 
 /**
@@ -178,7 +189,9 @@ async function stopForReplacement(
   }
   out.note(`The state of job "${old.name}" fits: stopping it with a savepoint`);
   const stop = { savepoint: true, drain: flags.drain };
-  const operation = await api.post<OperationView>(`/jobs/${old.id}/stop`, stop);
+  const operation = await read(
+    api.api.jobs[":id"].stop.$post({ param: { id: old.id }, json: stop }),
+  );
   const ended = await follow({ api, out }, operation, flags).catch((thrown) => {
     if (!(thrown instanceof Detached)) throw thrown;
     note(`Job "${old.name}" goes on stopping with a savepoint; the new job is NOT started then`);
@@ -191,11 +204,12 @@ async function stopForReplacement(
 
 async function start(
   { api, out }: Call,
-  body: DeployBody & { readonly fromSavepoint?: unknown },
+  body: DeployBody,
   flags: DeployFlags,
 ): Promise<OperationView | null> {
   try {
-    const operation = await explained(api.post<OperationView>("/jobs", body));
+    const accepted = await explained(read(api.api.jobs.$post({ json: body })));
+    const operation = accepted as OperationView;
     return await follow({ api, out }, operation, flags);
   } catch (thrown) {
     if (thrown instanceof Detached) throw thrown;

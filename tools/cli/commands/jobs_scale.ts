@@ -7,9 +7,8 @@
  * @module
  */
 import { buildCommand } from "@stricli/core";
-import type { OperationView } from "@shared/api.ts";
 import type { JobDetail } from "@shared/job_api.ts";
-import type { KeyStateView } from "@shared/state_api.ts";
+import { read } from "@shared/hub_client.ts";
 import { planRegions } from "@shared/regions.ts";
 import {
   args,
@@ -21,6 +20,7 @@ import {
   HUB_FLAGS,
   type HubFlags,
   JOB,
+  said,
   switchFlag,
   textFlag,
   WAIT_FLAGS,
@@ -56,7 +56,9 @@ export const rescale = buildCommand({
     const job = await api.job(name);
     const { parallelism } = flags;
     if (flags.dryRun) return await printRescale({ api, out }, job.id, parallelism);
-    const operation = await api.post<OperationView>(`/jobs/${job.id}/rescale`, { parallelism });
+    const operation = await read(
+      api.api.jobs[":id"].rescale.$post({ param: { id: job.id }, json: { parallelism } }),
+    );
     const ended = await follow({ api, out }, operation, flags);
     if (ended === null) return;
     if (!out.isForPeople) return out.value(ended);
@@ -74,7 +76,7 @@ interface SubtaskChange {
 }
 
 async function printRescale({ api, out }: Call, jobId: string, parallelism: number): Promise<void> {
-  const job = await api.get<JobDetail>(`/jobs/${jobId}`);
+  const job: JobDetail = await read(api.api.jobs[":id"].$get({ param: { id: jobId } }));
   const subtasks = rescaleChanges(job, parallelism);
   const plan = { jobId, parallelismNow: job.parallelism, parallelismThen: parallelism, subtasks };
   if (!out.isForPeople) return out.value(plan);
@@ -136,7 +138,9 @@ export const rebalance = buildCommand({
   async func(flags: WaitFlags, name: string) {
     const { api, out } = call(flags);
     const job = await api.job(name);
-    const operation = await api.post<OperationView>(`/jobs/${job.id}/rebalance`, {});
+    const operation = await read(
+      api.api.jobs[":id"].rebalance.$post({ param: { id: job.id }, json: {} }),
+    );
     const ended = await follow({ api, out }, operation, flags);
     if (ended === null) return;
     if (!out.isForPeople) return out.value(ended);
@@ -169,14 +173,15 @@ export const state = buildCommand({
   async func(flags: StateFlags, name: string, operator: string) {
     const { api, out } = call(flags);
     const job = await api.job(name);
-    const query = new URLSearchParams({
-      key: flags.key,
-      ...(flags.savepoint === undefined
-        ? {}
-        : { savepoint: (await api.savepoint(flags.savepoint)).id }),
-    });
-    const view = await api.get<KeyStateView>(
-      `/jobs/${job.id}/state/${encodeURIComponent(operator)}?${query}`,
+    const { key } = flags;
+    const savepoint = flags.savepoint === undefined
+      ? undefined
+      : (await api.savepoint(flags.savepoint)).id;
+    const view = await read(
+      api.api.jobs[":id"].state[":operator"].$get({
+        param: { id: job.id, operator },
+        query: said({ key, savepoint }),
+      }),
     );
     if (!out.isForPeople) return out.value(view);
     out.one(view, {

@@ -1,7 +1,7 @@
 /** `penstock jobs top`: the subtasks nearest to their limit. Touches the network and the terminal. @module */
 import { buildCommand } from "@stricli/core";
-import type { JobSummary } from "@shared/job_api.ts";
-import type { JobMetrics, SubtaskMetricsView } from "@shared/metrics_api.ts";
+import { read } from "@shared/hub_client.ts";
+import type { SubtaskMetricsView } from "@shared/metrics_api.ts";
 import {
   argument,
   call,
@@ -60,12 +60,10 @@ export const top = buildCommand({
   async func(flags: TopFlags, name?: string) {
     const { api, out } = call(flags);
     const jobs = name === undefined
-      ? (await api.list<JobSummary>("/jobs?limit=200")).filter(({ desiredState }) =>
-        desiredState === "running"
-      )
+      ? await api.all((query) => api.api.jobs.$get({ query: { ...query, state: "running" } }))
       : [await api.job(name)];
     const found = await Promise.all(jobs.map(async (job) => {
-      const { subtasks } = await api.get<JobMetrics>(`/jobs/${job.id}/metrics`);
+      const { subtasks } = await read(api.api.jobs[":id"].metrics.$get({ param: { id: job.id } }));
       return subtasks.map((subtask) => ({ ...subtask, jobId: job.id, jobName: job.name }));
     }));
     const worst = found.flat().sort((a, b) => nearness(b) - nearness(a)).slice(0, flags.limit);

@@ -1,6 +1,7 @@
 /** `penstock notifications …`: where alarms are told to. Touches the network and the terminal. @module */
 import { buildCommand, buildRouteMap } from "@stricli/core";
 import type { AlarmPriority, NotificationChannelView } from "@shared/plant_api.ts";
+import { read } from "@shared/hub_client.ts";
 import {
   args,
   argument,
@@ -11,8 +12,8 @@ import {
   HUB_ALIASES,
   HUB_FLAGS,
   type HubFlags,
+  said,
   textFlag,
-  withQuery,
   YES_ALIASES,
   YES_FLAG,
 } from "../flags.ts";
@@ -37,8 +38,8 @@ const CHANNEL_COLUMNS = {
       : `failed ${age(one.lastDelivery.at)}: ${one.lastDelivery.error}`,
 };
 
-async function channels(api: HubApi): Promise<NotificationChannelView[]> {
-  return await api.list<NotificationChannelView>("/notifications/channels");
+async function channels(api: HubApi): Promise<readonly NotificationChannelView[]> {
+  return (await read(api.api.notifications.channels.$get())).items;
 }
 
 async function findChannel(api: HubApi, idOrName: string): Promise<NotificationChannelView> {
@@ -103,28 +104,20 @@ const createChannel = buildCommand({
       throw new CliError("Give either --webhook URL or --email ADDRESS", EXIT_USAGE);
     }
     const { api, out } = call(flags);
-    const created = await api.post<NotificationChannelView & { readonly secret: string | null }>(
-      "/notifications/channels",
-      {
-        name,
-        ...(webhook === undefined
-          ? { kind: "email", recipients: email }
-          : { kind: "webhook", url: webhook }),
-        ...(minPriority === undefined ? {} : { minPriority }),
-        ...(path === undefined ? {} : { path: path.split("/").filter((part) => part !== "") }),
-      },
-    );
+    const json = {
+      name,
+      ...(webhook === undefined
+        ? { kind: "email" as const, recipients: [...email ?? []] }
+        : { kind: "webhook" as const, url: webhook }),
+      ...said({ minPriority, path: path?.split("/").filter((part) => part !== "") }),
+    };
+    const created = await read(api.api.notifications.channels.$post({ json }));
     out.one(created, CHANNEL_COLUMNS);
     if (!out.isForPeople || created.secret === null) return;
     out.text(`secret: ${created.secret}`);
     out.note("Its requests are signed with this secret; it is shown this once");
   },
 });
-
-interface Delivery {
-  readonly isDelivered: boolean;
-  readonly error: string | null;
-}
 
 const testChannel = buildCommand({
   docs: docs(
@@ -136,7 +129,9 @@ const testChannel = buildCommand({
   async func(flags: HubFlags, name: string) {
     const { api, out } = call(flags);
     const channel = await findChannel(api, name);
-    const delivery = await api.post<Delivery>(`/notifications/channels/${channel.id}/test`, {});
+    const delivery = await read(
+      api.api.notifications.channels[":id"].test.$post({ param: { id: channel.id } }),
+    );
     if (!out.isForPeople) out.value(delivery);
     if (!delivery.isDelivered) {
       throw new CliError(
@@ -167,26 +162,13 @@ const deleteChannel = buildCommand({
       isGiven: flags.yes,
       isLossy: false,
     });
-    await api.delete(`/notifications/channels/${channel.id}`);
+    await api.api.notifications.channels[":id"].$delete({ param: { id: channel.id } });
     out.note(`Notification channel "${channel.name}" is deleted`);
   },
 });
 
-interface DeliveryView {
-  readonly id: number;
-  readonly channelId: string;
-  readonly channelName: string | null;
-  /** Empty for a trial. */
-  readonly alarmId: string;
-  readonly kind: string;
-  readonly createdAt: string;
-  readonly status: "pending" | "delivered" | "failed";
-  readonly tries: number;
-  readonly error: string | null;
-}
-
 type ListFlags = HubFlags & {
-  readonly status?: DeliveryView["status"];
+  readonly status?: "pending" | "delivered" | "failed";
   readonly limit: number;
 };
 
@@ -211,8 +193,8 @@ const list = buildCommand({
   async func(flags: ListFlags) {
     const { api, out } = call(flags);
     const { status, limit } = flags;
-    const path = withQuery("/notifications", { status, limit });
-    const { items } = await api.get<{ items: DeliveryView[] }>(path);
+    const query = said({ status, limit: String(limit) });
+    const { items } = await read(api.api.notifications.$get({ query }));
     out.rows(items, {
       at: (one) => one.createdAt,
       channel: (one) => one.channelName ?? one.channelId,

@@ -1,6 +1,7 @@
 /** `penstock operations …`: what takes time at the hub. Touches the network and the terminal. @module */
 import { buildCommand, buildRouteMap } from "@stricli/core";
 import type { OperationView } from "@shared/api.ts";
+import { read } from "@shared/hub_client.ts";
 import {
   args,
   call,
@@ -10,10 +11,10 @@ import {
   HUB_FLAGS,
   type HubFlags,
   OPERATION,
+  said,
   textFlag,
   WAIT_FLAGS,
   type WaitFlags,
-  withQuery,
 } from "../flags.ts";
 import { follow } from "../operations.ts";
 import { age } from "../output.ts";
@@ -62,9 +63,8 @@ const list = buildCommand({
     const { api, out } = call(flags);
     const jobId = flags.job === undefined ? undefined : (await api.job(flags.job)).id;
     const { status, limit } = flags;
-    const page = await api.get<{ items: OperationView[] }>(
-      withQuery("/operations", { jobId, status, limit }),
-    );
+    const query = said({ jobId, status, limit: String(limit) });
+    const page = await read(api.api.operations.$get({ query }));
     out.rows(page.items, OPERATION_COLUMNS, OPERATION_WIDE);
   },
 });
@@ -77,7 +77,7 @@ const show = buildCommand({
   parameters: { flags: HUB_FLAGS, aliases: HUB_ALIASES, positional: args(OPERATION) },
   async func(flags: HubFlags, id: string) {
     const { api, out } = call(flags);
-    const operation = await api.get<OperationView>(`/operations/${encodeURIComponent(id)}`);
+    const operation = await read(api.api.operations[":id"].$get({ param: { id } }));
     out.one(operation, { ...OPERATION_COLUMNS, ...OPERATION_WIDE });
     if (out.isForPeople && operation.result !== null) {
       print(`result:\n${JSON.stringify(operation.result, null, 2)}`);
@@ -94,7 +94,7 @@ const wait = buildCommand({
   parameters: { flags: WAIT_FLAGS, aliases: HUB_ALIASES, positional: args(OPERATION) },
   async func(flags: WaitFlags, id: string) {
     const { api, out } = call(flags);
-    const operation = await api.get<OperationView>(`/operations/${encodeURIComponent(id)}`);
+    const operation = await read(api.api.operations[":id"].$get({ param: { id } }));
     const ended = await follow({ api, out }, operation, flags);
     if (ended !== null) out.one(ended, OPERATION_COLUMNS);
   },
@@ -109,8 +109,7 @@ const cancel = buildCommand({
   parameters: { flags: HUB_FLAGS, aliases: HUB_ALIASES, positional: args(OPERATION) },
   async func(flags: HubFlags, id: string) {
     const { api, out } = call(flags);
-    const path = `/operations/${encodeURIComponent(id)}/cancel`;
-    const operation = await api.post<OperationView>(path, {});
+    const operation = await read(api.api.operations[":id"].cancel.$post({ param: { id } }));
     out.one(operation, OPERATION_COLUMNS);
   },
 });

@@ -8,6 +8,7 @@
 import { buildCommand } from "@stricli/core";
 import type { OperationView } from "@shared/api.ts";
 import type { JobSummary, RollbackPlan } from "@shared/job_api.ts";
+import { read } from "@shared/hub_client.ts";
 import {
   args,
   type Call,
@@ -75,14 +76,16 @@ export const rollback = buildCommand({
     const { api, out } = call(flags);
     const job = await api.job(name);
     const savepoint = await api.savepoint(flags.to);
-    const path = `/jobs/${job.id}/rollbacks`;
+    const param = { id: job.id };
+    const { rollbacks } = api.api.jobs[":id"];
     const body = {
       savepointId: savepoint.id,
       ...(flags.agents === undefined ? {} : { agents: flags.agents }),
       allowGap: flags.allowGap,
       reason: flags.reason ?? "dry run",
     };
-    const plan = () => api.post<RollbackPlan>(path, { ...body, dryRun: true });
+    const plan = async () =>
+      await read(rollbacks.$post({ param, json: { ...body, dryRun: true } })) as RollbackPlan;
     if (flags.dryRun) {
       const found = await plan();
       return out.isForPeople ? printPlan(found, job, flags, out) : out.value(found);
@@ -91,7 +94,8 @@ export const rollback = buildCommand({
       printPlan(await plan(), job, flags, out);
       consent({ question: "Do it?", isGiven: false, isLossy: false });
     }
-    const operation = await accepted(api.post<OperationView>(path, { ...body, dryRun: false }));
+    const request = read(rollbacks.$post({ param, json: { ...body, dryRun: false } }));
+    const operation = await accepted(request as Promise<OperationView>);
     await finish({ api, out }, operation, { flags, job, savepointId: savepoint.id });
   },
 });

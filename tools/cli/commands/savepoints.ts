@@ -1,8 +1,7 @@
 /** `penstock savepoints …`. Touches the network and the terminal. @module */
 import { buildCommand, buildRouteMap } from "@stricli/core";
-import type { OperationView } from "@shared/api.ts";
 import type { SavepointView } from "@shared/job_api.ts";
-import type { SavepointDiff } from "@shared/state_api.ts";
+import { read } from "@shared/hub_client.ts";
 import {
   args,
   call,
@@ -13,11 +12,11 @@ import {
   HUB_FLAGS,
   type HubFlags,
   JOB,
+  said,
   SAVEPOINT,
   textFlag,
   WAIT_FLAGS,
   type WaitFlags,
-  withQuery,
   YES_ALIASES,
   YES_FLAG,
 } from "../flags.ts";
@@ -54,8 +53,12 @@ const create = buildCommand({
   async func(flags: WaitFlags & { readonly label?: string }, name: string) {
     const { api, out } = call(flags);
     const job = await api.job(name);
-    const body = flags.label === undefined ? {} : { label: flags.label };
-    const operation = await api.post<OperationView>(`/jobs/${job.id}/savepoints`, body);
+    const operation = await read(
+      api.api.jobs[":id"].savepoints.$post({
+        param: { id: job.id },
+        json: said({ label: flags.label }),
+      }),
+    );
     const ended = await follow({ api, out }, operation, flags);
     if (ended === null) return;
     if (!out.isForPeople) return out.value(ended);
@@ -77,7 +80,7 @@ const list = buildCommand({
   async func(flags: ListFlags) {
     const { api, out } = call(flags);
     const { job } = flags;
-    const all = await api.list<SavepointView>("/savepoints");
+    const all: SavepointView[] = await api.all((query) => api.api.savepoints.$get({ query }));
     // A name stands for every job that had it: a replacement keeps the name.
     const wanted = all.filter(({ jobId, jobName }) =>
       job === undefined || jobId === job || jobName === job
@@ -97,10 +100,7 @@ const show = buildCommand({
   async func(flags: HubFlags, id: string) {
     const { api, out } = call(flags);
     const savepoint = await api.savepoint(id);
-    out.one(
-      await api.get<SavepointView>(`/savepoints/${savepoint.id}`),
-      { ...SAVEPOINT_COLUMNS, ...SAVEPOINT_WIDE },
-    );
+    out.one(savepoint, { ...SAVEPOINT_COLUMNS, ...SAVEPOINT_WIDE });
   },
 });
 
@@ -124,7 +124,7 @@ const remove = buildCommand({
       isGiven: flags.yes,
       isLossy: true,
     });
-    await api.delete(`/savepoints/${savepoint.id}`);
+    await api.api.savepoints[":id"].$delete({ param: { id: savepoint.id } });
     if (!out.isQuiet) note(`Savepoint ${savepoint.id} is deleted`);
   },
 });
@@ -166,9 +166,8 @@ const diff = buildCommand({
     const { api, out } = call(flags);
     const { limit, operator, kind } = flags;
     const [{ id }, { id: against }] = [await api.savepoint(before), await api.savepoint(after)];
-    const found = await api.get<SavepointDiff>(
-      withQuery(`/savepoints/${id}/diff`, { against, limit, operator, kind }),
-    );
+    const query = said({ against, limit: String(limit), operator, kind });
+    const found = await read(api.api.savepoints[":id"].diff.$get({ param: { id }, query }));
     if (!out.isForPeople) return out.value(found);
     if (found.operators.length === 0) return print("Neither savepoint holds keyed state.");
     out.rows(found.operators, {

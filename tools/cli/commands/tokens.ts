@@ -6,6 +6,7 @@ import type {
   CreatedJoinToken,
   JoinTokenView,
 } from "@shared/api.ts";
+import { read } from "@shared/hub_client.ts";
 import {
   args,
   argument,
@@ -76,13 +77,13 @@ const create = buildCommand({
     const ttl = flags.ttl === undefined ? {} : { ttlSeconds: flags.ttl };
     if (role !== undefined) {
       const body = { ...ttl, role, ...(name === undefined ? {} : { name }) };
-      const token = await api.post<CreatedApiToken>("/tokens", body);
+      const token = await read(api.api.tokens.$post({ json: body })) as CreatedApiToken;
       if (!out.isForPeople) return out.value(token);
       print(token.token);
       return out.note(`Role ${token.role}, for ${token.name}; shown this once`);
     }
     const body = { ...ttl, labels: pairs(flags.label) };
-    const token = await api.post<CreatedJoinToken>("/tokens", body);
+    const token = await read(api.api.tokens.$post({ json: body })) as CreatedJoinToken;
     if (!out.isForPeople) return out.value(token);
     print(token.token);
     out.note(
@@ -103,7 +104,10 @@ const list = buildCommand({
   async func(flags: HubFlags & { readonly api: boolean }) {
     const { api, out } = call(flags);
     if (flags.api) {
-      return out.rows(await api.list<ApiTokenView>("/tokens?kind=api"), {
+      const found = await api.all((query) =>
+        api.api.tokens.$get({ query: { ...query, kind: "api" } })
+      );
+      return out.rows(found as ApiTokenView[], {
         id: (token) => token.id,
         name: (token) => token.name,
         role: (token) => token.role,
@@ -113,7 +117,8 @@ const list = buildCommand({
         revoked: (token) => token.revokedAt,
       });
     }
-    out.rows(await api.list<JoinTokenView>("/tokens"), {
+    const found = await api.all((query) => api.api.tokens.$get({ query }));
+    out.rows(found as JoinTokenView[], {
       id: (token) => token.id,
       labels: (token) => labelText(token.labels),
       expires: (token) => token.expiresAt,
@@ -133,7 +138,7 @@ const revoke = buildCommand({
   },
   async func(flags: HubFlags, id: string) {
     const { api, out } = call(flags);
-    await api.delete(`/tokens/${encodeURIComponent(id)}`);
+    await api.api.tokens[":id"].$delete({ param: { id } });
     out.note(`Token ${id} is revoked`);
   },
 });
