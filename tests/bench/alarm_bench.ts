@@ -148,7 +148,8 @@ async function loadAll(page: Page): Promise<number> {
       const list = document.querySelector(".virtual")!;
       list.scrollTop = list.scrollHeight;
       const body = list.querySelector(".virtual-body")!;
-      return Math.round(body.clientHeight / list.querySelector(".virtual-row")!.clientHeight);
+      const row = list.querySelector(".virtual-row")!;
+      return Math.round(body.clientHeight / row.getBoundingClientRect().height);
     });
   const untilMs = performance.now() + READY_TIMEOUT_MS;
   let rows = await count();
