@@ -197,6 +197,8 @@ export interface TransitionPage {
   readonly alarmId?: string | undefined;
   readonly equipment?: string | undefined;
   readonly kinds?: readonly string[] | undefined;
+  readonly fromState?: string | undefined;
+  readonly toState?: string | undefined;
   readonly fromMs?: number | undefined;
   readonly toMs?: number | undefined;
 }
@@ -206,13 +208,15 @@ export async function listTransitions(
   db: Db,
   page: TransitionPage,
 ): Promise<AlarmTransitionView[]> {
-  const { beforeId, alarmId, equipment, kinds, fromMs, toMs } = page;
+  const { beforeId, alarmId, equipment, kinds, fromState, toState, fromMs, toMs } = page;
   const conditions = [
     sql`true`,
     ...(beforeId === null ? [] : [sql`id < ${beforeId}`]),
     ...(alarmId === undefined ? [] : [sql`alarm_id = ${alarmId}`]),
     ...(equipment === undefined ? [] : [sql`equipment = ${equipment}`]),
     ...(kinds === undefined ? [] : [sql`kind in ${[...kinds]}`]),
+    ...(fromState === undefined ? [] : [sql`from_state = ${fromState}`]),
+    ...(toState === undefined ? [] : [sql`to_state = ${toState}`]),
     ...(fromMs === undefined ? [] : [sql`at >= ${timeOf(fromMs)}`]),
     ...(toMs === undefined ? [] : [sql`at < ${timeOf(toMs)}`]),
   ];

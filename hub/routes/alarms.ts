@@ -93,6 +93,10 @@ const transitionsRoute = createRoute({
         description: `One or more of ${transitionKinds.join(", ")}, with commas between`,
         example: "raised,re-alarmed",
       }),
+      fromState: alarmTransitionSchema.shape.to.optional()
+        .openapi({ description: "State before the step" }),
+      toState: alarmTransitionSchema.shape.to.optional()
+        .openapi({ description: "State after the step" }),
       from: z.iso.datetime().optional(),
       to: z.iso.datetime().optional(),
     }),
@@ -146,12 +150,11 @@ export function addAlarmRoutes(app: HubApp, deps: RouteDeps): void {
     return c.json(await countAlarms(hub.db, filter, hub.clock.nowMs()), 200);
   });
   serve(app, deps, "viewer", transitionsRoute, async (c) => {
-    const { limit, cursor, alarmId, equipment, kind, from, to } = c.req.valid("query");
+    const { limit, cursor, kind, from, to, ...filter } = c.req.valid("query");
     const found = await listTransitions(hub.db, {
+      ...filter,
       limit: limit + 1,
       beforeId: readCursor(cursor, z.int()),
-      alarmId,
-      equipment,
       kinds: kind?.split(","),
       ...spanOf(from, to),
     });

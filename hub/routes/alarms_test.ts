@@ -1,6 +1,6 @@
 import { deepEqual, equal } from "node:assert/strict";
 import type { Page } from "@shared/api.ts";
-import type { AlarmView } from "@shared/plant_api.ts";
+import type { AlarmTransitionView, AlarmView } from "@shared/plant_api.ts";
 import type { JobId, RegionId } from "@shared/ids.ts";
 import type { AlarmEdge } from "@shared/messages.ts";
 import { openTestHub } from "../../tests/support/hub_app.ts";
@@ -70,6 +70,20 @@ Deno.test("alarms: raised once, cleared, acknowledged by a person", async (t) =>
       "alarm-2",
       "alarm-1",
     ]);
+  });
+
+  await t.step("the log is asked for by the state before and after a step", async () => {
+    const steps = async (query: string) => {
+      const response = await test.call("GET", `/api/v1/alarms/transitions?${query}`);
+      return (await response.json() as Page<AlarmTransitionView>).items
+        .map(({ kind, alarmId }) => `${kind} ${alarmId}`);
+    };
+    deepEqual(await steps("fromState=unacknowledged&toState=returned-unacknowledged"), [
+      "cleared alarm-3",
+      "cleared alarm-1",
+    ]);
+    deepEqual(await steps("toState=shelved"), []);
+    equal((await test.call("GET", "/api/v1/alarms/transitions?toState=odd")).status, 400);
   });
 
   await t.step("years that no database holds, and cursors of others, are no failure", async () => {

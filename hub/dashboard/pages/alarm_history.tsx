@@ -2,8 +2,6 @@
 /**
  * What alarms did over a span of time: every transition, or every occurrence.
  *
- * Filters by state before and after are applied to what is loaded; the others by the hub.
- *
  * @module
  */
 import { useState } from "preact/hooks";
@@ -22,7 +20,7 @@ import { PriorityMark } from "../parts/marks.tsx";
 import { type ChosenTime, TimeRangePicker, useTimeRange } from "../parts/time_range.tsx";
 import { instantsOf, instantText, type Zone } from "../parts/time_span.ts";
 import { type VirtualColumn, VirtualTable } from "../parts/virtual_table.tsx";
-import { accepted, type PagedWorld } from "../state/paged_list.ts";
+import type { PagedWorld } from "../state/paged_list.ts";
 import { usePaged } from "../state/paged_resource.ts";
 import { from, until } from "../state/resource.ts";
 import { useServices } from "../state/services.ts";
@@ -110,6 +108,8 @@ function Pick(
 function Transitions(props: { readonly time: ChosenTime }) {
   const { hub, now, router } = useServices();
   const { kind = "", equipment = "", ...query } = router.route.value.query;
+  const was = labelOf(query["was"]);
+  const became = labelOf(query["became"]);
   const [span] = useState(() => instantsOf(props.time.spanAt(now.peek())));
   const asked = {
     limit: PAGE_LIMIT,
@@ -117,19 +117,16 @@ function Transitions(props: { readonly time: ChosenTime }) {
     ...props.time.range.kind === "absolute" ? { to: span.to } : {},
     ...kind === "" ? {} : { kind },
     ...equipment === "" ? {} : { equipment },
+    ...was === null ? {} : { fromState: was },
+    ...became === null ? {} : { toState: became },
   };
-  const was = labelOf(query["was"]);
-  const became = labelOf(query["became"]);
   const world: PagedWorld<AlarmTransitionView> = {
-    load: accepted(
-      (cursor, signal) =>
-        read(hub.alarms.transitions.$get({ query: { ...asked, ...from(cursor) } }, until(signal))),
-      (one) => (was === null || one.from === was) && (became === null || one.to === became),
-    ),
+    load: (cursor, signal) =>
+      read(hub.alarms.transitions.$get({ query: { ...asked, ...from(cursor) } }, until(signal))),
     keyOf: ({ id }) => String(id),
     order: (a, b) => b.id - a.id,
   };
-  const list = usePaged(JSON.stringify([asked, was, became]), world, ["alarm"]);
+  const list = usePaged(JSON.stringify(asked), world, ["alarm"]);
   return (
     <LoadedRows list={list}>
       <VirtualTable<AlarmTransitionView>

@@ -148,26 +148,6 @@ export function chained<T>(
   };
 }
 
-/** Pages passed over in one load when nothing on them is accepted. */
-const PASSED_PAGES_MAX = 10;
-
-/** The items of a list that `accept` takes; a page without one leads on to the next. */
-export function accepted<T>(
-  load: PagedWorld<T>["load"],
-  accept: (item: T) => boolean,
-): PagedWorld<T>["load"] {
-  return async (cursor, signal) => {
-    let at = cursor;
-    for (let passed = 0;; passed++) {
-      const page = await load(at, signal);
-      const items = page.items.filter(accept);
-      const isEnd = page.next === null || passed === PASSED_PAGES_MAX;
-      if (items.length > 0 || isEnd) return { items, next: page.next };
-      at = page.next;
-    }
-  };
-}
-
 function readChained(cursor: string | null): { part: number; inner: string | null } {
   if (cursor === null) return { part: 0, inner: null };
   const colon = cursor.indexOf(":");
