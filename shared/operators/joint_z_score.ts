@@ -12,7 +12,8 @@
  *   1. A signal is judged once `warmUp` of its values are in its baseline; there is no score before one is.
  *   2. While the score is beyond the threshold, or the machine is anomalous and the score is not yet within
  *      `clearBelow`, no baseline learns. Only `relearnAfter` records in a row outside start new ones.
- *   3. One signal weighs at most `DISTANCE_MAX`: a broken sensor cannot hide what the others say for long.
+ *   3. One signal weighs at most `DISTANCE_MAX`: a broken sensor cannot hide what the others say for long. Among
+ *      many signals it is no anomaly, so that is also the most its baseline learns.
  *
  * @module
  */
@@ -212,15 +213,23 @@ function withNewSignals(
 
 function smooth(signal: SignalState, value: number | undefined, settings: Settings): SignalState {
   if (value === undefined || signal.count < settings.warmUp) return signal;
-  const minStdDev = Math.max(Math.abs(signal.mean) * RELATIVE_STD_DEV_MIN, ABSOLUTE_STD_DEV_MIN);
-  const distance = distanceFrom(signal, value, minStdDev);
+  const distance = distanceFrom(signal, value, minStdDevOf(signal));
   const bounded = Math.max(-DISTANCE_MAX, Math.min(DISTANCE_MAX, distance));
   const smoothed = signal.smoothed + settings.smoothing * (bounded - signal.smoothed);
   return { ...signal, smoothed };
 }
 
 function taught(signal: SignalState, value: number | undefined, settings: Settings): SignalState {
-  return value === undefined ? signal : { ...signal, ...learn(signal, value, settings.memory) };
+  if (value === undefined) return signal;
+  const reach = signal.count < settings.warmUp
+    ? Infinity
+    : DISTANCE_MAX * Math.max(Math.sqrt(signal.variance), minStdDevOf(signal));
+  const near = Math.max(signal.mean - reach, Math.min(signal.mean + reach, value));
+  return { ...signal, ...learn(signal, near, settings.memory) };
+}
+
+function minStdDevOf({ mean }: Baseline): number {
+  return Math.max(Math.abs(mean) * RELATIVE_STD_DEV_MIN, ABSOLUTE_STD_DEV_MIN);
 }
 
 /** Root mean square of the smoothed distances, each divided by the deviation it has while all is normal. */

@@ -115,3 +115,18 @@ Deno.test("joint z-score: refuses options that cannot work and records without e
   const many = Object.fromEntries(Array.from({ length: 257 }, (_, i) => [`s${i}`, i]));
   throws(() => run([many]), /257 signals/);
 });
+
+Deno.test("joint z-score: one absurd value of one of many signals does not hide what that signal does later", () => {
+  const wide = (records: readonly Signals[]) =>
+    records.map((record) =>
+      Object.fromEntries(
+        Array.from({ length: 6 }, (_, copy) => copy).flatMap((copy) =>
+          Object.entries(record).map(([name, value]) => [`${name}${copy}`, value])
+        ),
+      )
+    );
+  const records = wide([...calm(400), ...calm(100, (name) => name === "a" ? 60 : 0)]);
+  records[300]!.a0 = 3.4e38;
+  const own = run(records).state.signals.find(({ name }) => name === "a0")!;
+  ok(Math.abs(own.smoothed) > 5, `${own.smoothed}`);
+});
