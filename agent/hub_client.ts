@@ -272,7 +272,9 @@ export class HubClient {
     const { clock } = this.#options;
     const windowSecondsLeft = this.#options.windowSecondsLeft();
     this.#stepLease({ kind: "tick", nowMs: clock.monotonicMs(), windowSecondsLeft });
-    if (this.#phase === "connected") {
+    // Over a congested line they would be lost: they wait where they are counted.
+    const isFree = (this.#socket?.bufferedBytes ?? 0) <= CONGESTED_BYTES;
+    if (this.#phase === "connected" && isFree) {
       const lines = this.#options.logLines();
       if (lines.length > 0) this.send({ kind: "logs", lines });
     }

@@ -158,3 +158,19 @@ Deno.test("hub client: away, it says how long the broker's window lasts (M8)", a
   );
   equal(line?.fields.windowSecondsLeft, 65);
 });
+
+Deno.test("hub client: lines of the log wait while the line is congested or the hub away", async () => {
+  const world = new World();
+  await world.agent();
+  world.logLines.push({ atMs: 1, level: "warn", message: "Lost the hub", fields: {} });
+  await world.pass(2);
+  world.link.welcome();
+  world.link.bufferedBytes = 5 * 1024 * 1024;
+  await world.pass(2);
+  equal([world.logLines.length, world.link.of("logs").length], [1, 0]);
+  world.link.bufferedBytes = 0;
+  await world.pass(2);
+  equal(world.link.of("logs").flatMap(({ lines }) => lines.map(({ message }) => message)), [
+    "Lost the hub",
+  ]);
+});

@@ -24,6 +24,7 @@ import {
   decodeAgentMessage,
   type HubMessage,
   type HubMessageOf,
+  type LogLine,
   type SubtaskMetrics,
 } from "@shared/messages.ts";
 import { SeededRandom } from "@shared/seeded_random.ts";
@@ -199,7 +200,7 @@ export class FakeChild implements ChildProcess {
 /** The hub's end of one connection. */
 export class FakeLink implements Socket {
   readonly received: AgentMessage[] = [];
-  readonly bufferedBytes = 0;
+  bufferedBytes = 0;
   closedBecause: string | null = null;
   /** Off: a hub that has gone silent. */
   answersHeartbeats = true;
@@ -290,6 +291,8 @@ export class World {
   readonly requests: string[] = [];
   readonly uploaded = new Map<string, Uint8Array>();
   failPoint: string | null = null;
+  /** What the agent logged and the hub has not been told. */
+  readonly logLines: LogLine[] = [];
   /** Prepares each child before it is started. */
   prepare: (child: FakeChild) => void = () => {};
 
@@ -322,6 +325,7 @@ export class World {
       clock,
       random,
       logger,
+      logLines: () => this.logLines.splice(0),
       files,
       sha256,
       fetch,
