@@ -78,6 +78,18 @@ for (const detector of DETECTORS) {
     });
   }
 
+  for (const absurd of name === "stuckAt" ? [] : [3.4e38, -1e150]) {
+    Deno.test(`${name}: one value of ${absurd} ends as an anomaly, and does not hide a step behind it`, () => {
+      const values = calm(1_300).map((usual, i) => i < 1_200 ? usual : usual + 40);
+      values[600] = absurd;
+      const edges = edgesOf(detector, readings(values)).split(",");
+      const onsets = edges.filter((edge) => edge.startsWith("+")).map((edge) =>
+        Number(edge.slice(1))
+      );
+      ok(onsets.some((index) => index >= 1_200 && index < 1_230), edges.join());
+    });
+  }
+
   Deno.test(`${name}: what is not a finite number changes nothing`, () => {
     const with_ = STORY.slice(0, 800).flatMap((reading, i) =>
       i % 50 === 7 ? [reading, ...NOTHING] : [reading]
