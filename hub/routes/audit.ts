@@ -51,7 +51,7 @@ export function addAuditRoutes(app: HubApp, deps: RouteDeps): void {
     const found = await listAudit(db, {
       ...filter,
       limit: limit + 1,
-      beforeId: readCursor(cursor, z.number()),
+      beforeId: readCursor(cursor, z.int()),
       fromMs: from === undefined ? undefined : Date.parse(from),
       toMs: to === undefined ? undefined : Date.parse(to),
     });

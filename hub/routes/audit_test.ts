@@ -124,6 +124,15 @@ Deno.test("audit: logins, refused logins and refused attempts are in it, not mor
   await test.close();
 });
 
+Deno.test("audit: a cursor with a number that no row can have is refused", async () => {
+  const test = await openTestHub();
+  for (const made of ["1e300", "1.5", "null"]) {
+    const answer = await test.call("GET", `/api/v1/audit?cursor=${btoa(made)}`);
+    deepEqual([answer.status, (await answer.json()).code], [400, "cursor-invalid"], made);
+  }
+  await test.close();
+});
+
 Deno.test("audit: filters narrow it down, pages go on within them", async () => {
   const test = await openTestHub();
   await makeTokens(test, 5);

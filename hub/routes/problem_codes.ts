@@ -64,6 +64,8 @@ const OWN: Readonly<Record<string, Codes>> = {
     503: ["state-unavailable", "savepoint-unreadable"],
   },
   "get /api/v1/jobs/{id}/series": { 400: ["metric-unknown", "span-empty"] },
+  "get /api/v1/equipment/{equipment}/samples": { 400: ["span-empty"] },
+  "get /api/v1/equipment/{equipment}/markers": { 400: ["span-empty"] },
   "get /api/v1/plant/equipment": { 400: ["path-invalid"] },
   "get /api/v1/alarms/health": { 400: ["span-invalid"] },
   "post /api/v1/alarms/{id}/shelve": { 422: ["shelving-too-long"] },
