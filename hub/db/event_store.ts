@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { asc, desc, gt, lt } from "drizzle-orm";
+import { asc, desc, gt, gte, lt } from "drizzle-orm";
 import type { Db } from "./client.ts";
 import { events } from "./schema.ts";
 
@@ -47,9 +47,14 @@ export async function lastEventId(db: Db): Promise<number> {
   return rows[0]?.id ?? 0;
 }
 
-/** Deletes events older than `beforeMs`. */
+/** Deletes events older than `beforeMs`. Ids ascend with time, so it looks at no more than what goes. */
 export async function deleteEventsBefore(db: Db, beforeMs: number): Promise<void> {
-  await db.delete(events).where(lt(events.at, new Date(beforeMs)));
+  const before = new Date(beforeMs);
+  const kept = await db.select({ id: events.id }).from(events).where(gte(events.at, before))
+    .orderBy(asc(events.id)).limit(1);
+  const first = kept[0]?.id;
+  await db.delete(events)
+    .where(first === undefined ? lt(events.at, before) : lt(events.id, first));
 }
 
 function eventOf(row: typeof events.$inferSelect): StoredEvent {
