@@ -21,7 +21,7 @@ export type Asking = {
 };
 
 export function AlarmDialog(
-  props: { readonly asking: Asking; readonly actions: AlarmActions; readonly onEnd: () => void },
+  props: DialogParts,
 ) {
   return props.asking.kind === "acknowledge"
     ? <AcknowledgeDialog {...props} />
@@ -31,7 +31,8 @@ export function AlarmDialog(
 interface DialogParts {
   readonly asking: Asking;
   readonly actions: AlarmActions;
-  readonly onEnd: () => void;
+  /** `isDone` is false when a person went back. */
+  readonly onEnd: (isDone: boolean) => void;
 }
 
 function AcknowledgeDialog({ asking, actions, onEnd }: DialogParts) {
@@ -42,14 +43,19 @@ function AcknowledgeDialog({ asking, actions, onEnd }: DialogParts) {
     setSending(true);
     const isDone = await actions.acknowledge(asking.target, comment.trim());
     setSending(false);
-    if (isDone) onEnd();
+    if (isDone) onEnd(true);
   };
   return (
-    <Dialog title={`Acknowledge ${asking.what}`} onClose={onEnd}>
+    <Dialog title={`Acknowledge ${asking.what}`} onClose={() => onEnd(false)}>
       <form class="stack" onSubmit={send}>
         <p>Acknowledging says that you have seen them. Those still active stay in the list.</p>
         <TextField label="Comment (optional)" value={comment} onInput={setComment} />
-        <DialogEnd send="Acknowledge" refusal={null} isSending={isSending} onCancel={onEnd} />
+        <DialogEnd
+          send="Acknowledge"
+          refusal={null}
+          isSending={isSending}
+          onCancel={() => onEnd(false)}
+        />
       </form>
     </Dialog>
   );
@@ -75,11 +81,11 @@ function ShelveDialog({ asking, actions, onEnd }: DialogParts) {
     };
     const isDone = await actions.shelve(asking.target, shelving);
     setSending(false);
-    if (isDone) onEnd();
+    if (isDone) onEnd(true);
   };
   const allowed = SHELVE_SPANS.filter(({ ms }) => longestMs === null || ms <= longestMs);
   return (
-    <Dialog title={`Shelve ${asking.what}`} onClose={onEnd}>
+    <Dialog title={`Shelve ${asking.what}`} onClose={() => onEnd(false)}>
       <form class="stack" onSubmit={send}>
         <p>
           A shelved alarm does not ring, nor does it when it comes again, until the time is over
@@ -107,7 +113,12 @@ function ShelveDialog({ asking, actions, onEnd }: DialogParts) {
           )
           : null}
         <TextField label="Reason (kept in the audit log)" value={reason} onInput={setReason} />
-        <DialogEnd send="Shelve" refusal={refusal} isSending={isSending} onCancel={onEnd} />
+        <DialogEnd
+          send="Shelve"
+          refusal={refusal}
+          isSending={isSending}
+          onCancel={() => onEnd(false)}
+        />
       </form>
     </Dialog>
   );

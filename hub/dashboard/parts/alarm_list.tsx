@@ -8,12 +8,12 @@
  * @module
  */
 import { useMemo, useState } from "preact/hooks";
-import type { Page } from "@shared/api.ts";
+import { read } from "@shared/hub_client.ts";
 import type { AlarmPriority, AlarmView } from "@shared/plant_api.ts";
 import { plural } from "../format.ts";
 import { type PagedResource, usePaged } from "../state/paged_resource.ts";
 import { chained, type PagedWorld } from "../state/paged_list.ts";
-import { useGet } from "../state/resource.ts";
+import { from, until, useAnswer } from "../state/resource.ts";
 import { useServices } from "../state/services.ts";
 import { mayOperate } from "../state/session.ts";
 import { type AlarmActions, type AlarmTarget, useAlarmActions } from "./alarm_actions.ts";
@@ -23,6 +23,7 @@ import {
   type AlarmCounts,
   type AlarmFilter,
   alarmPath,
+  alarmQuery,
   type AlarmRow,
   byNewest,
   byUrgency,
@@ -49,9 +50,9 @@ export interface AlarmListProps {
 }
 
 export function AlarmList(props: AlarmListProps) {
-  const { session } = useServices();
+  const { hub, session } = useServices();
   const list = useAlarms(props.filter, props.order);
-  const counts = useGet<AlarmCounts>(alarmPath("/alarms/count", props.filter), ["alarm"]);
+  const counts = useAnswer(hub.alarms.count, { query: alarmQuery(props.filter) }, ["alarm"]);
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
   const [asking, setAsking] = useState<Asking | null>(null);
   const actions = useAlarmActions(list.reload);
@@ -83,9 +84,9 @@ export function AlarmList(props: AlarmListProps) {
         <AlarmDialog
           asking={asking}
           actions={actions}
-          onEnd={() => {
+          onEnd={(isDone) => {
             setAsking(null);
-            setSelected(new Set());
+            if (isDone) setSelected(new Set());
           }}
         />
       )}
@@ -224,14 +225,11 @@ function BulkBar(props: BulkBarProps) {
 }
 
 function useAlarms(filter: AlarmFilter, order: AlarmOrder) {
-  const { api } = useServices();
+  const { hub } = useServices();
   const loaderOf = (priorities: readonly AlarmPriority[]): PagedWorld<AlarmView>["load"] => {
-    const path = alarmPath("/alarms", { ...filter, priorities }, { limit: PAGE_LIMIT });
+    const asked = { ...alarmQuery({ ...filter, priorities }), limit: PAGE_LIMIT };
     return (cursor, signal) =>
-      api.get<Page<AlarmView>>(
-        cursor === null ? path : `${path}&cursor=${encodeURIComponent(cursor)}`,
-        signal,
-      );
+      read(hub.alarms.$get({ query: { ...asked, ...from(cursor) } }, until(signal)));
   };
   const wanted = filter.priorities.length === 0 ? PRIORITIES : filter.priorities;
   const load = order === "newest"

@@ -51,7 +51,6 @@ export interface ApiWorld {
 export interface ApiClient {
   /** The API by path, with parameters and answers typed as the hub's routes declare them. */
   readonly hub: HubClient<Api>;
-  get<T>(path: string, signal?: AbortSignal): Promise<T>;
   /** Of the hub itself, outside of /api/v1; an answer that says "not ready" is an answer too. */
   getHub<T>(path: "/version" | "/readyz"): Promise<T>;
   /** Follows an operation to its end by long polls; each state seen goes to `onProgress`. */
@@ -77,9 +76,6 @@ export function createApiClient(world: ApiWorld): ApiClient {
   const hub = typedApi(call, world);
   return {
     hub,
-    async get<T>(path: string, signal?: AbortSignal): Promise<T> {
-      return await (await call(path, signal === undefined ? {} : { signal })).json() as T;
-    },
     async getHub<T>(path: string): Promise<T> {
       return await (await reached(world, path, {})).json() as T;
     },

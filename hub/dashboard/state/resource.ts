@@ -183,12 +183,6 @@ export function useAnswer<A, R extends Answer>(
   );
 }
 
-/** One GET by its path. */
-export function useGet<T>(path: string, refreshOn: readonly string[]): Resource<T> {
-  const { api } = useServices();
-  return useResource<T>(path, (signal) => api.get<T>(path, signal), refreshOn);
-}
-
 export interface ListResource<T> extends Resource<Page<T>> {
   /** Fetches one page more. */
   more(): void;
