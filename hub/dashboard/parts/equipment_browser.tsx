@@ -14,6 +14,7 @@ import { type Resource, useAnswers } from "../state/resource.ts";
 import { useServices } from "../state/services.ts";
 import { Loaded, Section } from "./frame.tsx";
 import { FreshnessMark } from "./freshness_mark.tsx";
+import { oddestText } from "./health.ts";
 import { Age, PriorityMark } from "./marks.tsx";
 import { pathFrom, pathText, type PlantPath, trailOf } from "./plant_nodes.ts";
 import { PlantTree } from "./plant_tree.tsx";
@@ -173,10 +174,10 @@ const COLUMNS: readonly VirtualColumn<EquipmentSummary>[] = [
   },
   {
     key: "watched",
-    header: "Watched by",
+    header: "Oddest signal",
     width: "minmax(110px, 1fr)",
     inCard: "none",
-    cell: (row) => <span class="muted">{row.worst?.operatorUid ?? "no detector"}</span>,
+    cell: (row) => <span class="muted">{oddestText(row)}</span>,
   },
   {
     key: "signals",

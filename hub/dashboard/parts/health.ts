@@ -9,6 +9,7 @@
  */
 import type { AgentView } from "@shared/api.ts";
 import type { JobStatus } from "@shared/job_api.ts";
+import type { EquipmentSummary } from "@shared/plant_api.ts";
 
 /** `calm` grey, `active` emphasised grey, `warn` amber, `bad` red, `unknown` hatched. */
 export type Tone = "calm" | "active" | "warn" | "bad" | "unknown";
@@ -88,4 +89,12 @@ export type Priority = keyof typeof PRIORITY_RANK;
 
 export function isPriority(text: string | null): text is Priority {
   return text !== null && Object.hasOwn(PRIORITY_RANK, text);
+}
+
+/** The signal of a piece of equipment that is furthest off; that none is off is not that none is watched. */
+export function oddestText(
+  { signals, worst }: Pick<EquipmentSummary, "signals" | "worst">,
+): string {
+  if (worst !== null) return worst.operatorUid;
+  return signals === 0 ? "no signal" : "none is off";
 }
