@@ -105,6 +105,7 @@ const CASES: Readonly<Record<string, (ids: Ids, test: TestHub) => Case | Promise
     body: {},
   }),
   "/api/v1/agents/{id}/drain": () => ({ url: "/api/v1/agents/agent/drain", body: {} }),
+  "/api/v1/agents/{id}/undrain": () => ({ url: "/api/v1/agents/agent/undrain", body: {} }),
   "/api/v1/agents/{id}/replace": () => ({ url: "/api/v1/agents/agent/replace", body: {} }),
   "/api/v1/tokens": () => ({
     url: "/api/v1/tokens",

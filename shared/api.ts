@@ -285,6 +285,7 @@ export const EVENT_TYPES = [
   "agent.expired",
   "agent.unreachable",
   "agent.draining",
+  "agent.undrained",
   "agent.removed",
 ] as const;
 

@@ -57,6 +57,18 @@ const drainRoute = createRoute({
   },
 });
 
+const undrainRoute = createRoute({
+  method: "post",
+  path: "/api/v1/agents/{id}/undrain",
+  tags: ["agents"],
+  summary: "Let a drained agent get work again",
+  description:
+    "What was moved off it stays where it is until something is placed anew, as by `rebalance`. A drain " +
+    "under way is cancelled. An agent that is not draining stays as it is.",
+  request: { params, body: optionalJsonBody(z.strictObject({})) },
+  responses: { 204: { description: "It gets work again" } },
+});
+
 const removeRoute = createRoute({
   method: "delete",
   path: "/api/v1/agents/{id}",
@@ -84,7 +96,7 @@ const replaceRoute = createRoute({
 });
 
 /** What callers of the typed client see of them. */
-export const agentChangeRoutes = [drainRoute, removeRoute, replaceRoute] as const;
+export const agentChangeRoutes = [drainRoute, undrainRoute, removeRoute, replaceRoute] as const;
 
 export function addAgentChangeRoutes(app: HubApp, deps: RouteDeps): void {
   serve(app, deps, "operator", drainRoute, async (c) => {
@@ -93,6 +105,10 @@ export function addAgentChangeRoutes(app: HubApp, deps: RouteDeps): void {
     const isDry = c.req.valid("query").dryRun === "true" || body.dryRun === true;
     if (isDry) return c.json(await dryRun(deps, id, "drain"), 200);
     return await change(c, deps, () => Promise.resolve((tx: Db) => drain(c, deps, tx, id)));
+  });
+  serve(app, deps, "operator", undrainRoute, (c) => {
+    const { id } = c.req.valid("param");
+    return change(c, deps, () => Promise.resolve((tx: Db) => undrain(deps, tx, id)));
   });
   serve(app, deps, "admin", removeRoute, async (c) => {
     const { id } = c.req.valid("param");
@@ -152,6 +168,24 @@ async function drain(c: HubRequest, deps: RouteDeps, tx: Db, id: string): Promis
       deps.fleetChanged();
     },
   );
+}
+
+async function undrain(deps: RouteDeps, tx: Db, id: string): Promise<Change> {
+  const { hub } = deps;
+  const agent = await presentAgent(tx, id);
+  await setDraining(tx, agent.id, false);
+  for (const operation of await openAgentOperations(tx, agent.id)) {
+    await updateOperation(tx, operation.id, { status: "cancelled", nowMs: hub.clock.nowMs() });
+  }
+  return {
+    status: 204,
+    body: null,
+    audit: { action: "agent.undrain", subject: `agent:${agent.id}` },
+    after: () => {
+      hub.events.publish("agent.undrained", { agentId: agent.id }, { name: agent.name });
+      deps.fleetChanged();
+    },
+  };
 }
 
 /** Takes the agent out of the fleet. @returns What is to be done behind the commit. */

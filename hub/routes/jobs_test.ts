@@ -332,7 +332,7 @@ Deno.test("objects: signed for one method, size and digest (S14, S16)", async (t
   await test.close();
 });
 
-Deno.test("agents: a drain is an operation, asked for once", async () => {
+Deno.test("agents: a drain is an operation, asked for once; undrained, an agent gets work again", async () => {
   const test = await openTestHub();
   const { createAgent } = await import("../db/agent_store.ts");
   await createAgent(test.hub.db, {
@@ -346,7 +346,18 @@ Deno.test("agents: a drain is an operation, asked for once", async () => {
   equal((await drain()).status, 202);
   equal((await drain()).status, 409);
   test.live.agentOnline({ agentId: "agent" as AgentId, connectedAtMs: 1, remoteAddress: "x" });
-  const agent = await (await test.call("GET", "/api/v1/agents/agent")).json() as { status: string };
-  equal(agent.status, "draining");
+  const status = async () =>
+    (await (await test.call("GET", "/api/v1/agents/agent")).json() as { status: string }).status;
+  equal(await status(), "draining");
+  const undrain = () => test.call("POST", "/api/v1/agents/agent/undrain");
+  equal((await undrain()).status, 204);
+  equal(await status(), "online");
+  const { items } = await (await test.call("GET", "/api/v1/operations")).json() as {
+    items: { kind: string; status: string }[];
+  };
+  deepEqual(items.map(({ kind, status }) => [kind, status]), [["drain", "cancelled"]]);
+  equal((await undrain()).status, 204, "what is not draining stays as it is");
+  equal((await drain()).status, 202, "it can be drained again");
+  equal((await test.call("POST", "/api/v1/agents/none/undrain")).status, 404);
   await test.close();
 });

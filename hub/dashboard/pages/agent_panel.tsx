@@ -148,7 +148,7 @@ function AgentActions(props: AgentPanelProps) {
   return (
     <>
       {agent.status === "draining"
-        ? null
+        ? <Undrain agent={agent} />
         : <button type="button" onClick={() => setAsked("drain")}>Drain…</button>}
       {mayAdminister(who)
         ? (
@@ -163,6 +163,20 @@ function AgentActions(props: AgentPanelProps) {
       {asked === "replace" ? <ReplaceAgent {...props} onClose={close} /> : null}
     </>
   );
+}
+
+function Undrain(props: AgentPanelProps) {
+  const { hub, toasts } = useServices();
+  const { id, name } = props.agent;
+  const undrain = async () => {
+    try {
+      await hub.agents[":id"].undrain.$post({ param: { id }, json: {} });
+      toasts.done(`${name} gets work again.`);
+    } catch (thrown) {
+      toasts.failed(changeFailure(`${name} is still drained.`, thrown));
+    }
+  };
+  return <button type="button" onClick={undrain}>Undrain</button>;
 }
 
 function DrainDialog(props: AgentPanelProps & { readonly onClose: () => void }) {

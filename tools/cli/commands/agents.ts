@@ -116,6 +116,21 @@ const drain = buildCommand({
   },
 });
 
+const undrain = buildCommand({
+  docs: docs(
+    "Let a drained agent get work again",
+    ["agents undrain gateway-1", "agents undrain gateway-1 && penstock jobs rebalance pump-watch"],
+    "What was moved off it stays where it is until something is placed anew, as by jobs rebalance.",
+  ),
+  parameters: { flags: HUB_FLAGS, aliases: HUB_ALIASES, positional: args(AGENT) },
+  async func(flags: HubFlags, name: string) {
+    const { api, out } = call(flags);
+    const agent = await api.agent(name);
+    await api.api.agents[":id"].undrain.$post({ param: { id: agent.id }, json: {} });
+    out.note(`Agent "${agent.name}" gets work again`);
+  },
+});
+
 type RemoveFlags = HubFlags & { readonly dryRun: boolean; readonly yes: boolean };
 
 const remove = buildCommand({
@@ -211,5 +226,5 @@ const replace = buildCommand({
 
 export const agents = buildRouteMap({
   docs: { brief: "The fleet" },
-  routes: { list, show, drain, remove, replace },
+  routes: { list, show, drain, undrain, remove, replace },
 });
