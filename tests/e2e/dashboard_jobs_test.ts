@@ -371,7 +371,7 @@ async function rollBackAndForth(seat: BrowserSeat, scenario: Scenario): Promise<
   const { items } = await scenario.api.get<{ items: SavepointView[] }>(
     `/savepoints?jobId=${scenario.jobId}`,
   );
-  equal(items.filter(({ label }) => label?.startsWith("before rolling back")).length, 2);
+  equal(items.filter(({ label }) => /^before (rolling|undoing)/.test(label ?? "")).length, 2);
   const undo = new URL(page.url()).searchParams.get("undo");
   equal(undo, items[0]!.id, "the way back leads to the state of just before");
   await untilRunning(scenario);

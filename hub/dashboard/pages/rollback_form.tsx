@@ -97,6 +97,17 @@ interface Answers {
   readonly savesFirst: boolean;
 }
 
+const BEFORE_ROLLBACK = "before rolling back to ";
+const BEFORE_UNDOING = "before undoing the rollback to ";
+
+/** Names the savepoint of the present before a rollback to `target`; to and fro, it does not grow. */
+export function presentLabel(target: string): string {
+  const isUndoing = target.startsWith(BEFORE_ROLLBACK);
+  const begin = isUndoing ? BEFORE_UNDOING : BEFORE_ROLLBACK;
+  const end = target.replace(isUndoing ? BEFORE_ROLLBACK : BEFORE_UNDOING, "");
+  return (begin + end).slice(0, LABEL_LENGTH_MAX);
+}
+
 function useRollback(props: RollbackFormProps, answers: Answers) {
   const { api, hub, router, toasts } = useServices();
   const { job, label, plan, selection } = props;
@@ -107,8 +118,7 @@ function useRollback(props: RollbackFormProps, answers: Answers) {
   /** @returns Id of the savepoint. */
   const save = async (): Promise<string> => {
     setDoing("Saving the present state…");
-    const text = `before rolling back to ${label ?? `checkpoint ${plan.checkpointId}`}`;
-    const json = { label: text.slice(0, LABEL_LENGTH_MAX) };
+    const json = { label: presentLabel(label ?? `checkpoint ${plan.checkpointId}`) };
     const asked = await read(hub.jobs[":id"].savepoints.$post({ param, json }));
     const saved = await api.follow(
       asked.id,

@@ -3,7 +3,7 @@ import type { JobDetail } from "@shared/job_api.ts";
 import { niceEnd, phaseRows } from "../parts/phase_strip.tsx";
 import { gapRecords, idSpans, spanText } from "../parts/rollback_plan.tsx";
 import { agentsOf, alsoHit } from "./rollback_agents.tsx";
-import { missingFor } from "./rollback_form.tsx";
+import { missingFor, presentLabel } from "./rollback_form.tsx";
 
 const FITS = { needsAllowGap: false, operators: [] };
 
@@ -14,6 +14,14 @@ Deno.test("rollback panel: reason, consent to a gap and fitting state are each n
   equal(missingFor({ ...FITS, needsAllowGap: true }, "wrong threshold", true), null);
   const operators = [{ uid: "mean", compatibility: "incompatible" as const, reason: "codec" }];
   match(missingFor({ ...FITS, operators }, "wrong threshold", true)!, /mean/);
+});
+
+Deno.test("rollback panel: the present is saved under a name that does not grow to and fro", () => {
+  const first = presentLabel("before shift");
+  equal(first, "before rolling back to before shift");
+  const undone = presentLabel(first);
+  equal(undone, "before undoing the rollback to before shift");
+  equal(presentLabel(undone), first);
 });
 
 Deno.test("rollback plan: loss is summed over splits, its span is from first to last", () => {

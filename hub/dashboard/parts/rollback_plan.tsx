@@ -54,7 +54,7 @@ export function RollbackPlanView(
           ? "No checkpoint is given up."
           : `${
             plural(plan.abandonedCheckpointIds.length, "checkpoint")
-          } taken since will never again be restored from: ${
+          } taken since and still kept will never again be restored from: ${
             idSpans(plan.abandonedCheckpointIds)
           }.`}
       </p>
