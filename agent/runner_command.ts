@@ -18,7 +18,7 @@ const DEFAULT_PORT: Readonly<Record<string, number>> = { "mqtt:": 1883, "mqtts:"
  */
 export const RUNNER_HEAP_FLAGS = [
   "--max-semi-space-size=1",
-  "--heap-growing-percent=20",
+  "--heap-growing-percent=40",
   "--optimize-for-size",
   "--no-concurrent-marking",
   "--no-incremental-marking",

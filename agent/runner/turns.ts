@@ -11,7 +11,7 @@ import { setImmediate } from "node:timers";
 import type { Clock } from "@shared/clock.ts";
 
 /** Longest stretch of work without a look at the sockets, ms. A rest costs one to two. */
-const STRETCH_MS = 6;
+const STRETCH_MS = 4;
 
 export class Turns {
   readonly #clock: Pick<Clock, "after" | "monotonicMs">;

@@ -24,7 +24,7 @@ const RATE_PER_SECOND = 50_000;
 const CHUNK_RECORDS = 100;
 const PAUSE_SECONDS = 40;
 const ROUND_SECONDS = 3;
-const ROUND_PAIRS = 4;
+const ROUND_PAIRS = 8;
 const SNAPSHOT_EVERY_MS = 1_000;
 
 interface Reading {
