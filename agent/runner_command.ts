@@ -12,16 +12,15 @@ import type { BrokerConfig } from "@shared/messages.ts";
 const DEFAULT_PORT: Readonly<Record<string, number>> = { "mqtt:": 1883, "mqtts:": 8883 };
 
 /**
- * A small young generation, and an old one that is collected before it has doubled: gateways are small. It is
- * marked in one go, by all cores, 10 ms for a heap of 12 MB: marking beside the work waits for an event loop
- * at rest before it ends, and lets the young generation grow to 20 MB meanwhile, which takes longer to empty.
+ * A small young generation, and an old one that is collected before it has doubled: gateways are small. Marking
+ * goes on beside the work, but not as a task of the event loop: such a task takes 20 to 40 ms in one go, and
+ * a batch of records never more than a few.
  */
 export const RUNNER_HEAP_FLAGS = [
   "--max-semi-space-size=1",
   "--heap-growing-percent=40",
   "--optimize-for-size",
-  "--no-concurrent-marking",
-  "--no-incremental-marking",
+  "--no-incremental-marking-task",
 ].join(",");
 
 /**

@@ -26,7 +26,7 @@ Deno.test("runner command: net only to the job's brokers, nothing else, heap lim
     "--deny-ffi",
     "--ignore-env",
     "--allow-net=[::1]:1884,a:1883,b.example:8883",
-    "--v8-flags=--max-old-space-size=256,--max-semi-space-size=1,--heap-growing-percent=40,--optimize-for-size,--no-concurrent-marking,--no-incremental-marking",
+    "--v8-flags=--max-old-space-size=256,--max-semi-space-size=1,--heap-growing-percent=40,--optimize-for-size,--no-incremental-marking-task",
     "/opt/runner.js",
   ]);
 });

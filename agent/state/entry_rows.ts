@@ -14,12 +14,12 @@ const ROWS_MIN = 16;
 const GROWTH = 1.5;
 
 export class EntryRows {
-  readonly index = new KeyIndex();
+  readonly #keys: string[] = [];
+  readonly index = new KeyIndex(this.#keys);
   readonly #slotCount: number;
   /** Rows in use or free. */
   #end = 0;
   readonly #free: number[] = [];
-  #keys: string[] = [];
   #first: unknown[] = [];
   #rest: (unknown[] | null)[] | null = null;
   #firstMs: Float64Array | null = null;

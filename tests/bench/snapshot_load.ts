@@ -23,8 +23,9 @@ const KEY_COUNT = 100_000;
 const RATE_PER_SECOND = 50_000;
 const CHUNK_RECORDS = 100;
 const PAUSE_SECONDS = 40;
-const ROUND_SECONDS = 3;
-const ROUND_PAIRS = 8;
+/** Short rounds, many of them, so that a machine whose speed changes under way gives the same answer. */
+const ROUND_SECONDS = 2;
+const ROUND_PAIRS = 16;
 const SNAPSHOT_EVERY_MS = 1_000;
 
 interface Reading {
@@ -111,7 +112,7 @@ class Load {
     let lastMs = startMs;
     let longestMs = 0;
     let isOpen = false;
-    while (performance.now() - startMs < PAUSE_SECONDS * 1000) {
+    while (isOpen || performance.now() - startMs < PAUSE_SECONDS * 1000) {
       if (await ticks.read(bytes) === null) throw new Error("The ticks ended");
       const nowMs = performance.now();
       if (isOpen) longestMs = Math.max(longestMs, nowMs - lastMs);
@@ -132,7 +133,7 @@ class Load {
     return pauses;
   }
 
-  /** Records per second as fast as it goes. */
+  /** Records per second as fast as it goes, until its last snapshot is complete. */
   async throughput(hasSnapshots: boolean): Promise<number> {
     const startMs = performance.now();
     let records = 0;
@@ -140,8 +141,9 @@ class Load {
     let isOpen = false;
     for (;;) {
       const elapsedMs = performance.now() - startMs;
-      if (elapsedMs >= ROUND_SECONDS * 1000) return records / elapsedMs * 1000;
-      if (hasSnapshots && !isOpen && elapsedMs >= snapshots * SNAPSHOT_EVERY_MS) {
+      const isOver = elapsedMs >= ROUND_SECONDS * 1000;
+      if (isOver && !isOpen) return records / elapsedMs * 1000;
+      if (hasSnapshots && !isOpen && !isOver && elapsedMs >= snapshots * SNAPSHOT_EVERY_MS) {
         snapshots++;
         isOpen = true;
         void this.#snapshot().then(() => isOpen = false);
@@ -186,9 +188,10 @@ async function measure(port: number): Promise<{ pauses: number[]; overheads: num
   const pauses = await load.pauses(await Deno.connect({ port }));
   const overheads: number[] = [];
   for (let round = 0; round < ROUND_PAIRS; round++) {
-    const without = await load.throughput(false);
-    const withSnapshots = await load.throughput(true);
-    overheads.push(1 - withSnapshots / without);
+    const isFirst = round % 2 === 0;
+    const first = await load.throughput(isFirst);
+    const second = await load.throughput(!isFirst);
+    overheads.push(1 - (isFirst ? first / second : second / first));
   }
   await load.stop();
   return { pauses, overheads };
