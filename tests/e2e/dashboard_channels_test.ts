@@ -3,7 +3,7 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import type { Page } from "playwright-core";
 import type { NotificationChannelView } from "@shared/plant_api.ts";
-import { launchBrowser, LOOKS, takeSeat } from "../support/browser_seat.ts";
+import { eventually, launchBrowser, LOOKS, takeSeat } from "../support/browser_seat.ts";
 import { hasChromium } from "../support/chromium.ts";
 import { waitUntil } from "../support/commands.ts";
 import { mailReceiver, webhookReceiver } from "../support/message_receivers.ts";
@@ -60,8 +60,10 @@ Deno.test({
         await viewer.page.getByRole("button", { name: "Sign out" }).waitFor();
         await viewer.show("/settings/notifications");
         await viewer.page.getByText("Changing channels needs the role admin.").waitFor();
-        ok(await viewer.page.getByRole("button", { name: "Add a channel" }).isDisabled());
-        ok(await row(viewer.page, PAGER).getByRole("button", { name: "Test" }).isDisabled());
+        await viewer.page.getByRole("button", { name: "Add a channel", disabled: true }).waitFor();
+        await eventually(async () =>
+          ok(await row(viewer.page, PAGER).getByRole("button", { name: "Test" }).isDisabled())
+        );
         deepEqual(viewer.complaints, []);
         await viewer.close();
       });
@@ -82,7 +84,7 @@ async function beRefused(page: Page): Promise<void> {
   await page.getByText("Nobody is told: alarms are seen here alone.").waitFor();
   await page.getByRole("button", { name: "Add a channel" }).click();
   const add = page.getByRole("button", { name: "Add channel" });
-  ok(await add.isDisabled());
+  await eventually(async () => ok(await add.isDisabled()));
   await page.getByLabel("Name", { exact: true }).fill(PAGER);
   await page.getByLabel("URL").fill("http://10.0.0.7/hook");
   await add.click();
@@ -95,7 +97,7 @@ async function addHook(page: Page, hook: Hook): Promise<void> {
   await page.getByRole("button", { name: "Add channel" }).click();
   const secret = await page.locator(".notice code").innerText();
   await page.getByRole("button", { name: "I have kept it" }).click();
-  equal(await page.getByText(secret).count(), 0);
+  await eventually(async () => equal(await page.getByText(secret).count(), 0));
   await row(page, PAGER).getByRole("button", { name: "Test" }).click();
   await page.getByText(`${PAGER}: the test was delivered.`).waitFor();
   await row(page, PAGER).getByText("delivered", { exact: true }).waitFor();

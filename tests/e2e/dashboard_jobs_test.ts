@@ -10,6 +10,7 @@ import type { CheckpointView, JobDetail, SavepointView } from "@shared/job_api.t
 import type { KeyStateView } from "@shared/state_api.ts";
 import {
   type BrowserSeat,
+  eventually,
   focusedText,
   keepPicture,
   launchBrowser,
@@ -168,11 +169,11 @@ async function findTheSlowest({ page }: BrowserSeat): Promise<void> {
   await row.getByRole("link", { name: "order-energy" }).click();
   const worst = page.getByRole("table", { name: "Subtasks, worst first" });
   const first = worst.getByRole("row").nth(1);
-  match(await first.innerText(), /energy\.1[\s\S]*busy 97 %/);
-  match(await first.innerText(), /gateway-/);
+  await eventually(async () => match(await first.innerText(), /energy\.1[\s\S]*busy 97 %/));
+  await eventually(async () => match(await first.innerText(), /gateway-/));
   await page.getByRole("radio", { name: "Behind" }).check();
   await page.waitForURL(/sort=lag/);
-  match(await first.innerText(), /energy\.1/);
+  await eventually(async () => match(await first.innerText(), /energy\.1/));
   await page.getByRole("radio", { name: "Held up" }).check();
   await page.waitForURL(/sort=backpressure/);
   await first.getByText("meters.").waitFor();
@@ -190,9 +191,13 @@ async function openAnOperator({ page, show }: BrowserSeat, { hub }: Scene): Prom
   await page.keyboard.press("Enter");
   await page.getByRole("heading", { name: "Subtasks of energy" }).waitFor();
   match(page.url(), /operator=energy$/);
-  match(await focusedText(page), /^window · keyed/, "the focus stays where it was");
+  await eventually(async () =>
+    match(await focusedText(page), /^window · keyed/, "the focus stays where it was")
+  );
   const subtasks = page.getByRole("table", { name: /^Subtasks of energy/ });
-  equal(await subtasks.getByRole("row").count(), 4, "a head and three subtasks");
+  await eventually(async () =>
+    equal(await subtasks.getByRole("row").count(), 4, "a head and three subtasks")
+  );
   await page.keyboard.press("Space");
   await page.getByRole("heading", { name: "Subtasks of energy" }).waitFor({ state: "detached" });
 }
@@ -222,9 +227,9 @@ async function readCheckpoints({ page, show }: BrowserSeat, { hub }: Scene): Pro
   await show(`/jobs/${hub.energyJobId}/checkpoints?checkpoint=${failed.id + 1}`);
   await page.getByText("Phases as a table").click();
   const phases = page.getByRole("table", { name: /^Phases per subtask/ });
-  const slowest = await phases.getByRole("row").nth(1).innerText();
-  match(slowest, /^energy\.1[\s\S]*outlier/);
-  equal(await page.locator(".gantt-row.is-outlier").count(), 1);
+  const slowest = phases.getByRole("row").nth(1);
+  await eventually(async () => match(await slowest.innerText(), /^energy\.1[\s\S]*outlier/));
+  await eventually(async () => equal(await page.locator(".gantt-row.is-outlier").count(), 1));
 }
 
 async function handleSavepoint({ page, show }: BrowserSeat, { hub }: Scene): Promise<void> {
@@ -249,7 +254,9 @@ async function findAnAgent({ page, show }: BrowserSeat, { hub }: Scene): Promise
   await show("/fleet");
   const grid = page.getByRole("grid", { name: "Agents" });
   await grid.getByRole("row", { name: /gateway-west-1/ }).waitFor();
-  match(await grid.getByRole("row").nth(1).innerText(), /gateway-west-1[\s\S]*offline/);
+  await eventually(async () =>
+    match(await grid.getByRole("row").nth(1).innerText(), /gateway-west-1[\s\S]*offline/)
+  );
   await page.getByLabel("Find").fill("site=south");
   await page.getByRole("heading", { name: "Agents: 2 of 4" }).waitFor();
   match(page.url(), /search=site%3Dsouth/);
@@ -275,14 +282,14 @@ async function findAnAgent({ page, show }: BrowserSeat, { hub }: Scene): Promise
   await moves.getByRole("row", { name: /line-watch telemetry\.0 .* to gateway-south/ }).waitFor();
   await page.keyboard.press("Escape");
   await dialog.waitFor({ state: "detached" });
-  match(await focusedText(page), /Drain/);
+  await eventually(async () => match(await focusedText(page), /Drain/));
 }
 
 async function makeAJoinToken({ page, show }: BrowserSeat, { hub }: Scene): Promise<void> {
   await show("/fleet");
   const labels = page.getByLabel("Labels (optional)");
   await labels.fill("site");
-  equal(await page.getByRole("button", { name: "Make a join token" }).isDisabled(), true);
+  await page.getByRole("button", { name: "Make a join token", disabled: true }).waitFor();
   await labels.fill("site=north, line=7");
   await page.getByLabel("Good for").selectOption("900");
   await page.getByRole("button", { name: "Make a join token" }).click();
@@ -392,11 +399,15 @@ async function rollBackAndForth(seat: BrowserSeat, scenario: Scenario): Promise<
   await page.getByRole("link", { name: "good state", exact: true }).click();
   await page.getByLabel("Compare with").selectOption({ index: 1 });
   const differing = page.getByRole("table", { name: "Keys that differ, by operator" });
-  match(await differing.getByRole("row").nth(1).innerText(), /^total/);
+  await eventually(async () =>
+    match(await differing.getByRole("row").nth(1).innerText(), /^total/)
+  );
   await seat.show(`/jobs/${scenario.jobId}/history`);
   const attempts = page.getByRole("table", { name: /^Attempts/ });
   await attempts.getByRole("cell", { name: "rollback", exact: true }).first().waitFor();
-  equal(await attempts.getByRole("cell", { name: "rollback", exact: true }).count(), 4);
+  await eventually(async () =>
+    equal(await attempts.getByRole("cell", { name: "rollback", exact: true }).count(), 4)
+  );
 }
 
 /** The hub is busy with something else: nothing was done, and the present state is saved anew later. */
@@ -422,22 +433,21 @@ async function beRefused({ page }: BrowserSeat): Promise<void> {
 /** One agent alone, then the whole job: each plan says whom it hits, and nothing happens. */
 async function seePlans(page: Page): Promise<void> {
   await page.getByLabel("Only what runs on some agents").check();
-  equal(await page.getByRole("button", { name: "Show what it would do" }).isDisabled(), true);
+  await page.getByRole("button", { name: "Show what it would do", disabled: true }).waitFor();
   await page.getByLabel(/^agent-2/).check();
   await page.getByRole("button", { name: "Show what it would do" }).click();
   const replaced = page.getByRole("table", { name: "State to be replaced" });
   await replaced.waitFor();
-  equal(await replaced.getByRole("row").count(), 2, "a head and the region of agent-2");
+  await eventually(async () =>
+    equal(await replaced.getByRole("row").count(), 2, "a head and the region of agent-2")
+  );
   await replaced.getByText("agent-2").waitFor();
   await page.getByRole("button", { name: "Choose other agents" }).click();
   await page.getByRole("button", { name: "Show what it would do" }).click();
   await replaced.getByText("agent-1").waitFor();
   await page.getByText(/^Gap of [\d\u202f]+ records/).waitFor();
   await page.getByText("Give a reason first.").waitFor();
-  equal(
-    await page.getByRole("button", { name: /^Roll back to checkpoint/ }).isDisabled(),
-    true,
-  );
+  await page.getByRole("button", { name: /^Roll back to checkpoint/, disabled: true }).waitFor();
 }
 
 /** Records counted for one key, as the agent that owns it says. */

@@ -10,6 +10,7 @@ import type { Page as PageOf } from "@shared/api.ts";
 import type { EquipmentSummary } from "@shared/plant_api.ts";
 import {
   type BrowserSeat,
+  eventually,
   focusedText,
   keepPicture,
   launchBrowser,
@@ -165,7 +166,7 @@ async function findTheOddMachine({ page, complaints }: BrowserSeat): Promise<voi
   const evidence = page.getByRole("region", { name: "Evidence of the alarm" });
   await evidence.getByText("Expected then").waitFor();
   await evidence.locator("canvas").first().waitFor();
-  match(await evidence.innerText(), /Expected then\s+1\.6 – 3\.2/);
+  await eventually(async () => match(await evidence.innerText(), /Expected then\s+1\.6 – 3\.2/));
   const vibration = page.locator(".signal", {
     has: page.getByRole("heading", { name: /^vibration/ }),
   });
@@ -185,29 +186,31 @@ async function walkTheTree({ page, complaints }: BrowserSeat): Promise<void> {
   await page.getByRole("treeitem").first().waitFor();
   await tabTo(page, /Whole plant/);
   await page.keyboard.press("s");
-  match(await focusedText(page), /south/);
+  await eventually(async () => match(await focusedText(page), /south/));
   await page.keyboard.press("ArrowRight");
   await page.getByRole("treeitem", { name: /^pumps/ }).waitFor();
   await page.keyboard.press("p");
   await page.keyboard.press("ArrowRight");
   await page.getByRole("treeitem", { name: /^line-4/ }).waitFor();
   await page.keyboard.press("ArrowRight");
-  match(await focusedText(page), /line-4/);
+  await eventually(async () => match(await focusedText(page), /line-4/));
   await page.keyboard.press("Enter");
   await page.waitForURL(/path=south%2Fpumps%2Fline-4/);
   await page.getByRole("heading", { name: "line-4", level: 2 }).waitFor();
   const rows = page.getByRole("grid", { name: /worst first/ }).getByRole("row");
   await rows.filter({ hasText: ODD_MACHINE }).waitFor();
-  match(await rows.nth(1).innerText(), new RegExp(ODD_MACHINE));
+  await eventually(async () => match(await rows.nth(1).innerText(), new RegExp(ODD_MACHINE)));
   await page.reload();
   const chosen = page.getByRole("treeitem", { name: /^line-4/ });
   await chosen.waitFor();
-  equal(await chosen.getAttribute("aria-selected"), "true");
+  await eventually(async () => equal(await chosen.getAttribute("aria-selected"), "true"));
   await tabTo(page, /line-4/);
   await page.keyboard.press("ArrowLeft");
-  match(await focusedText(page), /pumps/);
+  await eventually(async () => match(await focusedText(page), /pumps/));
   await page.keyboard.press("ArrowLeft");
-  equal(await page.getByRole("treeitem", { name: /^line-4/ }).count(), 0);
+  await eventually(async () =>
+    equal(await page.getByRole("treeitem", { name: /^line-4/ }).count(), 0)
+  );
   await tabTo(page, new RegExp(`^${ODD_MACHINE}$`));
   await page.keyboard.press("Enter");
   await page.getByRole("heading", { name: ODD_MACHINE, level: 1 }).waitFor();
@@ -218,14 +221,14 @@ async function keepTheSpan(seat: BrowserSeat): Promise<void> {
   const { page, complaints } = seat;
   await seat.show(ODD);
   await page.locator("canvas").first().waitFor();
-  equal(await page.getByRole("radio", { name: "1 h" }).isChecked(), true);
+  await page.getByRole("radio", { name: "1 h", checked: true }).waitFor();
   await page.getByRole("radio", { name: "6 h" }).check({ force: true });
   await page.getByRole("radio", { name: "UTC" }).check({ force: true });
   match(page.url(), /range=6h/);
   await page.reload();
   await page.locator("canvas").first().waitFor();
-  equal(await page.getByRole("radio", { name: "6 h" }).isChecked(), true);
-  equal(await page.getByRole("radio", { name: "UTC" }).isChecked(), true);
+  await page.getByRole("radio", { name: "6 h", checked: true }).waitFor();
+  await page.getByRole("radio", { name: "UTC", checked: true }).waitFor();
 
   const plot = page.locator(".u-over").first();
   await plot.scrollIntoViewIfNeeded();
@@ -240,7 +243,7 @@ async function keepTheSpan(seat: BrowserSeat): Promise<void> {
   ok(Math.abs(spanMs - 3 * HOUR_MS) < 5 * 60_000, `half of six hours is ${spanMs} ms`);
   await page.reload();
   await page.locator("canvas").first().waitFor();
-  equal(await page.getByRole("radio", { name: "Fixed" }).isChecked(), true);
+  await page.getByRole("radio", { name: "Fixed", checked: true }).waitFor();
   await page.getByText(/ UTC$/).first().waitFor();
   await page.getByRole("button", { name: "Longer span" }).click();
   await page.locator(".u-over").first().dblclick();
@@ -304,11 +307,13 @@ async function seeTheGap(seat: BrowserSeat): Promise<void> {
   await page.locator("canvas").first().waitFor();
   await page.getByRole("button", { name: "Pause" }).first().click();
   const share = 1 - GAP_AGO_MS / (6 * HOUR_MS);
+  await eventually(async () =>
+    ok(await linePixels(page, share - 0.2) > 0, "no line is drawn where something was heard")
+  );
   equal(await linePixels(page, share), 0, "a line is drawn where nothing was heard");
-  ok(await linePixels(page, share - 0.2) > 0, "no line is drawn where something was heard");
   await page.getByText("States as a table").click();
   const unknown = page.getByRole("row").filter({ hasText: /^unknown/ }).first();
-  match(await unknown.innerText(), /(19|20|21) min/);
+  await eventually(async () => match(await unknown.innerText(), /(19|20|21) min/));
   deepEqual(complaints, []);
 }
 
@@ -341,7 +346,7 @@ async function seeTheSilentMachine(seat: BrowserSeat): Promise<void> {
   await page.getByLabel("Find").fill(SILENT_MACHINE);
   const row = page.getByRole("grid").getByRole("row").filter({ hasText: SILENT_MACHINE });
   await row.getByText("stale").waitFor();
-  equal(await row.locator("svg.fresh-stale").count(), 1);
+  await eventually(async () => equal(await row.locator("svg.fresh-stale").count(), 1));
   await page.waitForURL(/search=/);
   await seat.show(`/equipment/${SILENT_MACHINE}`);
   await page.getByText(/data is \d+ min/).first().waitFor();

@@ -96,7 +96,7 @@ Deno.test("runner process: it ends with its input while it is busy, and says why
     await busy.report("alarms");
     const startMs = performance.now();
     strictEqual((await busy.end()).code, 0);
-    strictEqual(performance.now() - startMs < 2_000, true);
+    strictEqual(performance.now() - startMs < 5_000, true);
 
     const broken = new RunnerUnderTest(bundle);
     await broken.init("Deno.readTextFileSync('/etc/passwd')");

@@ -64,9 +64,11 @@ export async function takeSeat(
     page,
     complaints,
     async show(href) {
-      await page.evaluate((to) => {
+      await page.evaluate(async (to) => {
         history.pushState(null, "", to);
         dispatchEvent(new PopStateEvent("popstate"));
+        // What the new page asks for it asks for after it was painted.
+        await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
       }, href);
       await page.waitForFunction(() => !document.body.innerText.includes("Loading…"));
     },
@@ -116,4 +118,24 @@ export function focusedText(page: Page): Promise<string> {
     if (element === null || element === document.body) return "";
     return element.getAttribute("aria-label") ?? element.textContent ?? "";
   });
+}
+
+const SHOWN_WITHIN_MS = 10_000;
+const LOOK_EVERY_MS = 50;
+
+/**
+ * Checks until it holds: a page shows what was done to it a little later.
+ *
+ * Not for what must never be there: that holds at once, and says nothing.
+ */
+export async function eventually(check: () => Promise<void>): Promise<void> {
+  const deadline = performance.now() + SHOWN_WITHIN_MS;
+  for (;;) {
+    try {
+      return await check();
+    } catch (error) {
+      if (performance.now() > deadline) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+  }
 }
